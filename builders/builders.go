@@ -1,0 +1,98 @@
+// Package builders is the contract of those who make images: one Builder a
+// platform, one Session an image.
+package builders
+
+import (
+	"context"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// Definition lists a builder in builders/all.
+type Definition struct {
+	Type string // as in a template: source "TYPE" "name"
+	// New returns a configuration with its defaults, a pointer to a struct
+	// whose `hcl` tags are its options (see internal/component).
+	New func() Config
+}
+
+// Config is the configuration of a source. Fields tagged `key:"disk"` are the
+// options that change what is on the image: they count in its key.
+type Config interface {
+	// Open checks the options and returns the builder. It touches neither
+	// network nor machine. Errors about one option are *component.OptionError.
+	Open(Host) (Builder, error)
+}
+
+// Host is where ingot runs.
+type Host struct {
+	Dir     string      // relative paths of the template start here
+	Cache   string      // the user's cache folder for ingot, made when needed
+	Layout  string      // the OCI image layout that image content is stored in, made when needed
+	Secrets *secret.Set // values to redact; a builder adds those that it makes or reads
+}
+
+// Builder makes images on one platform, from one source.
+type Builder interface {
+	// Resolve pins the source image. It changes nothing.
+	Resolve(ctx context.Context) (Base, error)
+	// Supports returns an error that says why where the builder can't carry
+	// out ops of this kind. It is asked while planning.
+	Supports(k op.Kind) error
+	// Exists reports whether the artifact is still there, in every place.
+	Exists(ctx context.Context, a artifact.Artifact) (bool, error)
+	// Begin starts a session. It leaks nothing when it fails.
+	Begin(ctx context.Context, base Base, env Env) (Session, error)
+}
+
+// Base is a source image, pinned.
+type Base struct {
+	ID   string    // what pins it: an image's id or digest, a machine's host key
+	Name string    // what a person calls it
+	Arch string    // GOARCH name; "" where it is not known before the launch
+	Vars op.Values // values of build.* tokens that are known from here on: "build.SourceAMI"
+}
+
+// Env is what a session is given.
+type Env struct {
+	RunID string
+	Log   event.Log // of the build
+}
+
+// Session is one image being made.
+type Session interface {
+	// Vars gives the values of the tokens: build.ID, build.Host, scratch …
+	Vars() op.Values
+	// Apply carries out one step. The error of a command that failed is an
+	// *ExitError.
+	Apply(ctx context.Context, s Step) error
+	// Seal makes the image, which exists after this, whatever comes later.
+	Seal(ctx context.Context) (artifact.Artifact, error)
+	// Close ends the session and removes all that it made but the image. It
+	// is always called, on a context that outlives cancellation, and may be
+	// called again.
+	Close(ctx context.Context) error
+}
+
+// Step is one provisioner of a build, lowered, with its tokens replaced.
+type Step struct {
+	Name  string  // the provisioner's type, or its name
+	Key   key.Key // of the base and all steps up to this one
+	Ops   []op.Op
+	Where string // "file:line" of the template
+}
+
+// StepResult tells how a step came about; a Session that knows returns it from
+// LastStep.
+type StepResult struct{ Cached bool }
+
+// CacheReporter is a Session that can tell whether the step applied last was
+// taken from a cache.
+type CacheReporter interface{ LastStep() StepResult }
+
+// Forcer is a Session that can be told to take nothing from a cache (-force).
+type Forcer interface{ Force() }

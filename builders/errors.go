@@ -1,0 +1,54 @@
+package builders
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrConnectionLost is in the chain of an error that came because the machine
+// went away while an op was under way.
+var ErrConnectionLost = errors.New("the connection to the machine was lost")
+
+// ExitError is a command that ended with an exit code that does not count as
+// success, or by a signal.
+type ExitError struct {
+	Command string // for people; holds no secret
+	Code    int
+	Signal  string // e.g. "KILL"; "" where it exited by itself
+	Output  string // the last lines it printed, where they were not streamed
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != "" {
+		return fmt.Sprintf("%s: killed by signal %s", e.Command, e.Signal)
+	}
+	return fmt.Sprintf("%s: exit code %d", e.Command, e.Code)
+}
+
+// Hinter is an error that knows what the user can do about it.
+type Hinter interface{ Hint() string }
+
+// WithHint returns err with a hint, which is shown apart from the message.
+func WithHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, hint}
+}
+
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+func (e *hinted) Hint() string  { return e.hint }
+
+// Hint returns the hint of the first error in err's tree that has one.
+func Hint(err error) string {
+	var h Hinter
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}

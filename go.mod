@@ -1,0 +1,3 @@
+module github.com/ingot-build/ingot
+
+go 1.26.0

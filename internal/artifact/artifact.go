@@ -1,0 +1,86 @@
+// Package artifact is what builds make: values with an id in each place they
+// exist, and the record that says how they came to be.
+package artifact
+
+import (
+	"time"
+
+	"github.com/ingot-build/ingot/internal/key"
+)
+
+// Artifact is an image or the files that a build made.
+type Artifact struct {
+	Builder string            `json:"builder"`          // type of the builder, e.g. "docker"
+	ID      string            `json:"id"`               // as Packer prints it, e.g. "eu-west-1:ami-1"
+	Text    string            `json:"text,omitempty"`   // one line for people
+	Places  []Place           `json:"places,omitempty"` // where it exists
+	Files   []File            `json:"files,omitempty"`  // files of this host that belong to it
+	Arch    string            `json:"arch,omitempty"`   // GOARCH name
+	Labels  map[string]string `json:"labels,omitempty"` // from the builder, e.g. "source_ami"
+	Image   *Image            `json:"image,omitempty"`  // a container's image
+	Tags    []string          `json:"tags,omitempty"`   // names given to a container's image: "repository:tag"
+}
+
+// Place is one place where an artifact exists: a region, a project, a machine.
+type Place struct {
+	Name string `json:"name"`
+	ID   string `json:"id"`
+}
+
+// File is a file that belongs to an artifact.
+type File struct {
+	Path string `json:"path"`
+	Size int64  `json:"size"` // bytes
+}
+
+// Image is a container's image: a manifest in an OCI image layout of this host.
+type Image struct {
+	MediaType    string `json:"mediaType"`
+	Digest       string `json:"digest"` // of the manifest, "sha256:…"
+	Size         int64  `json:"size"`   // bytes of the manifest
+	OS           string `json:"os"`
+	Architecture string `json:"architecture"`
+	Variant      string `json:"variant,omitempty"`
+
+	Layout string `json:"-"` // the folder of the layout that holds its blobs
+}
+
+// Record says how an artifact came to be. It is stored under Key; same key,
+// same image.
+type Record struct {
+	Build    string    `json:"build"` // address of the build
+	Key      key.Key   `json:"key"`   // of the last step
+	Base     Base      `json:"base"`
+	Steps    []Step    `json:"steps"`
+	Artifact Artifact  `json:"artifact"`
+	Created  time.Time `json:"created"`
+	RunID    string    `json:"runId"`
+
+	// Pending names the post-processors that have not succeeded yet. The
+	// next run does just those.
+	Pending []string `json:"pending,omitempty"`
+}
+
+// Base is the source a build started from.
+type Base struct {
+	ID   string  `json:"id"`   // what pins it: an image's id or digest
+	Name string  `json:"name"` // what a person calls it
+	Arch string  `json:"arch,omitempty"`
+	Key  key.Key `json:"key"` // of the source and the builder options that count
+
+	Inputs []Input `json:"inputs,omitempty"` // what Key was made of
+}
+
+// Step is one step as it was done.
+type Step struct {
+	Name   string  `json:"name"`
+	Key    key.Key `json:"key"`
+	Inputs []Input `json:"inputs,omitempty"` // what set its key apart from its parent's
+}
+
+// Input is one thing that a key depends on, kept to say later what changed.
+type Input struct {
+	Kind   string `json:"kind"`   // "file", "variable", "option" or "base"
+	Name   string `json:"name"`   // e.g. "scripts/setup.sh", "var.release", "inline"
+	Digest string `json:"digest"` // of its value
+}

@@ -1,0 +1,26 @@
+package component
+
+import "fmt"
+
+// OptionError is an error about one option of a component. Whoever knows the
+// template shows the option's place.
+type OptionError struct {
+	Option  string // name of the option, "" for the block
+	Message string
+	Advice  string // what the user can do; "" where the message says it
+}
+
+func (e *OptionError) Error() string {
+	if e.Option == "" {
+		return e.Message
+	}
+	return e.Option + ": " + e.Message
+}
+
+// Hint returns the advice.
+func (e *OptionError) Hint() string { return e.Advice }
+
+// Errorf returns an OptionError.
+func Errorf(option, format string, args ...any) *OptionError {
+	return &OptionError{Option: option, Message: fmt.Sprintf(format, args...)}
+}

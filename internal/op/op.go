@@ -1,0 +1,174 @@
+// Package op is the instruction set: what provisioners lower to and what
+// builders carry out. It is closed, so that every builder can do all of it or
+// refuse a kind by name before anything is launched.
+package op
+
+import (
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// Kind names an instruction.
+type Kind string
+
+// The kinds there are.
+const (
+	KindExec  Kind = "exec"
+	KindPut   Kind = "put"
+	KindTree  Kind = "tree"
+	KindGet   Kind = "get"
+	KindLocal Kind = "local"
+	KindPause Kind = "pause"
+)
+
+// Op is one instruction: *Exec, *Put, *Tree, *Get, *Local or *Pause.
+type Op interface {
+	Kind() Kind
+	// Hash adds what identifies the op: what changes the machine, not how
+	// long it may take.
+	Hash(h *key.Hasher)
+}
+
+// Exec runs a command on the machine. Standard input is empty.
+type Exec struct {
+	Argv []string                 // never holds a secret: those go in Env or Inputs
+	Env  map[string]secret.String // added to the environment of the command
+	Dir  string                   // working directory; "" is the login's
+	User string                   // who runs it; "" is the login
+
+	Inputs     []File        // present only while this runs, e.g. a script
+	KeepInputs bool          // leave the inputs behind (skip_clean)
+	OK         []int         // exit codes that count as success; nil is {0}
+	Disconnect bool          // the machine may drop the connection while this runs
+	StartRetry time.Duration // how long to try again when the command can't be started
+}
+
+// Put writes one file. Its folder is created where it is missing.
+type Put struct{ File File }
+
+// Tree writes a folder's content into Dir, which is created where missing.
+// Names that Source does not have are left alone.
+type Tree struct {
+	Dir    string
+	Source fs.FS  // symlinks are written as they are (fs.ReadLinkFS)
+	Digest string // over names, modes, contents and link targets; set by DirTree
+	Files  int    // regular files in it
+	Size   int64  // bytes in them
+}
+
+// Get reads a file of the machine, or a folder when Path ends in "/", to the
+// path Local on this host.
+type Get struct{ Path, Local string }
+
+// Local runs a command on this host.
+type Local struct {
+	Argv   []string
+	Env    map[string]secret.String
+	Dir    string
+	Inputs []File // written 0700 before, removed after; Path holds the token LocalDir
+	OK     []int
+}
+
+// Pause waits, or, where Prompt is set, asks the user to press enter.
+type Pause struct {
+	For    time.Duration
+	Prompt string
+}
+
+// File is a file's place and content on a machine.
+type File struct {
+	Path  string
+	Mode  fs.FileMode // permission bits; 0 is 0644
+	Owner string      // "user", "user:group" or numbers; "" is the login
+	Blob  Blob
+}
+
+func (*Exec) Kind() Kind  { return KindExec }
+func (*Put) Kind() Kind   { return KindPut }
+func (*Tree) Kind() Kind  { return KindTree }
+func (*Get) Kind() Kind   { return KindGet }
+func (*Local) Kind() Kind { return KindLocal }
+func (*Pause) Kind() Kind { return KindPause }
+
+// Success reports whether the exit code counts as success.
+func Success(ok []int, code int) bool {
+	if len(ok) == 0 {
+		return code == 0
+	}
+	return slices.Contains(ok, code)
+}
+
+// Perm returns the file's permission bits, 0644 where none are set.
+func (f File) Perm() fs.FileMode {
+	if f.Mode == 0 {
+		return 0o644
+	}
+	return f.Mode.Perm()
+}
+
+// Hash adds the command, its environment, inputs and accepted exit codes.
+func (o *Exec) Hash(h *key.Hasher) {
+	h.String(string(KindExec)).Strings(o.Argv).String(o.Dir).String(o.User)
+	hashEnv(h, o.Env)
+	hashFiles(h, o.Inputs)
+	hashCodes(h, o.OK)
+	h.Bool(o.KeepInputs).Bool(o.Disconnect)
+}
+
+// Hash adds the file's place, mode, owner and content.
+func (o *Put) Hash(h *key.Hasher) {
+	h.String(string(KindPut))
+	hashFiles(h, []File{o.File})
+}
+
+// Hash adds the folder's place and digest.
+func (o *Tree) Hash(h *key.Hasher) { h.String(string(KindTree)).String(o.Dir).String(o.Digest) }
+
+// Hash adds both paths.
+func (o *Get) Hash(h *key.Hasher) { h.String(string(KindGet)).String(o.Path).String(o.Local) }
+
+// Hash adds the command, its environment, inputs and accepted exit codes.
+func (o *Local) Hash(h *key.Hasher) {
+	h.String(string(KindLocal)).Strings(o.Argv).String(o.Dir)
+	hashEnv(h, o.Env)
+	hashFiles(h, o.Inputs)
+	hashCodes(h, o.OK)
+}
+
+// Hash adds nothing but the kind: how long was waited does not change the image.
+func (o *Pause) Hash(h *key.Hasher) { h.String(string(KindPause)) }
+
+// Hash returns the key of ops, in order.
+func Hash(ops []Op) key.Key {
+	h := key.New("ops/1").Int(int64(len(ops)))
+	for _, o := range ops {
+		o.Hash(h)
+	}
+	return h.Sum()
+}
+
+func hashEnv(h *key.Hasher, env map[string]secret.String) {
+	h.Int(int64(len(env)))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		h.String(name).String(env[name].Reveal())
+	}
+}
+
+func hashFiles(h *key.Hasher, files []File) {
+	h.Int(int64(len(files)))
+	for _, f := range files {
+		h.String(f.Path).Int(int64(f.Perm())).String(f.Owner).String(f.Blob.Digest)
+	}
+}
+
+func hashCodes(h *key.Hasher, codes []int) {
+	h.Int(int64(len(codes)))
+	for _, c := range codes {
+		h.Int(int64(c))
+	}
+}

@@ -1,0 +1,123 @@
+package op
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// A token stands in a string for a value that is known only while the build
+// runs, such as the machine's address. Keys hash the token.
+
+const tokenOpen, tokenClose = "\u27e6ingot:", "\u27e7"
+
+var tokenPattern = regexp.MustCompile(regexp.QuoteMeta(tokenOpen) + `([A-Za-z0-9_.]+)` + regexp.QuoteMeta(tokenClose))
+
+// Names of tokens beside those of build.* ("build.ID", "build.Host" …).
+const (
+	Scratch  = "scratch"  // letters and digits that no other session has: for names of temporary files
+	LocalDir = "localdir" // the folder of this host that holds a Local's inputs
+)
+
+// Token returns the token for the value called name.
+func Token(name string) string { return tokenOpen + name + tokenClose }
+
+// Tokens returns the names of the tokens in s, in order.
+func Tokens(s string) []string {
+	var names []string
+	for _, m := range tokenPattern.FindAllStringSubmatch(s, -1) {
+		names = append(names, m[1])
+	}
+	return names
+}
+
+// Values gives the value of each token. A value that is sensitive makes the
+// string it is put into sensitive.
+type Values map[string]secret.String
+
+// Text replaces the tokens of s that have a value.
+func (v Values) Text(s string) string { return v.secret(secret.Plain(s)).Reveal() }
+
+func (v Values) secret(s secret.String) secret.String {
+	if !strings.Contains(s.Reveal(), tokenOpen) {
+		return s
+	}
+	sensitive := s.IsSensitive()
+	text := tokenPattern.ReplaceAllStringFunc(s.Reveal(), func(tok string) string {
+		val, ok := v[tokenPattern.FindStringSubmatch(tok)[1]]
+		if !ok {
+			return tok
+		}
+		sensitive = sensitive || val.IsSensitive()
+		return val.Reveal()
+	})
+	if sensitive {
+		return secret.Sensitive(text)
+	}
+	return secret.Plain(text)
+}
+
+// Bind returns ops with the tokens replaced in commands, environments, paths
+// and texts. Files of this host are not searched.
+func Bind(ops []Op, v Values) []Op {
+	out := make([]Op, len(ops))
+	for i, o := range ops {
+		out[i] = bind(o, v)
+	}
+	return out
+}
+
+func bind(o Op, v Values) Op {
+	switch o := o.(type) {
+	case *Exec:
+		c := *o
+		c.Argv, c.Env, c.Inputs = v.argv(o.Argv), v.env(o.Env), v.files(o.Inputs)
+		c.Dir, c.User = v.Text(o.Dir), v.Text(o.User)
+		return &c
+	case *Put:
+		return &Put{File: v.files([]File{o.File})[0]}
+	case *Tree:
+		c := *o
+		c.Dir = v.Text(o.Dir)
+		return &c
+	case *Get:
+		return &Get{Path: v.Text(o.Path), Local: v.Text(o.Local)}
+	case *Local:
+		c := *o
+		c.Argv, c.Env, c.Inputs = v.argv(o.Argv), v.env(o.Env), v.files(o.Inputs)
+		c.Dir = v.Text(o.Dir)
+		return &c
+	}
+	return o
+}
+
+func (v Values) argv(argv []string) []string {
+	out := make([]string, len(argv))
+	for i, a := range argv {
+		out[i] = v.Text(a)
+	}
+	return out
+}
+
+func (v Values) env(env map[string]secret.String) map[string]secret.String {
+	out := make(map[string]secret.String, len(env))
+	for name, val := range env {
+		out[name] = v.secret(val)
+	}
+	return out
+}
+
+func (v Values) files(files []File) []File {
+	out := make([]File, len(files))
+	for i, f := range files {
+		out[i] = f
+		out[i].Path = v.Text(f.Path)
+		if f.Blob.path == "" && strings.Contains(f.Blob.text.Reveal(), tokenOpen) {
+			name := f.Blob.Name
+			out[i].Blob = Text(v.secret(f.Blob.text))
+			out[i].Blob.Name = name
+		}
+	}
+	return out
+}

@@ -1,0 +1,55 @@
+// Package postprocessors is the contract of those who work on an artifact
+// after it was made.
+package postprocessors
+
+import (
+	"context"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// Definition lists a post-processor in postprocessors/all.
+type Definition struct {
+	Type string // as in a template: post-processor "TYPE"
+	// New returns a configuration with its defaults, a pointer to a struct
+	// whose `hcl` tags are its options (see internal/component).
+	New func() Processor
+}
+
+// Processor works on an artifact.
+type Processor interface {
+	// Check reports what is wrong with the options; it changes nothing.
+	// Errors about one option are *component.OptionError.
+	Check(in Input) error
+	// Process returns the artifact that the next one of the chain gets. It
+	// may be called again after a failure and must then do only what is left.
+	Process(ctx context.Context, in Input) (Result, error)
+}
+
+// Result is what a post-processor leaves.
+type Result struct {
+	Artifact artifact.Artifact
+	// Keep says whether the input stays where the template does not say
+	// (keep_input_artifact). Where MustKeep is true, false is refused with a
+	// warning: the output needs the input.
+	Keep, MustKeep bool
+}
+
+// Input is what a post-processor is given. Artifact is zero for Check.
+type Input struct {
+	Artifact    artifact.Artifact
+	BuildName   string // the source's name
+	BuilderType string
+	RunID       string
+	Dir         string // relative paths of this host start here
+	Force       bool   // -force
+	FirstOfRun  bool   // no other build has run this post-processor in this run
+	Log         event.Log
+	Secrets     *secret.Set
+
+	// Render renders the Go template in an option that is tagged
+	// `template:"late"`; data are its fields, e.g. "ChecksumType".
+	Render func(text string, data map[string]string) (string, error)
+}

@@ -1,0 +1,36 @@
+// Package provisioners is the contract of those who say what is to be done to
+// a machine: pure compilers from their configuration to ops.
+package provisioners
+
+import "github.com/ingot-build/ingot/internal/op"
+
+// Definition lists a provisioner in provisioners/all.
+type Definition struct {
+	Type string // as in a template: provisioner "TYPE"
+	// New returns a configuration with its defaults, a pointer to a struct
+	// whose `hcl` tags are its options (see internal/component).
+	New func() Provisioner
+}
+
+// Provisioner lowers its configuration to ops. It does no I/O on the machine
+// and does not branch on what a command printed: that belongs in the script.
+// Reading files of this host is allowed. Errors about one option are
+// *component.OptionError.
+type Provisioner interface {
+	Lower(in Input) ([]op.Op, error)
+}
+
+// Input is what a provisioner may know of the build it is lowered for.
+type Input struct {
+	BuildName   string // PACKER_BUILD_NAME: the source's name
+	BuilderType string // PACKER_BUILDER_TYPE
+	Dir         string // relative paths of this host start here
+	Index       int    // number of this provisioner in the build, from 0
+
+	// Render renders the Go template in an option that is tagged
+	// `template:"late"`; data are its fields, e.g. "Path" for {{.Path}}.
+	Render func(text string, data map[string]string) (string, error)
+}
+
+// Path returns a path of this host, from one in the template.
+func (in Input) Path(p string) string { return hostPath(in.Dir, p) }
