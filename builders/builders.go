@@ -94,5 +94,9 @@ type StepResult struct{ Cached bool }
 // taken from a cache.
 type CacheReporter interface{ LastStep() StepResult }
 
+// Keeper is a Session that can be told to leave the machine and what is on it
+// as they are (-on-error=abort). Close then ends only what is on this host.
+type Keeper interface{ Keep() }
+
 // Forcer is a Session that can be told to take nothing from a cache (-force).
 type Forcer interface{ Force() }

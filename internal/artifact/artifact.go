@@ -56,9 +56,15 @@ type Record struct {
 	Created  time.Time `json:"created"`
 	RunID    string    `json:"runId"`
 
-	// Pending names the post-processors that have not succeeded yet. The
-	// next run does just those.
-	Pending []string `json:"pending,omitempty"`
+	// Pending are the post-processors that have not succeeded yet. The next
+	// run does just those.
+	Pending []Pending `json:"pending,omitempty"`
+}
+
+// Pending is a chain of post-processors that stopped at one of them.
+type Pending struct {
+	Name  string   `json:"name"`  // "CHAIN.NUMBER TYPE" of the first one that is left
+	Input Artifact `json:"input"` // what it is to work on
 }
 
 // Base is the source a build started from.

@@ -56,9 +56,17 @@ type Put struct{ File File }
 type Tree struct {
 	Dir    string
 	Source fs.FS  // symlinks are written as they are (fs.ReadLinkFS)
+	Name   string // what a person calls it: the folder's path on this host
 	Digest string // over names, modes, contents and link targets; set by DirTree
-	Files  int    // regular files in it
-	Size   int64  // bytes in them
+	Size   int64  // bytes in its files
+
+	Entries []Entry // its regular files, in order
+}
+
+// Entry is a file of a Tree.
+type Entry struct {
+	Name   string // slash-separated, below the tree's folder
+	Digest string // hex SHA-256 of the content
 }
 
 // Get reads a file of the machine, or a folder when Path ends in "/", to the

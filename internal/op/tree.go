@@ -23,7 +23,7 @@ func DirTree(dir, source string) (*Tree, error) {
 	if !st.IsDir() {
 		return nil, fmt.Errorf("%s is not a folder", source)
 	}
-	t := &Tree{Dir: dir, Source: os.DirFS(source)}
+	t := &Tree{Dir: dir, Source: os.DirFS(source), Name: source}
 	h := key.New("tree/1")
 	err = fs.WalkDir(t.Source, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -54,7 +54,7 @@ func (t *Tree) add(h *key.Hasher, name string, info fs.FileInfo) error {
 	case 0:
 		sum, err := digest(t.Source, name)
 		h.String(sum)
-		t.Files++
+		t.Entries = append(t.Entries, Entry{Name: name, Digest: sum})
 		t.Size += info.Size()
 		return err
 	}
