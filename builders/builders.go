@@ -94,6 +94,10 @@ type StepResult struct{ Cached bool }
 // taken from a cache.
 type CacheReporter interface{ LastStep() StepResult }
 
+// Layered is a Builder that keeps the result of each step, so that only the
+// steps after a change run again.
+type Layered interface{ Layered() }
+
 // Keeper is a Session that can be told to leave the machine and what is on it
 // as they are (-on-error=abort). Close then ends only what is on this host.
 type Keeper interface{ Keep() }

@@ -1,0 +1,288 @@
+package plan
+
+import (
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/gobwas/glob"
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/lang"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/provisioners"
+)
+
+// Options is how a template is compiled.
+type Options struct {
+	Host         builders.Host
+	Only, Except []string // globs on addresses; Except also names post-processors
+	Force        bool
+}
+
+// Compile checks the whole template and lowers its builds. It touches neither
+// network nor machine. It returns the plan also beside errors, with the builds
+// that have none.
+func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics) {
+	var diags hcl.Diagnostics
+	only, ds := globs("-only", o.Only)
+	diags = append(diags, ds...)
+	except, ds := globs("-except", o.Except)
+	diags = append(diags, ds...)
+	p := &Plan{Template: t}
+	for _, spec := range t.Builds {
+		for _, src := range spec.Sources {
+			addr := spec.Address(src)
+			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
+				continue
+			}
+			k := &compiler{components: c, options: o, except: except, spec: spec, src: src}
+			b, ds := k.build(addr, bucketName(t))
+			diags = append(diags, ds...)
+			if !ds.HasErrors() {
+				p.Builds = append(p.Builds, b)
+			}
+		}
+	}
+	return p, distinct(diags)
+}
+
+func globs(flag string, patterns []string) ([]glob.Glob, hcl.Diagnostics) {
+	var out []glob.Glob
+	var diags hcl.Diagnostics
+	for _, p := range patterns {
+		g, err := glob.Compile(p)
+		if err != nil {
+			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: flag + " is not a glob", Detail: fmt.Sprintf("%q: %v.", p, err)})
+			continue
+		}
+		out = append(out, g)
+	}
+	return out, diags
+}
+
+func matches(globs []glob.Glob, name string) bool {
+	for _, g := range globs {
+		if g.Match(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// distinct drops diagnostics that several builds of one block share.
+func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
+	seen := map[string]bool{}
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		id := d.Error() + d.Detail
+		if !seen[id] {
+			seen[id] = true
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+var notInName = regexp.MustCompile(`[^a-z0-9._-]+`)
+
+// bucketName is the bucket of builds that do not name one: the template's own
+// name, made fit for a repository.
+func bucketName(t *lang.Template) string {
+	abs, err := filepath.Abs(t.Path)
+	if err != nil {
+		abs = t.Path
+	}
+	name := filepath.Base(abs)
+	for _, ext := range []string{".json", ".hcl", ".pkr", ".ingot"} {
+		name = strings.TrimSuffix(name, ext)
+	}
+	name = strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "-"), "-._")
+	if name == "" {
+		return "images"
+	}
+	return name
+}
+
+// compiler compiles one build.
+type compiler struct {
+	components Components
+	options    Options
+	except     []glob.Glob
+	spec       *lang.Build
+	src        *lang.Source
+}
+
+func (c *compiler) scope(f lang.Form) lang.Scope {
+	return lang.Scope{Form: f, Source: c.src, BuildName: c.spec.Name}
+}
+
+func (c *compiler) build(addr, bucket string) (*Build, hcl.Diagnostics) {
+	b := &Build{Address: addr, Type: c.src.Type, Name: c.src.Name, Range: c.src.Range,
+		Publish: Publish{Bucket: bucket}, Force: c.options.Force, dir: c.options.Host.Dir}
+	if p := c.spec.Publish; p != nil {
+		b.Publish = Publish{Bucket: p.Bucket, Version: p.Version, Description: p.Description, Channels: p.Channels, Labels: p.Labels}
+		if b.Publish.Bucket == "" {
+			b.Publish.Bucket = bucket
+		}
+	}
+	diags := c.open(b)
+	for i, spec := range c.spec.Provisioners {
+		if !spec.AppliesTo(c.src) {
+			continue
+		}
+		step, ds := c.step(b, spec, i)
+		diags = append(diags, ds...)
+		b.Steps = append(b.Steps, step)
+	}
+	if spec := c.spec.ErrorCleanup; spec != nil && spec.AppliesTo(c.src) {
+		step, ds := c.step(b, spec, len(c.spec.Provisioners))
+		diags = append(diags, ds...)
+		b.Cleanup = step
+	}
+	post, ds := c.post(b)
+	b.Post = post
+	return b, append(diags, ds...)
+}
+
+// open makes the builder, and notes the options that count in its keys.
+func (c *compiler) open(b *Build) hcl.Diagnostics {
+	def, diag := find("source", c.src.Type, c.src.Range, c.components.Builders, func(d builders.Definition) string { return d.Type })
+	if diag != nil {
+		return hcl.Diagnostics{diag}
+	}
+	cfg := def.New()
+	dec, diags := c.src.Decode(c.scope(lang.Real), cfg)
+	if diags.HasErrors() {
+		return diags
+	}
+	builder, err := cfg.Open(c.options.Host)
+	if err != nil {
+		return append(diags, optionDiag(err, "source "+quote(b.Type), dec.Range))
+	}
+	b.Builder = builder
+	keyed := cfg
+	if dec.Marked {
+		keyed = def.New()
+		if _, ds := c.src.Decode(c.scope(lang.Keyed), keyed); ds.HasErrors() {
+			return append(diags, ds...)
+		}
+	}
+	b.options = optionInputs(component.KeyFields(keyed))
+	return diags
+}
+
+// step decodes and lowers one provisioner.
+func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl.Diagnostics) {
+	s := &Step{Name: spec.Name, Type: spec.Type, Range: spec.Range, PauseBefore: spec.PauseBefore, Timeout: spec.Timeout,
+		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun}
+	if s.Name == "" {
+		s.Name = s.Type
+	}
+	def, diag := find("provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
+	if diag != nil {
+		return s, hcl.Diagnostics{diag}
+	}
+	ops, dec, diags := c.lower(def, spec, index, lang.Real)
+	if diags.HasErrors() {
+		return s, diags
+	}
+	s.Ops = ops
+	keyed := ops
+	if dec.Marked {
+		var ds hcl.Diagnostics
+		if keyed, _, ds = c.lower(def, spec, index, lang.Keyed); ds.HasErrors() {
+			return s, append(diags, ds...)
+		}
+	}
+	s.hash = op.Hash(keyed)
+	s.inputs = append(dec.Inputs, fileInputs(ops, b.dir)...)
+	return s, append(diags, c.supported(b, s)...)
+}
+
+func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) ([]op.Op, *lang.Decoded, hcl.Diagnostics) {
+	sc := c.scope(form)
+	cfg := def.New()
+	dec, diags := spec.Decode(sc, cfg)
+	if diags.HasErrors() {
+		return nil, dec, diags
+	}
+	ops, err := cfg.Lower(provisioners.Input{
+		BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: sc.Render,
+	})
+	if err != nil {
+		return nil, dec, append(diags, optionDiag(err, "provisioner "+quote(spec.Type), dec.Range))
+	}
+	return ops, dec, diags
+}
+
+// supported refuses ops that the builder can't carry out.
+func (c *compiler) supported(b *Build, s *Step) hcl.Diagnostics {
+	if b.Builder == nil {
+		return nil
+	}
+	for _, o := range s.Ops {
+		if err := b.Builder.Supports(o.Kind()); err != nil {
+			return hcl.Diagnostics{{Severity: hcl.DiagError, Subject: s.Range.Ptr(),
+				Summary: fmt.Sprintf("%s can't run the provisioner %q", b.Address, s.Type), Detail: sentence(err.Error())}}
+		}
+	}
+	return nil
+}
+
+func optionInputs(fields map[string]string) []artifact.Input {
+	var out []artifact.Input
+	for _, name := range sortedKeys(fields) {
+		out = append(out, artifact.Input{Kind: "option", Name: name, Digest: string(key.New("option/1").String(fields[name]).Sum())})
+	}
+	return out
+}
+
+// fileInputs names the files that ops read from this host.
+func fileInputs(ops []op.Op, dir string) []artifact.Input {
+	var out []artifact.Input
+	add := func(path, digest string) {
+		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+			path = rel
+		}
+		out = append(out, artifact.Input{Kind: "file", Name: filepath.ToSlash(path), Digest: digest})
+	}
+	files := func(list []op.File) {
+		for _, f := range list {
+			if f.Blob.Name != "" {
+				add(f.Blob.Name, f.Blob.Digest)
+			}
+		}
+	}
+	for _, o := range ops {
+		switch o := o.(type) {
+		case *op.Exec:
+			files(o.Inputs)
+		case *op.Local:
+			files(o.Inputs)
+		case *op.Put:
+			files([]op.File{o.File})
+		case *op.Tree:
+			for _, e := range o.Entries {
+				add(filepath.Join(o.Name, e.Name), e.Digest)
+			}
+		}
+	}
+	return out
+}
+
+// Vars gives a build's values that are known while planning.
+func (b *Build) Vars() op.Values {
+	v := op.Values{}
+	for name, val := range b.Base.Vars {
+		v[name] = val
+	}
+	v["build.name"] = secret.Plain(b.Name)
+	return v
+}

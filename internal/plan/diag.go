@@ -1,0 +1,85 @@
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/component"
+)
+
+// find returns the component called name, or an error that names the nearest.
+func find[D any](what, name string, at hcl.Range, list []D, typ func(D) string) (D, *hcl.Diagnostic) {
+	names := make([]string, 0, len(list))
+	for _, d := range list {
+		if typ(d) == name {
+			return d, nil
+		}
+		names = append(names, typ(d))
+	}
+	var none D
+	detail := fmt.Sprintf("There is no %s type %q here. There are: %s.", what, name, strings.Join(names, ", "))
+	if near := nearest(name, names); near != "" {
+		detail = fmt.Sprintf("There is no %s type %q. Did you mean %q?", what, name, near)
+	}
+	return none, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + what + " type", Detail: detail, Subject: &at}
+}
+
+func nearest(name string, names []string) string {
+	best, dist := "", 3
+	for _, n := range names {
+		if d := levenshtein.Distance(name, n, nil); d < dist {
+			best, dist = n, d
+		}
+	}
+	return best
+}
+
+// optionDiag shows an error of a component at the option it is about.
+func optionDiag(err error, what string, at func(option string) hcl.Range) *hcl.Diagnostic {
+	option, msg := "", err.Error()
+	var oe *component.OptionError
+	if errors.As(err, &oe) {
+		option, msg = oe.Option, oe.Message
+	}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what, Detail: sentence(msg)}
+	if option != "" {
+		d.Summary = fmt.Sprintf("Invalid %s in %s", quote(option), what)
+	}
+	if hint := builders.Hint(err); hint != "" {
+		d.Detail += " Hint: " + sentence(hint)
+	}
+	r := at(option)
+	d.Subject = &r
+	return d
+}
+
+// sentence makes a message fit for a diagnostic's detail.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if strings.ContainsAny(s[len(s)-1:], ".?!") {
+		return s
+	}
+	return s + "."
+}
+
+func quote(s string) string { return fmt.Sprintf("%q", s) }
+
+func where(r hcl.Range) string {
+	if r.Filename == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", r.Filename, r.Start.Line)
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,149 @@
+// Package plan turns a template into what is to be done: each build with its
+// steps lowered to ops, their keys chained, and, for those that will run, why.
+package plan
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/lang"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/postprocessors"
+	"github.com/ingot-build/ingot/provisioners"
+)
+
+// Components lists what templates may use.
+type Components struct {
+	Builders       []builders.Definition
+	Provisioners   []provisioners.Definition
+	PostProcessors []postprocessors.Definition
+}
+
+// Plan is a template, ready to run.
+type Plan struct {
+	Template *lang.Template
+	Builds   []*Build
+}
+
+// Status says what a build has to do.
+type Status string
+
+// The states of a build after Resolve.
+const (
+	New       Status = "new"       // nothing is recorded for it
+	Changed   Status = "changed"   // something differs from the last version
+	Unchanged Status = "unchanged" // its artifact is recorded and still exists
+	Failed    Status = "failed"    // its source can't be resolved: Err says why
+)
+
+// Build is one source run through one build block.
+type Build struct {
+	Address string // "[name.]type.name"
+	Type    string // of the builder
+	Name    string // of the source, as the template's provisioners see it
+	Range   hcl.Range
+	Publish Publish
+
+	Builder builders.Builder
+	Steps   []*Step
+	Cleanup *Step    // error-cleanup-provisioner; nil where there is none
+	Post    [][]Post // chains of post-processors
+	Force   bool     // -force
+
+	options []artifact.Input // builder options that count, by name
+	dir     string
+
+	// Resolve sets these.
+	Base       builders.Base
+	BaseRecord artifact.Base
+	Key        key.Key // of the last step
+	Status     Status
+	Err        error
+	Record     *artifact.Record // of the artifact, where Unchanged
+	Version    string           // the version compared with; "" where there is none
+	Reasons    []Reason         // why the build as a whole runs
+}
+
+// Publish says where a build's version goes.
+type Publish struct {
+	Bucket, Version, Description string
+	Channels                     []string
+	Labels                       map[string]string
+}
+
+// Step is one provisioner of a build, lowered.
+type Step struct {
+	Name  string // the provisioner's name, or its type
+	Type  string
+	Ops   []op.Op
+	Range hcl.Range
+
+	PauseBefore, Timeout time.Duration // 0 is none
+	MaxRetries           int
+	ContinueOnError      bool
+	AlwaysRun            bool
+
+	hash   key.Key // of the ops in their keyed form
+	inputs []artifact.Input
+
+	// Resolve sets these.
+	Key     key.Key
+	Known   bool     // recorded in the version compared with, and so are all before it
+	Reasons []Reason // why it runs, where it is not known
+}
+
+// Reason is one cause for running.
+type Reason struct {
+	Kind string `json:"kind"`           // "file", "variable", "option", "base", "step", "new", "force", "always"
+	Name string `json:"name,omitempty"` // what changed
+	Text string `json:"text"`           // for people: "scripts/setup.sh changed"
+}
+
+// Post is one post-processor, whose options are evaluated when it runs.
+type Post struct {
+	Name string // "CHAIN.NUMBER TYPE"
+	Type string
+	Def  postprocessors.Definition
+	Spec *lang.PostProcessor
+	src  *lang.Source
+	name string
+}
+
+// Where returns the step's place in the template, "file:line".
+func (s *Step) Where() string { return where(s.Range) }
+
+// Files counts the files that the build's steps read.
+func (b *Build) Files() int {
+	n := 0
+	for _, s := range b.Steps {
+		for _, in := range s.inputs {
+			if in.Kind == "file" {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// NewRecord returns the record of an artifact made by running the build.
+func (b *Build) NewRecord(runID string, a artifact.Artifact, now time.Time) artifact.Record {
+	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Created: now.UTC(), RunID: runID}
+	for _, s := range b.Steps {
+		rec.Steps = append(rec.Steps, artifact.Step{Name: s.Name, Key: s.Key, Inputs: s.inputs})
+	}
+	return rec
+}
+
+// Todo reports whether a run would build something.
+func (p *Plan) Todo() bool {
+	for _, b := range p.Builds {
+		if b.Status != Unchanged {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,163 @@
+package plan
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Summary says in one line why an unchanged build is known to be so.
+func (b *Build) Summary() string {
+	since := "unchanged"
+	if b.Version != "" {
+		since += " since " + b.Version
+	}
+	id := ""
+	if b.Record != nil {
+		id = b.Record.Artifact.ID
+		if len(b.Record.Artifact.Places) == 1 && b.Record.Artifact.Image == nil {
+			id = b.Record.Artifact.Places[0].Name
+		}
+	}
+	return fmt.Sprintf("%s (%s): base, %s, %s", since, id, count(len(b.Steps), "step"), count(b.Files(), "file"))
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Text prints the plan for people. Paint colours a text: "green", "yellow",
+// "red" or "dim".
+func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
+	ew := &errWriter{w: w}
+	for _, b := range p.Builds {
+		b.text(ew, paint)
+	}
+	todo := 0
+	for _, b := range p.Builds {
+		if b.Status != Unchanged {
+			todo++
+		}
+	}
+	if todo == 0 {
+		ew.printf("Nothing to do: %s unchanged.\n", count(len(p.Builds), "build"))
+	} else {
+		ew.printf("%s to run, %d unchanged.\n", count(todo, "build"), len(p.Builds)-todo)
+	}
+	return ew.err
+}
+
+func (b *Build) text(w *errWriter, paint func(string, string) string) {
+	switch b.Status {
+	case Unchanged:
+		w.printf("%s %s: %s\n\n", paint("green", "="), b.Address, b.Summary())
+		return
+	case Failed:
+		w.printf("%s %s: %v\n\n", paint("red", "!"), b.Address, b.Err)
+		return
+	}
+	known := 0
+	for _, s := range b.Steps {
+		if s.Known {
+			known++
+		}
+	}
+	w.printf("%s %s: %d of %s to run%s\n", paint("yellow", "~"), b.Address, len(b.Steps)-known, count(len(b.Steps), "step"), compared(b.Version))
+	w.printf("    base  %s%s\n", b.BaseRecord.Name, paint("yellow", reasons(b.Reasons)))
+	for i, s := range b.Steps {
+		mark, why := paint("yellow", "~"), paint("yellow", reasons(s.Reasons))
+		if s.Known {
+			mark, why = paint("green", "="), paint("dim", "  known")
+		}
+		w.printf("  %s %-4d  %s%s%s\n", mark, i+1, s.Name, paint("dim", place(s)), why)
+	}
+	w.printf("\n")
+}
+
+func compared(version string) string {
+	if version == "" {
+		return ""
+	}
+	return ", compared with " + version
+}
+
+func place(s *Step) string {
+	if at := s.Where(); at != "" {
+		return "  (" + at + ")"
+	}
+	return ""
+}
+
+func reasons(list []Reason) string {
+	if len(list) == 0 {
+		return ""
+	}
+	const most = 5
+	var texts []string
+	for i, r := range list {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(list)-most))
+			break
+		}
+		texts = append(texts, r.Text)
+	}
+	return "  " + strings.Join(texts, ", ")
+}
+
+type errWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (e *errWriter) printf(format string, args ...any) {
+	if e.err == nil {
+		_, e.err = fmt.Fprintf(e.w, format, args...)
+	}
+}
+
+type jsonBuild struct {
+	Build   string     `json:"build"`
+	Bucket  string     `json:"bucket"`
+	Status  Status     `json:"status"`
+	Version string     `json:"version,omitempty"`
+	Key     string     `json:"key,omitempty"`
+	Base    string     `json:"base,omitempty"`
+	Reasons []Reason   `json:"reasons,omitempty"`
+	Error   string     `json:"error,omitempty"`
+	Steps   []jsonStep `json:"steps"`
+}
+
+type jsonStep struct {
+	Name    string   `json:"name"`
+	Type    string   `json:"type"`
+	Where   string   `json:"where"`
+	Key     string   `json:"key,omitempty"`
+	Known   bool     `json:"known"`
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// JSON prints the plan for programs: {"todo": bool, "builds": […]}.
+func (p *Plan) JSON(w io.Writer) error {
+	out := struct {
+		Todo   bool        `json:"todo"`
+		Builds []jsonBuild `json:"builds"`
+	}{p.Todo(), []jsonBuild{}}
+	for _, b := range p.Builds {
+		jb := jsonBuild{Build: b.Address, Bucket: b.Publish.Bucket, Status: b.Status, Version: b.Version,
+			Key: string(b.Key), Base: b.BaseRecord.ID, Reasons: b.Reasons, Steps: []jsonStep{}}
+		if b.Err != nil {
+			jb.Error = b.Err.Error()
+		}
+		for _, s := range b.Steps {
+			jb.Steps = append(jb.Steps, jsonStep{Name: s.Name, Type: s.Type, Where: s.Where(), Key: string(s.Key), Known: s.Known, Reasons: s.Reasons})
+		}
+		out.Builds = append(out.Builds, jb)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(out)
+}

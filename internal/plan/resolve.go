@@ -1,0 +1,222 @@
+package plan
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
+)
+
+// History is what a plan asks of the registry.
+type History interface {
+	// Lookup returns the record stored under a key, if its artifact's content is still there.
+	Lookup(ctx context.Context, bucket string, k key.Key) (artifact.Record, bool, error)
+	// Last returns the record of a build in the newest version that has it,
+	// and that version's name.
+	Last(ctx context.Context, bucket, build string) (version string, rec artifact.Record, found bool, err error)
+}
+
+// Resolve pins every source, chains the keys and finds out what is recorded.
+// A source that can't be resolved makes its own build Failed; the error is the
+// registry's.
+func (p *Plan) Resolve(ctx context.Context, h History) error {
+	var g errgroup.Group
+	for _, b := range p.Builds {
+		g.Go(func() error { return b.resolve(ctx, h) })
+	}
+	return g.Wait()
+}
+
+func (b *Build) resolve(ctx context.Context, h History) error {
+	base, err := b.Builder.Resolve(ctx)
+	if err != nil {
+		b.Status, b.Err = Failed, err
+		return nil
+	}
+	b.Base = base
+	b.chain()
+	rec, found, err := h.Lookup(ctx, b.Publish.Bucket, b.Key)
+	if err != nil {
+		return err
+	}
+	if found {
+		if found, err = b.Builder.Exists(ctx, rec.Artifact); err != nil {
+			b.Status, b.Err = Failed, err
+			return nil
+		}
+	}
+	version, old, recorded, err := h.Last(ctx, b.Publish.Bucket, b.Address)
+	if err != nil {
+		return err
+	}
+	b.Version = version
+	b.compare(old, recorded)
+	b.decide(rec, found, recorded && old.Key == b.Key, recorded)
+	return nil
+}
+
+// chain gives the base and every step its key.
+func (b *Build) chain() {
+	h := key.New("base/1").String(b.Type).String(b.Base.ID).String(b.Base.Arch)
+	inputs := []artifact.Input{{Kind: "base", Name: b.Base.Name, Digest: string(key.New("base-id/1").String(b.Base.ID).Sum())}}
+	inputs = append(inputs, b.options...)
+	for _, o := range b.options {
+		h.String(o.Name).String(o.Digest)
+	}
+	b.Key = h.Sum()
+	b.BaseRecord = artifact.Base{ID: b.Base.ID, Name: b.Base.Name, Arch: b.Base.Arch, Key: b.Key, Inputs: inputs}
+	for _, s := range b.Steps {
+		b.Key = key.New("step/1").String(string(b.Key)).String(string(s.hash)).Sum()
+		s.Key = b.Key
+	}
+}
+
+// decide sets the status. Exists says that the artifact of this key is
+// recorded and there, same that the last version has this key.
+func (b *Build) decide(rec artifact.Record, exists, same, recorded bool) {
+	always := slices.IndexFunc(b.Steps, func(s *Step) bool { return s.AlwaysRun })
+	switch {
+	case exists && !b.Force && always < 0:
+		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
+		if !same {
+			b.Version = ""
+		}
+		for _, s := range b.Steps {
+			s.Known, s.Reasons = true, nil
+		}
+		return
+	case !recorded && !exists:
+		b.Status = New
+	default:
+		b.Status = Changed
+	}
+	if b.Force {
+		b.runAll(Reason{Kind: "force", Text: "-force"})
+		return
+	}
+	if always >= 0 {
+		b.runFrom(always, Reason{Kind: "always", Text: "always_run is set"})
+	}
+	if same && !exists {
+		b.Reasons = []Reason{{Kind: "gone", Text: "the artifact recorded in " + b.Version + " is gone"}}
+	}
+	if _, ok := b.Builder.(builders.Layered); !ok {
+		b.runWhole()
+	}
+}
+
+// runWhole marks the steps that would be known if the platform kept the state
+// of the machine after each.
+func (b *Build) runWhole() {
+	for _, s := range b.Steps {
+		if s.Known || len(s.Reasons) == 0 {
+			s.Known, s.Reasons = false, []Reason{{Kind: "whole", Text: "runs again: a machine keeps no state between steps"}}
+		}
+	}
+}
+
+// compare marks the steps that the last version's record has, and says of the
+// others what changed.
+func (b *Build) compare(old artifact.Record, recorded bool) {
+	if !recorded {
+		b.Reasons = []Reason{{Kind: "new", Text: "not built before"}}
+		return
+	}
+	if old.Base.Key != b.BaseRecord.Key {
+		b.Reasons = diff(old.Base.Inputs, b.BaseRecord.Inputs)
+	}
+	first := -1
+	for i, s := range b.Steps {
+		if i < len(old.Steps) && old.Steps[i].Key == s.Key {
+			s.Known = true
+			continue
+		}
+		if i < len(old.Steps) {
+			s.Reasons = diff(old.Steps[i].Inputs, s.inputs)
+		} else {
+			s.Reasons = []Reason{{Kind: "new", Text: "the step is new"}}
+		}
+		if first < 0 {
+			first = i
+		}
+		if len(s.Reasons) == 0 {
+			s.Reasons = b.follows(first, i)
+		}
+	}
+	if len(old.Steps) > len(b.Steps) {
+		b.Reasons = append(b.Reasons, Reason{Kind: "step", Text: fmt.Sprintf("%d fewer steps", len(old.Steps)-len(b.Steps))})
+	}
+}
+
+func (b *Build) follows(first, i int) []Reason {
+	switch {
+	case len(b.Reasons) > 0:
+		return []Reason{{Kind: "base", Text: "follows the base"}}
+	case first < i:
+		return []Reason{{Kind: "step", Text: fmt.Sprintf("follows step %d", first+1)}}
+	}
+	return []Reason{{Kind: "step", Text: "lowers to other instructions"}}
+}
+
+func (b *Build) runAll(r Reason) {
+	b.Reasons = []Reason{r}
+	b.runFrom(0, r)
+}
+
+func (b *Build) runFrom(first int, r Reason) {
+	for i, s := range b.Steps[first:] {
+		s.Known = false
+		switch {
+		case i == 0 || r.Kind == "force":
+			s.Reasons = append(s.Reasons, r)
+		case len(s.Reasons) == 0:
+			s.Reasons = []Reason{{Kind: "step", Text: fmt.Sprintf("follows step %d", first+1)}}
+		}
+	}
+}
+
+// diff says what is different between two lists of inputs.
+func diff(old, now []artifact.Input) []Reason {
+	type id struct{ kind, name string }
+	before := map[id]string{}
+	for _, in := range old {
+		before[id{in.Kind, in.Name}] = in.Digest
+	}
+	var out []Reason
+	add := func(in artifact.Input, verb string) {
+		name := in.Name
+		if in.Kind != "variable" && in.Kind != "file" {
+			name = in.Kind + " " + name
+		}
+		out = append(out, Reason{Kind: in.Kind, Name: in.Name, Text: name + " " + verb})
+	}
+	for _, in := range now {
+		digest, ok := before[id{in.Kind, in.Name}]
+		delete(before, id{in.Kind, in.Name})
+		switch {
+		case !ok:
+			add(in, "is new")
+		case digest != in.Digest:
+			add(in, "changed")
+		}
+	}
+	for _, in := range old {
+		if _, gone := before[id{in.Kind, in.Name}]; gone {
+			add(in, "was removed")
+		}
+	}
+	return causes(out)
+}
+
+// causes leaves out options where a variable changed: they differ because of it.
+func causes(reasons []Reason) []Reason {
+	if !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Kind == "variable" }) {
+		return reasons
+	}
+	return slices.DeleteFunc(reasons, func(r Reason) bool { return r.Kind == "option" })
+}
