@@ -3,6 +3,7 @@ package builders
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // ErrConnectionLost is in the chain of an error that came because the machine
@@ -51,4 +52,20 @@ func Hint(err error) string {
 		return h.Hint()
 	}
 	return ""
+}
+
+// commandWidth is how much of a command is shown, in characters.
+const commandWidth = 80
+
+// CommandText returns a command as people see it: its first line, shortened.
+func CommandText(argv []string) string {
+	text, more, cut := strings.Cut(strings.TrimSpace(strings.Join(argv, " ")), "\n")
+	cut = cut && strings.TrimSpace(more) != ""
+	if r := []rune(text); len(r) > commandWidth {
+		text, cut = string(r[:commandWidth]), true
+	}
+	if cut {
+		text = strings.TrimSpace(text) + " …"
+	}
+	return text
 }
