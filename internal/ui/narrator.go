@@ -155,6 +155,9 @@ func (n *narrator) stepDone(build string, s event.StepDone) {
 }
 
 func (n *narrator) failed(build string, err error) {
+	if err == nil {
+		return
+	}
 	if build == "" {
 		n.say(failure, "", "Error: "+err.Error())
 		n.hint("", err)
