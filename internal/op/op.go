@@ -79,6 +79,7 @@ type Local struct {
 	Env    map[string]secret.String
 	Dir    string
 	Inputs []File // written 0700 before, removed after; Path holds the token LocalDir
+	Reads  []Blob // files of this host that it uses where they are: they count in its key
 	OK     []int
 }
 
@@ -140,11 +141,17 @@ func (o *Tree) Hash(h *key.Hasher) { h.String(string(KindTree)).String(o.Dir).St
 // Hash adds both paths.
 func (o *Get) Hash(h *key.Hasher) { h.String(string(KindGet)).String(o.Path).String(o.Local) }
 
-// Hash adds the command, its environment, inputs and accepted exit codes.
+// Hash adds the command, its environment, inputs, the files it reads and
+// accepted exit codes; not Dir, so that a template has the same key wherever
+// it is checked out.
 func (o *Local) Hash(h *key.Hasher) {
-	h.String(string(KindLocal)).Strings(o.Argv).String(o.Dir)
+	h.String(string(KindLocal)).Strings(o.Argv)
 	hashEnv(h, o.Env)
 	hashFiles(h, o.Inputs)
+	h.Int(int64(len(o.Reads)))
+	for _, b := range o.Reads {
+		h.String(b.Digest)
+	}
 	hashCodes(h, o.OK)
 }
 

@@ -27,10 +27,21 @@ func Token(name string) string { return tokenOpen + name + tokenClose }
 func Tokens(s string) []string {
 	var names []string
 	for _, m := range tokenPattern.FindAllStringSubmatch(s, -1) {
-		names = append(names, m[1])
+		names = append(names, strings.TrimPrefix(m[1], quotedPrefix))
 	}
 	return names
 }
+
+// A quoted token's value is made fit to stand between single quotes of a shell.
+const quotedPrefix = "quoted."
+
+// Quote makes text fit to stand between single quotes of a shell, now and
+// after the tokens in it are replaced.
+func Quote(text string) string {
+	return strings.ReplaceAll(escapeQuotes(text), tokenOpen, tokenOpen+quotedPrefix)
+}
+
+func escapeQuotes(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) }
 
 // Values gives the value of each token. A value that is sensitive makes the
 // string it is put into sensitive.
@@ -45,11 +56,15 @@ func (v Values) secret(s secret.String) secret.String {
 	}
 	sensitive := s.IsSensitive()
 	text := tokenPattern.ReplaceAllStringFunc(s.Reveal(), func(tok string) string {
-		val, ok := v[tokenPattern.FindStringSubmatch(tok)[1]]
+		name, quoted := strings.CutPrefix(tokenPattern.FindStringSubmatch(tok)[1], quotedPrefix)
+		val, ok := v[name]
 		if !ok {
 			return tok
 		}
 		sensitive = sensitive || val.IsSensitive()
+		if quoted {
+			return escapeQuotes(val.Reveal())
+		}
 		return val.Reveal()
 	})
 	if sensitive {
