@@ -1,0 +1,40 @@
+# The verbs of this project. `make demo` is the place to start.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+
+.PHONY: help setup build test demo bench lint fuzz docs clean
+
+help: ## show the verbs
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+setup: ## install the Debian packages that builds and tests need
+	@scripts/setup
+
+build: ## build bin/ingot and the bundled bin/buildkitd
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ingot ./cmd/ingot
+	$(GO) build -trimpath -ldflags '-s -w' -o bin/buildkitd github.com/moby/buildkit/cmd/buildkitd
+
+demo: setup build ## bake templates/quickstart: a container and a machine, one version
+	@scripts/demo
+
+test: setup build ## run every test
+	@scripts/test
+
+bench: setup build ## measure against what one would use instead
+	@scripts/bench
+
+lint: ## gofmt, go vet, staticcheck
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## run each fuzz target for a minute (FUZZTIME=10s for less)
+	@scripts/fuzz
+
+docs: ## write the reference pages from the config structs
+	$(GO) run ./docs/generate
+
+clean: ## remove what build and demo made
+	rm -rf bin .ingot dist /var/tmp/ingot-quickstart

@@ -1,0 +1,16 @@
+// Package all lists the builders, one line each.
+package all
+
+import (
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/container"
+	"github.com/ingot-build/ingot/builders/null"
+)
+
+// List returns the builders that templates may use.
+func List() []builders.Definition {
+	return []builders.Definition{
+		container.Definition(),
+		null.Definition(),
+	}
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/ingot-build/ingot/internal/engine"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/ui"
+)
+
+// keptRuns is how many runs' log files are kept.
+const keptRuns = 20
+
+type buildFlags struct {
+	templateFlags
+	color, timestamp, machineReadable bool
+	parallel                          int
+	onError, logFormat                string
+}
+
+func newBuildCommand() *cobra.Command {
+	var f buildFlags
+	cmd := &cobra.Command{
+		Use:   "build [flags] TEMPLATE",
+		Short: "Bake the images of a template and publish them as a version",
+		Long: `Build runs every build of a template that has something to do, in parallel,
+and publishes what they made as one version. A build whose source, steps and
+files are all recorded, and whose artifact still exists, is not run.
+
+It exits with 0 when all builds succeeded and 1 otherwise. The log of each
+build is in .ingot/logs.`,
+		Example: `  ingot build .
+  ingot build -only='docker.*' -var release=1.4 .
+  ingot build -force -on-error=ask web.pkr.hcl
+  ingot build -registry registry.example.com/images .`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, templatePath(args)) },
+	}
+	f.add(cmd)
+	f.addRegistry(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.force, "force", false, "run every build and step, also where nothing changed")
+	fl.BoolVar(&f.color, "color", true, "use colours on a terminal")
+	fl.BoolVar(&f.timestamp, "timestamp-ui", false, "put the time in front of each line")
+	fl.BoolVar(&f.machineReadable, "machine-readable", false, "print Packer's machine-readable lines")
+	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
+	fl.IntVar(&f.parallel, "parallel-builds", 0, "how many builds run at the same `time`; 0 is all")
+	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "what to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner")
+	values(cmd, "on-error", onErrors)
+	values(cmd, "log-format", []string{"text", "json"})
+	return cmd
+}
+
+var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.RunCleanup)}
+
+// values completes a flag with the values that it takes.
+func values(cmd *cobra.Command, flag string, list []string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (f *buildFlags) check() error {
+	if !slices.Contains(onErrors, f.onError) {
+		return fmt.Errorf("-on-error=%s: it takes %s", f.onError, strings.Join(onErrors, ", "))
+	}
+	if f.logFormat != "text" && f.logFormat != "json" {
+		return fmt.Errorf("-log-format=%s: it takes text or json", f.logFormat)
+	}
+	if f.parallel < 0 {
+		return fmt.Errorf("-parallel-builds=%d: it takes 0 or more", f.parallel)
+	}
+	return nil
+}
+
+func (f *buildFlags) run(cmd *cobra.Command, path string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	runID := uuid.NewString()
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	color := colorful(f.color, out)
+	ws, err := f.load(path, runID, out, color)
+	if err != nil {
+		return err
+	}
+	if len(ws.plan.Builds) == 0 {
+		return fmt.Errorf("no builds to run: -only and -except leave none of %s", path)
+	}
+	commit := gitCommit(ctx, ws.plan.Template.Dir)
+	if err := ws.plan.Resolve(ctx, engine.History(ws.registry)); err != nil {
+		return err
+	}
+	logs := filepath.Join(ws.dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
+	pruneLogs(filepath.Dir(logs))
+	o := ui.Options{Out: out, Color: color, Timestamp: f.timestamp, Secrets: ws.secrets, LogDir: logs}
+	view, live := f.view(o)
+	files := ui.Logs(o)
+	err = engine.Run(ctx, ws.plan, engine.Options{
+		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force,
+		Registry: ws.registry, Events: ui.Tee(files, view), Secrets: ws.secrets, Dir: ws.dir,
+		GitCommit: commit(), User: userName(), Ask: asker(view, live),
+		LogPath: func(build string) string { return ui.LogPath(logs, build) },
+	})
+	closeErr := view.Close()
+	if lerr := files.Close(); lerr != nil {
+		reportError(cmd.ErrOrStderr(), lerr)
+	}
+	if err != nil {
+		return exitCode(exitError) // the view has said why
+	}
+	return closeErr
+}
+
+// view is how the run is shown, and whether a person can be asked.
+func (f *buildFlags) view(o ui.Options) (ui.View, bool) {
+	interactive := isTerminal(os.Stdin) && isTerminal(o.Out)
+	switch {
+	case f.machineReadable:
+		return ui.MachineReadable(o), false
+	case f.logFormat == "json":
+		return ui.JSON(o), false
+	case interactive && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "":
+		return ui.Terminal(o, os.Stdin, os.Stdout), true
+	}
+	return ui.Plain(o), interactive
+}
+
+// asker puts questions to the terminal while the view pauses.
+func asker(view ui.View, interactive bool) func(context.Context, string, string, []string) (string, error) {
+	if !interactive {
+		return nil
+	}
+	in := bufio.NewReader(os.Stdin)
+	return func(ctx context.Context, build, question string, answers []string) (string, error) {
+		view.Pause()
+		defer view.Resume()
+		for {
+			fmt.Fprintf(os.Stdout, "==> %s: %s ", build, question)
+			lines := make(chan string, 1)
+			go func() {
+				line, _ := in.ReadString('\n')
+				lines <- strings.ToLower(strings.TrimSpace(line))
+			}()
+			select {
+			case <-ctx.Done():
+				return "", ctx.Err()
+			case line := <-lines:
+				if slices.Contains(answers, line) || slices.Equal(answers, []string{""}) {
+					return line, nil
+				}
+			}
+		}
+	}
+}
+
+// gitCommit starts to look up the commit of the template's repository; the
+// result is "" where there is none.
+func gitCommit(ctx context.Context, dir string) func() string {
+	done := make(chan string, 1)
+	go func() {
+		out, err := exec.CommandContext(ctx, "git", "-C", dir, "rev-parse", "--verify", "HEAD").Output()
+		if err != nil {
+			out = nil
+		}
+		done <- strings.TrimSpace(string(out))
+	}()
+	return func() string { return <-done }
+}
+
+func userName() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+// pruneLogs removes the log folders of all but the last runs.
+func pruneLogs(dir string) {
+	runs, err := os.ReadDir(dir)
+	if err != nil || len(runs) < keptRuns {
+		return
+	}
+	for _, r := range runs[:len(runs)-keptRuns+1] {
+		_ = os.RemoveAll(filepath.Join(dir, r.Name()))
+	}
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingot-build/ingot/builders"
+)
+
+// Exit codes. They are Packer's, and terraform's for -detailed-exitcode.
+const (
+	exitError   = 1
+	exitChanges = 2   // plan -detailed-exitcode: there is something to do
+	exitUsage   = 127 // unknown command, as Packer does
+)
+
+// exitCode is an error that has been reported, with the code to exit with.
+type exitCode int
+
+func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// run runs the command line and returns the exit code.
+func run(ctx context.Context, args []string) int {
+	root := newRootCommand()
+	root.SetArgs(twoDashes(args))
+	err := root.ExecuteContext(ctx)
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
+	}
+	reportError(root.ErrOrStderr(), err)
+	if strings.HasPrefix(err.Error(), "unknown command") {
+		return exitUsage
+	}
+	return exitError
+}
+
+func reportError(w io.Writer, err error) {
+	fmt.Fprintf(w, "Error: %v\n", err)
+	if hint := builders.Hint(err); hint != "" {
+		fmt.Fprintf(w, "  hint: %s\n", hint)
+	}
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ingot",
+		Short: "Bake golden server images",
+		Long: `ingot bakes golden images: one HCL template in; container images and
+provisioned machines out, published as one version to a registry. It reads
+Packer's HCL2 templates, and runs only what has changed.`,
+		Example: `  ingot plan  templates/quickstart     # what would run, and why
+  ingot build templates/quickstart     # bake it and publish a version
+  ingot registry list                  # what was published`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return builders.WithHint(err, fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath()))
+	})
+	root.SetOut(os.Stdout)
+	root.SetErr(os.Stderr)
+	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newRegistryCommand(), newVersionCommand(), newSuperviseCommand())
+	return root
+}
+
+// twoDashes lets flags be written with one dash too, as Packer's are.
+func twoDashes(args []string) []string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		out[i] = a
+		if a == "--" {
+			copy(out[i:], args[i:])
+			break
+		}
+		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
+			out[i] = "-" + a
+		}
+	}
+	return out
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func newValidateCommand() *cobra.Command {
+	var f templateFlags
+	var color bool
+	cmd := &cobra.Command{
+		Use:   "validate [flags] TEMPLATE",
+		Short: "Check a template",
+		Long: `Validate checks a template: its language, every option of every component,
+and whether each builder can do what the provisioners ask. It touches neither
+network nor machine. All errors are shown, with their places.`,
+		Example: `  ingot validate .
+  ingot validate -var-file=prod.pkrvars.hcl web.pkr.hcl`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			out := cmd.OutOrStdout()
+			if _, err := f.load(templatePath(args), uuid.NewString(), out, colorful(color, out)); err != nil {
+				return err
+			}
+			fmt.Fprintln(out, "The configuration is valid.")
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVar(&color, "color", true, "use colours on a terminal")
+	return cmd
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"strings"
+)
+
+const module = "github.com/ingot-build/ingot/"
+
+// comments finds doc comments in the module's source.
+type comments struct {
+	root   string
+	parsed map[string][]*ast.File
+}
+
+func (c *comments) files(pkg string) ([]*ast.File, error) {
+	if files, ok := c.parsed[pkg]; ok {
+		return files, nil
+	}
+	names, err := filepath.Glob(filepath.Join(c.root, strings.TrimPrefix(pkg, module), "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	var files []*ast.File
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, f)
+	}
+	if c.parsed == nil {
+		c.parsed = map[string][]*ast.File{}
+	}
+	c.parsed[pkg] = files
+	return files, nil
+}
+
+// pkg returns the comment of a package, without its "Package name" opening.
+func (c *comments) pkg(pkg string) (string, error) {
+	files, err := c.files(pkg)
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if f.Doc != nil {
+			return strings.TrimSpace(f.Doc.Text()), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no package comment", pkg)
+}
+
+// field returns the comment of a struct's field on one line.
+func (c *comments) field(owner reflect.Type, name string) (string, error) {
+	files, err := c.files(owner.PkgPath())
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if text := fieldComment(f, owner.Name(), name); text != "" {
+			return text, nil
+		}
+	}
+	return "", fmt.Errorf("%s.%s has no comment", owner, name)
+}
+
+func fieldComment(f *ast.File, typ, field string) string {
+	text := ""
+	ast.Inspect(f, func(n ast.Node) bool {
+		spec, ok := n.(*ast.TypeSpec)
+		if !ok || spec.Name.Name != typ {
+			return true
+		}
+		st, ok := spec.Type.(*ast.StructType)
+		if !ok {
+			return false
+		}
+		for _, fd := range st.Fields.List {
+			for _, id := range fd.Names {
+				if id.Name == field {
+					text = oneLine(fd.Doc.Text() + " " + fd.Comment.Text())
+				}
+			}
+		}
+		return false
+	})
+	return text
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

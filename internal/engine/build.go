@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/plan"
+)
+
+// closeTimeout bounds the cleaning up after a build, also after cancellation.
+const closeTimeout = 2 * time.Minute
+
+// build is one build under way.
+type build struct {
+	*run
+	*plan.Build
+	log     event.Log
+	session builders.Session
+	values  op.Values
+	tainted bool // a step failed and was let pass: the result is not the key's
+	kept    bool // the machine is left as it is
+
+	phase   string
+	since   time.Time
+	times   []event.Time
+	started time.Time
+}
+
+// build runs one build to its end and reports it.
+func (r *run) build(ctx context.Context, pb *plan.Build) result {
+	b := &build{run: r, Build: pb, log: event.Log{Build: pb.Address, Sink: r.Events}, started: time.Now()}
+	res := result{build: pb}
+	res.record, res.artifacts, res.err = b.make(ctx)
+	if res.err != nil {
+		b.log.Emit(event.Failed{Err: res.err})
+	}
+	b.endPhase()
+	done := event.BuildDone{Err: res.err, Took: time.Since(b.started), Times: b.times, Artifacts: res.artifacts}
+	if r.LogPath != nil {
+		done.Log = r.LogPath(pb.Address)
+	}
+	b.log.Emit(done)
+	return res
+}
+
+// make takes the recorded artifact or builds one, and post-processes it.
+func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact, error) {
+	if b.Err != nil {
+		return artifact.Record{}, nil, b.Err
+	}
+	if err := ctx.Err(); err != nil {
+		return artifact.Record{}, nil, errCancelled(err)
+	}
+	b.values = b.Vars()
+	if b.Status == plan.Unchanged {
+		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
+		return b.postProcess(ctx, *b.Record)
+	}
+	rec, err := b.bake(ctx)
+	if err != nil {
+		return rec, nil, err
+	}
+	return b.postProcess(ctx, rec)
+}
+
+// bake begins a session, applies the steps and seals the image. The image is
+// recorded as soon as it exists.
+func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
+	b.enter("begin", b.BaseRecord.Name, 0)
+	b.session, err = b.Builder.Begin(ctx, b.Base, builders.Env{RunID: b.RunID, Log: b.log})
+	if err != nil {
+		return rec, cancelledOr(ctx, err)
+	}
+	defer func() { err = b.close(ctx, err) }()
+	if f, ok := b.session.(builders.Forcer); ok && b.Force {
+		f.Force()
+	}
+	b.bind()
+	for i, s := range b.Steps {
+		if err := b.step(ctx, i, s); err != nil {
+			return rec, cancelledOr(ctx, b.onError(ctx, err))
+		}
+	}
+	b.enter("seal", "", 0)
+	a, err := b.session.Seal(ctx)
+	if err != nil {
+		return rec, cancelledOr(ctx, err)
+	}
+	rec = b.NewRecord(b.RunID, a, time.Now())
+	if b.tainted {
+		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
+	}
+	rec.Pending = pendingOf(b.Post, a)
+	// Recorded also when the run was cancelled meanwhile: the image is good.
+	if err := b.Registry.Record(context.WithoutCancel(ctx), b.Publish.Bucket, rec); err != nil {
+		return rec, fmt.Errorf("record the artifact: %w", err)
+	}
+	return rec, nil
+}
+
+// bind takes the session's values over those that the plan knew.
+func (b *build) bind() {
+	for name, v := range b.session.Vars() {
+		b.values[name] = v
+		if v.IsSensitive() {
+			b.Secrets.Add(v.Reveal())
+		}
+	}
+}
+
+func (b *build) close(ctx context.Context, err error) error {
+	if k, ok := b.session.(builders.Keeper); ok && b.kept {
+		k.Keep()
+	}
+	b.enter("cleanup", "", 0)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	if cerr := b.session.Close(ctx); cerr != nil {
+		if err == nil {
+			return fmt.Errorf("clean up: %w", cerr)
+		}
+		b.log.Warn(fmt.Sprintf("clean up: %v", cerr))
+	}
+	return err
+}
+
+// enter ends the phase before and starts one.
+func (b *build) enter(phase, detail string, step int) {
+	b.endPhase()
+	b.phase, b.since = phase, time.Now()
+	if step > 0 {
+		b.phase = fmt.Sprintf("%d %s", step, detail)
+	}
+	b.log.Emit(event.Phase{Name: phase, Detail: detail, Step: step, Steps: len(b.Steps)})
+}
+
+func (b *build) endPhase() {
+	if b.phase != "" {
+		b.times = append(b.times, event.Time{Phase: b.phase, Took: time.Since(b.since)})
+	}
+	b.phase = ""
+}

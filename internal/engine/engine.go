@@ -1,0 +1,139 @@
+// Package engine runs a plan: one goroutine a build, events to the UI, and at
+// the end one version in the registry.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/plan"
+	"github.com/ingot-build/ingot/internal/registry"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// ErrFailed is in the chain of Run's error when builds failed. The events have
+// said which and why.
+var ErrFailed = errors.New("builds failed")
+
+// OnError is what to do with a machine after a step failed.
+type OnError string
+
+// What -on-error takes.
+const (
+	Cleanup    OnError = "cleanup"                 // run the error-cleanup-provisioner, remove the machine
+	Abort      OnError = "abort"                   // leave everything as it is
+	Ask        OnError = "ask"                     // ask: clean up, abort or retry the step
+	RunCleanup OnError = "run-cleanup-provisioner" // run the error-cleanup-provisioner, leave the rest
+)
+
+// Registry is what the engine does with a registry.
+type Registry interface {
+	Record(ctx context.Context, bucket string, rec artifact.Record) error
+	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
+	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
+	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	Address() string
+}
+
+// Options is how a plan is run.
+type Options struct {
+	RunID     string
+	Parallel  int // builds at the same time; 0 is all
+	OnError   OnError
+	Force     bool
+	Registry  Registry
+	Events    event.Sink
+	Secrets   *secret.Set
+	Dir       string // relative paths start here
+	GitCommit string
+	User      string // who runs it, for the history of channels
+
+	// Ask puts a question to the user and returns one of the answers. It
+	// returns an error where there is no terminal.
+	Ask func(ctx context.Context, build, question string, answers []string) (string, error)
+	// LogPath gives the file that the events of a build are logged to.
+	LogPath func(build string) string
+}
+
+// run is one run of a plan.
+type run struct {
+	Options
+	plan *plan.Plan
+
+	askMu sync.Mutex
+	mu    sync.Mutex
+	first map[string]bool // post-processors that have run already in this run
+}
+
+// result is what one build came to.
+type result struct {
+	build     *plan.Build
+	record    artifact.Record
+	artifacts []artifact.Artifact
+	err       error
+}
+
+// Run runs the builds that have something to do, publishes a version when all
+// succeeded, and reports all of it as events.
+func Run(ctx context.Context, p *plan.Plan, o Options) error {
+	r := &run{Options: o, plan: p, first: map[string]bool{}}
+	start := time.Now()
+	var addrs []string
+	for _, b := range p.Builds {
+		addrs = append(addrs, b.Address)
+	}
+	r.emit(event.RunStarted{RunID: o.RunID, Builds: addrs})
+	if err := r.refuseConflicts(ctx); err != nil {
+		r.emit(event.Failed{Err: err})
+		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	results := r.builds(ctx)
+	var failed []string
+	for _, res := range results {
+		if res.err != nil {
+			failed = append(failed, res.build.Address)
+		}
+	}
+	var err error
+	if len(failed) == 0 {
+		if err = r.publish(ctx, results); err != nil {
+			r.emit(event.Failed{Err: err})
+		}
+	}
+	r.emit(event.RunDone{Took: time.Since(start), Failed: failed, Cancelled: ctx.Err() != nil})
+	if err == nil && len(failed) > 0 {
+		err = fmt.Errorf("%d of %d builds", len(failed), len(results))
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
+	return nil
+}
+
+func (r *run) emit(body event.Body) { event.Log{Sink: r.Events}.Emit(body) }
+
+// builds runs all builds, Parallel at a time.
+func (r *run) builds(ctx context.Context) []result {
+	limit := r.Parallel
+	if limit <= 0 || limit > len(r.plan.Builds) {
+		limit = max(1, len(r.plan.Builds))
+	}
+	slots := make(chan struct{}, limit)
+	results := make([]result, len(r.plan.Builds))
+	var wg sync.WaitGroup
+	for i, b := range r.plan.Builds {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			results[i] = r.build(ctx, b)
+		})
+	}
+	wg.Wait()
+	return results
+}

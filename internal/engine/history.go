@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/registry"
+)
+
+// farthest is how many versions History looks back for a build.
+const farthest = 20
+
+// History answers a plan's questions from a registry. The versions of a
+// bucket are read once.
+func History(r *registry.Registry) *RegistryHistory {
+	return &RegistryHistory{registry: r, versions: map[string]func() ([]registry.Version, error){}}
+}
+
+// RegistryHistory is a plan.History.
+type RegistryHistory struct {
+	registry *registry.Registry
+
+	mu       sync.Mutex
+	versions map[string]func() ([]registry.Version, error)
+}
+
+// Lookup returns the record stored under a key.
+func (h *RegistryHistory) Lookup(ctx context.Context, bucket string, k key.Key) (artifact.Record, bool, error) {
+	return h.registry.Lookup(ctx, bucket, k)
+}
+
+// Last returns the record of a build in the newest version that has it.
+func (h *RegistryHistory) Last(ctx context.Context, bucket, build string) (string, artifact.Record, bool, error) {
+	latest, found, err := h.latest(ctx, bucket)
+	if err != nil || !found {
+		return "", artifact.Record{}, false, err
+	}
+	if rec, ok := recordOf(latest, build); ok {
+		return latest.Name, rec, true, nil
+	}
+	older, err := h.registry.Versions(ctx, bucket)
+	if err != nil {
+		return "", artifact.Record{}, false, err
+	}
+	for _, v := range older[:min(len(older), farthest)] {
+		if rec, ok := recordOf(v, build); ok {
+			return v.Name, rec, true, nil
+		}
+	}
+	return "", artifact.Record{}, false, nil
+}
+
+func (h *RegistryHistory) latest(ctx context.Context, bucket string) (registry.Version, bool, error) {
+	h.mu.Lock()
+	once, ok := h.versions[bucket]
+	if !ok {
+		once = sync.OnceValues(func() ([]registry.Version, error) {
+			v, found, err := h.registry.Latest(ctx, bucket)
+			if err != nil || !found {
+				return nil, err
+			}
+			return []registry.Version{v}, nil
+		})
+		h.versions[bucket] = once
+	}
+	h.mu.Unlock()
+	list, err := once()
+	if err != nil || len(list) == 0 {
+		return registry.Version{}, false, err
+	}
+	return list[0], true, nil
+}
+
+func recordOf(v registry.Version, build string) (artifact.Record, bool) {
+	for _, rec := range v.Records {
+		if rec.Build == build {
+			return rec, true
+		}
+	}
+	return artifact.Record{}, false
+}

@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/plan"
+	"github.com/ingot-build/ingot/internal/registry"
+)
+
+// refuseConflicts fails before anything is launched when a version that the
+// template names exists with other content.
+func (r *run) refuseConflicts(ctx context.Context) error {
+	for _, group := range byBucket(r.plan.Builds) {
+		pub := group[0].Publish
+		if pub.Version == "" {
+			continue
+		}
+		v, found, err := r.Registry.Version(ctx, pub.Bucket, pub.Version)
+		if err != nil {
+			return err
+		}
+		if !found {
+			continue
+		}
+		for _, b := range group {
+			if b.Err == nil && !holds(v, b.Address, b.Key) {
+				return builders.WithHint(fmt.Errorf("publish: version %s of bucket %s exists with another %s", pub.Version, pub.Bucket, b.Address),
+					"versions are immutable: set another `version` in the publish block")
+			}
+		}
+	}
+	return nil
+}
+
+func byBucket(builds []*plan.Build) [][]*plan.Build {
+	var out [][]*plan.Build
+	at := map[string]int{}
+	for _, b := range builds {
+		i, ok := at[b.Publish.Bucket]
+		if !ok {
+			i = len(out)
+			at[b.Publish.Bucket] = i
+			out = append(out, nil)
+		}
+		out[i] = append(out[i], b)
+	}
+	return out
+}
+
+func holds(v registry.Version, build string, k key.Key) bool {
+	return slices.ContainsFunc(v.Records, func(r artifact.Record) bool { return r.Build == build && r.Key == k })
+}
+
+// publish makes one version a bucket of what the builds made.
+func (r *run) publish(ctx context.Context, results []result) error {
+	records := map[string][]artifact.Record{}
+	for _, res := range results {
+		bucket := res.build.Publish.Bucket
+		records[bucket] = append(records[bucket], res.record)
+	}
+	for _, group := range byBucket(r.plan.Builds) {
+		if err := r.publishBucket(ctx, group, records[group[0].Publish.Bucket]); err != nil {
+			return fmt.Errorf("publish %s: %w", group[0].Publish.Bucket, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []artifact.Record) error {
+	pub := group[0].Publish
+	name := cmp.Or(pub.Version, commonVersion(group))
+	if name != "" {
+		v, found, err := r.Registry.Version(ctx, pub.Bucket, name)
+		if err != nil {
+			return err
+		}
+		if found && holdsAll(v, records) {
+			return r.moveChannels(ctx, v, pub.Channels)
+		}
+	}
+	now := time.Now().UTC()
+	out, isNew, err := r.Registry.Publish(ctx, registry.Version{
+		Bucket: pub.Bucket, Name: cmp.Or(pub.Version, registry.DefaultName(now, setKey(records))), Created: now, RunID: r.RunID,
+		Description: pub.Description, Labels: pub.Labels, Channels: pub.Channels,
+		GitCommit: r.GitCommit, TemplateDigest: r.plan.Template.Digest, Records: records,
+	})
+	if err != nil {
+		return err
+	}
+	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: out.Bucket, Version: out.Name, Channels: pub.Channels, New: isNew})
+	return nil
+}
+
+// moveChannels points the template's channels at a version that exists.
+func (r *run) moveChannels(ctx context.Context, v registry.Version, channels []string) error {
+	for _, c := range channels {
+		if slices.Contains(v.Channels, c) {
+			continue
+		}
+		if err := r.Registry.SetChannel(ctx, v.Bucket, c, v.Name, r.User); err != nil {
+			return err
+		}
+	}
+	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: channels})
+	return nil
+}
+
+func holdsAll(v registry.Version, records []artifact.Record) bool {
+	for _, rec := range records {
+		if !holds(v, rec.Build, rec.Key) {
+			return false
+		}
+	}
+	return true
+}
+
+// commonVersion is the version that has all of the builds unchanged already.
+func commonVersion(group []*plan.Build) string {
+	name := group[0].Version
+	for _, b := range group {
+		if b.Status != plan.Unchanged || b.Version != name {
+			return ""
+		}
+	}
+	return name
+}
+
+func setKey(records []artifact.Record) key.Key {
+	h := key.New("version/1")
+	for _, rec := range records {
+		h.String(rec.Build).String(string(rec.Key))
+	}
+	return h.Sum()
+}

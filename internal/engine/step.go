@@ -1,0 +1,118 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/plan"
+)
+
+// step runs one step with its pause, retries and timeout.
+func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
+	b.enter("provision", s.Name, i+1)
+	start := time.Now()
+	if err := pause(ctx, s.PauseBefore); err != nil {
+		return err
+	}
+	for try := 0; ; try++ {
+		err := b.apply(ctx, s)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		err = located(err, i, s)
+		if try < s.MaxRetries {
+			b.log.Warn(fmt.Sprintf("%v: retry %d of %d", err, try+1, s.MaxRetries))
+			continue
+		}
+		if s.ContinueOnError {
+			b.log.Warn(fmt.Sprintf("%v: going on (continue_on_error)", err))
+			b.tainted = true
+			break
+		}
+		if !b.retry(ctx, err) {
+			return err
+		}
+		try = -1
+	}
+	cached := false
+	if c, ok := b.session.(builders.CacheReporter); ok {
+		cached = c.LastStep().Cached
+	}
+	b.log.Emit(event.StepDone{Step: i + 1, Name: s.Name, Cached: cached, Took: time.Since(start)})
+	return nil
+}
+
+func (b *build) apply(ctx context.Context, s *plan.Step) error {
+	ops, err := b.answerPrompts(ctx, s)
+	if err != nil {
+		return err
+	}
+	if s.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("not done after %s (timeout)", s.Timeout))
+		defer cancel()
+	}
+	err = b.session.Apply(ctx, builders.Step{
+		Name: s.Name, Key: s.Key, Ops: op.Bind(ops, b.values), Where: s.Where(), Fresh: s.AlwaysRun,
+	})
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return context.Cause(ctx)
+	}
+	if err == nil {
+		b.bind() // a reboot may have changed them
+	}
+	return err
+}
+
+// answerPrompts asks what the step's pauses ask, and returns the other ops.
+func (b *build) answerPrompts(ctx context.Context, s *plan.Step) ([]op.Op, error) {
+	var out []op.Op
+	for _, o := range s.Ops {
+		p, ok := o.(*op.Pause)
+		if !ok || p.Prompt == "" {
+			out = append(out, o)
+			continue
+		}
+		if _, err := b.ask(ctx, p.Prompt+" Press enter to continue.", []string{""}); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// located adds the step and its place in the template to an error.
+func located(err error, i int, s *plan.Step) error {
+	return fmt.Errorf("step %d %s (%s): %w", i+1, s.Name, s.Where(), err)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// errCancelled says that a build was stopped, not that it failed.
+func errCancelled(err error) error { return fmt.Errorf("cancelled: %w", err) }
+
+func cancelledOr(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
+		return errCancelled(ctx.Err())
+	}
+	return err
+}
