@@ -127,7 +127,7 @@ func (c *Config) send(in provisioners.Input, source, dest string) (op.Op, error)
 		}
 		return &op.Put{File: op.File{Path: target(dest, source), Blob: op.LateFile(host)}}, nil
 	}
-	st, err := os.Stat(host)
+	st, err := os.Stat(filepath.Clean(host))
 	if err != nil {
 		return nil, c.unreadable(source, err)
 	}
