@@ -1,0 +1,218 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/errdef"
+)
+
+// Move is one time that a channel was pointed to a version.
+type Move struct {
+	Time time.Time `json:"time"`
+	From string    `json:"from,omitempty"` // "" for the first move
+	To   string    `json:"to"`
+	By   string    `json:"by,omitempty"` // who moved it
+}
+
+// SetChannel points a channel to a version and keeps the move in the channel's
+// history. Pointing it to where it points already changes nothing.
+func (r *Registry) SetChannel(ctx context.Context, bucket, channel, version, by string) error {
+	op := "point " + bucket + ":" + channel + " to " + version
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return err
+	}
+	if err := ValidChannel(channel); err != nil {
+		return err
+	}
+	if err := ValidVersion(version); err != nil {
+		return err
+	}
+	target, v, err := resolveVersion(ctx, repo, bucket, version)
+	if err != nil {
+		return r.explain(op, err)
+	}
+	if v.Name != version {
+		return r.explain(op, &Error{Op: version, Err: plainError("it is a channel"), Advice: "name the version: " + v.Name})
+	}
+	from, err := channelTarget(ctx, repo, bucket, channel)
+	if err != nil {
+		return r.explain(op, err)
+	}
+	if from == version {
+		return nil
+	}
+	return r.explain(op, r.move(ctx, repo, channel, from, target, v, by))
+}
+
+// move writes the move and the channel's tag.
+func (r *Registry) move(ctx context.Context, repo repository, channel, from string, target ocispec.Descriptor, v Version, by string) error {
+	now, tok := time.Now().UTC(), token()
+	annotations := map[string]string{
+		ocispec.AnnotationCreated: now.Format(time.RFC3339Nano),
+		annFrom:                   from,
+		annTo:                     v.Name,
+		annBy:                     by,
+		annToken:                  tok,
+	}
+	record, err := pushManifest(ctx, repo, ocispec.Manifest{ArtifactType: MoveType, Annotations: annotations})
+	if err != nil {
+		return err
+	}
+	record.ArtifactType, record.Annotations = MoveType, annotations
+	target.ArtifactType = VersionType
+	target.Annotations = map[string]string{
+		ocispec.AnnotationCreated: v.Created.Format(time.RFC3339Nano),
+		ocispec.AnnotationVersion: v.Name,
+	}
+	return repo.move(ctx, record, target, moveTag(channel, now, tok), channel)
+}
+
+// resolveVersion finds what a name of a version or channel stands for.
+func resolveVersion(ctx context.Context, repo repository, bucket, name string) (ocispec.Descriptor, Version, error) {
+	desc, err := repo.Resolve(ctx, name)
+	if err != nil {
+		if errors.Is(err, errdef.ErrNotFound) {
+			err = noVersion(bucket, name)
+		}
+		return desc, Version{}, err
+	}
+	v, _, err := readIndex(ctx, repo, bucket, desc)
+	return desc, v, err
+}
+
+func noVersion(bucket, name string) error {
+	return &Error{Op: bucket + ":" + name, Err: ErrNoVersion, Advice: "ingot registry list " + bucket + " shows what there is"}
+}
+
+// channelTarget returns the version that a channel points to, "" where the
+// channel is new.
+func channelTarget(ctx context.Context, repo repository, bucket, channel string) (string, error) {
+	_, v, err := resolveVersion(ctx, repo, bucket, channel)
+	switch {
+	case errors.Is(err, ErrNoVersion):
+		return "", nil
+	case errors.Is(err, errNotVersion):
+		return "", &Error{Op: "channel " + channel, Err: plainError("the tag is another image's"), Advice: "choose another name for the channel"}
+	case err == nil && v.Name == channel:
+		return "", &Error{Op: "channel " + channel, Err: plainError("there is a version of that name"), Advice: "choose another name for the channel"}
+	}
+	return v.Name, err
+}
+
+// Channels returns the version that each channel of a bucket points to.
+func (r *Registry) Channels(ctx context.Context, bucket string) (map[string]string, error) {
+	op := "channels of " + bucket
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, err
+	}
+	list, err := repo.tags(ctx)
+	if err != nil {
+		return nil, r.explain(op, err)
+	}
+	channels, err := r.channels(ctx, repo, list)
+	return channels, r.explain(op, err)
+}
+
+// channels finds the channels among tags: those that have moves.
+func (r *Registry) channels(ctx context.Context, repo repository, list []string) (map[string]string, error) {
+	moved := map[string]bool{}
+	for _, tag := range list {
+		if channel, ok := movedChannel(tag); ok {
+			moved[channel] = true
+		}
+	}
+	channels := map[string]string{}
+	for _, tag := range list {
+		if !moved[tag] {
+			continue
+		}
+		version, err := pointsTo(ctx, repo, tag)
+		if err != nil {
+			return nil, err
+		}
+		if version != "" && version != tag {
+			channels[tag] = version
+		}
+	}
+	return channels, nil
+}
+
+// pointsTo returns the name of the version that a tag stands for, "" where it
+// stands for none.
+func pointsTo(ctx context.Context, repo repository, tag string) (string, error) {
+	desc, err := repo.Resolve(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	if name := desc.Annotations[ocispec.AnnotationVersion]; name != "" {
+		return name, nil
+	}
+	v, _, err := readIndex(ctx, repo, "", desc)
+	if errors.Is(err, errNotVersion) {
+		return "", nil
+	}
+	return v.Name, err
+}
+
+// History lists the moves of a channel, newest first.
+func (r *Registry) History(ctx context.Context, bucket, channel string) ([]Move, error) {
+	op := "history of " + bucket + ":" + channel
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, err
+	}
+	if err := ValidChannel(channel); err != nil {
+		return nil, err
+	}
+	list, err := repo.tags(ctx)
+	if err != nil {
+		return nil, r.explain(op, err)
+	}
+	list = slices.DeleteFunc(list, func(tag string) bool {
+		name, ok := movedChannel(tag)
+		return !ok || name != channel
+	})
+	moves := make([]Move, len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for i, tag := range list {
+		g.Go(func() (err error) {
+			if moves[i], err = readMove(gctx, repo, tag); err != nil {
+				return fmt.Errorf("%s: %w", tag, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, r.explain(op, err)
+	}
+	slices.SortStableFunc(moves, func(a, b Move) int { return b.Time.Compare(a.Time) })
+	return moves, nil
+}
+
+func readMove(ctx context.Context, repo repository, tag string) (Move, error) {
+	desc, err := repo.Resolve(ctx, tag)
+	if err != nil {
+		return Move{}, err
+	}
+	a := desc.Annotations
+	if a[annTo] == "" {
+		var m ocispec.Manifest
+		if err := fetchJSON(ctx, repo, desc, &m); err != nil {
+			return Move{}, err
+		}
+		a = m.Annotations
+	}
+	return Move{Time: createdOf(a), From: a[annFrom], To: a[annTo], By: a[annBy]}, nil
+}

@@ -1,0 +1,133 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/opencontainers/go-digest"
+	"github.com/opencontainers/image-spec/specs-go"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
+)
+
+// Types of what is stored.
+const (
+	// ArtifactType is the artifactType of a record's manifest.
+	ArtifactType = "application/vnd.ingot.artifact.v1"
+	// RecordType is the media type of a record: the config of that manifest.
+	RecordType = "application/vnd.ingot.artifact.v1+json"
+	// VersionType is the artifactType of a version's index.
+	VersionType = "application/vnd.ingot.version.v1"
+	// MoveType is the artifactType of a channel's move.
+	MoveType = "application/vnd.ingot.move.v1"
+)
+
+// Annotations, beside those that the image specification defines.
+const (
+	annBuild      = "vnd.ingot.build"          // address of the build
+	annKey        = "vnd.ingot.key"            // its key
+	annRecord     = "vnd.ingot.record"         // digest of the manifest of its record
+	annRecordSize = "vnd.ingot.record.size"    // and that manifest's size in bytes
+	annRun        = "vnd.ingot.run"            // id of the run
+	annTemplate   = "vnd.ingot.template"       // digest of the template
+	annLabel      = "vnd.ingot.label."         // followed by the label's name
+	annFrom       = "vnd.ingot.from"           // version a channel moved from
+	annTo         = "vnd.ingot.to"             // version it moved to
+	annBy         = "vnd.ingot.by"             // who moved it
+	annToken      = "vnd.ingot.token"          // makes a manifest the only one of its kind
+	annImageName  = "io.containerd.image.name" // the name containerd and docker load read
+)
+
+// largest is the size in bytes above which a manifest or record is refused
+// unread: sizes come from outside.
+const largest = 16 << 20
+
+// fetch reads something small and checks it against its digest.
+func fetch(ctx context.Context, from content.Fetcher, desc ocispec.Descriptor) ([]byte, error) {
+	if desc.Size < 0 || desc.Size > largest {
+		return nil, fmt.Errorf("%s: %d bytes is too large", desc.Digest, desc.Size)
+	}
+	if err := desc.Digest.Validate(); err != nil {
+		return nil, &corruptError{string(desc.Digest), err}
+	}
+	data, err := content.FetchAll(ctx, from, desc)
+	if errors.Is(err, content.ErrMismatchedDigest) || errors.Is(err, content.ErrTrailingData) ||
+		errors.Is(err, content.ErrInvalidDescriptorSize) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return nil, &corruptError{string(desc.Digest), err}
+	}
+	return data, err
+}
+
+// fetchJSON is fetch with the content decoded into v.
+func fetchJSON(ctx context.Context, from content.Fetcher, desc ocispec.Descriptor, v any) error {
+	data, err := fetch(ctx, from, desc)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return &corruptError{string(desc.Digest), err}
+	}
+	return nil
+}
+
+// push stores v as JSON and returns its descriptor. What is there already is
+// left alone.
+func push(ctx context.Context, to content.Storage, mediaType string, v any) (ocispec.Descriptor, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	desc := content.NewDescriptorFromBytes(mediaType, data)
+	return desc, pushBytes(ctx, to, desc, data)
+}
+
+func pushBytes(ctx context.Context, to content.Storage, desc ocispec.Descriptor, data []byte) error {
+	there, err := to.Exists(ctx, desc)
+	if err != nil || there {
+		return err
+	}
+	err = to.Push(ctx, desc, bytes.NewReader(data))
+	if errors.Is(err, errdef.ErrAlreadyExists) {
+		return nil
+	}
+	return err
+}
+
+// pushManifest stores an artifact manifest as the image specification advises
+// for artifacts: the config holds the content, and the only layer is empty.
+func pushManifest(ctx context.Context, to content.Storage, m ocispec.Manifest) (ocispec.Descriptor, error) {
+	empty := ocispec.DescriptorEmptyJSON
+	if err := pushBytes(ctx, to, empty, empty.Data); err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	empty.Data = nil
+	m.Versioned = specs.Versioned{SchemaVersion: 2}
+	m.MediaType = ocispec.MediaTypeImageManifest
+	m.Layers = []ocispec.Descriptor{empty}
+	if m.Config.Digest == "" {
+		m.Config = empty
+	}
+	return push(ctx, to, m.MediaType, m)
+}
+
+// corruptError is content that is not what its digest says.
+type corruptError struct {
+	digest string
+	err    error
+}
+
+func (e *corruptError) Error() string {
+	return fmt.Sprintf("%s is corrupt: %v", short(e.digest), e.err)
+}
+func (e *corruptError) Unwrap() error { return e.err }
+
+// descriptor returns a descriptor of a manifest from its parts in annotations.
+func descriptor(dgst string, size int64) (ocispec.Descriptor, bool) {
+	d := digest.Digest(dgst)
+	return ocispec.Descriptor{MediaType: ocispec.MediaTypeImageManifest, Digest: d, Size: size}, d.Validate() == nil
+}
