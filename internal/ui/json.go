@@ -59,7 +59,6 @@ type object struct {
 	OK        *bool       `json:"ok,omitempty"`
 	Cached    *bool       `json:"cached,omitempty"`
 	Cancelled *bool       `json:"cancelled,omitempty"`
-	New       *bool       `json:"new,omitempty"`
 	Seconds   *float64    `json:"seconds,omitempty"`
 	Error     string      `json:"error,omitempty"`
 	Hint      string      `json:"hint,omitempty"`
@@ -67,6 +66,7 @@ type object struct {
 	Bucket    string      `json:"bucket,omitempty"`
 	Version   string      `json:"version,omitempty"`
 	Channels  []string    `json:"channels,omitempty"`
+	New       *bool       `json:"new,omitempty"`
 	Failed    []string    `json:"failed,omitempty"`
 	Artifacts []any       `json:"artifacts,omitempty"`
 	Times     []phaseTime `json:"times,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/secret"
 )
 
 const (
@@ -19,6 +20,7 @@ const (
 // way and one for the run.
 type live struct {
 	color    func(build string) int // SGR code, 0 for none
+	secrets  *secret.Set
 	started  time.Time
 	order    []string
 	rows     map[string]*row
@@ -122,18 +124,17 @@ func (l *live) frame(cols, rows int, now time.Time) []string {
 	}
 	running, waiting := l.open()
 	shown, room := running, max(rows-2, 1) // one for the run, one for what is above
-	if len(running)+len(waiting) <= room {
+	more := len(running) + len(waiting) - room
+	if more <= 0 {
 		shown = append(shown, waiting...)
-	}
-	more := 0
-	if len(shown) > room {
-		more = len(shown) - (room - 1)
-		shown = shown[:room-1]
+	} else {
+		shown = shown[:min(len(shown), room-1)]
+		more = len(running) + len(waiting) - len(shown)
 	}
 	name := 0
 	for _, b := range shown {
-		name = max(name, columns(b))
-		l.doing = max(l.doing, columns(l.rows[b].doing()))
+		name = max(name, columns(l.clean(b)))
+		l.doing = max(l.doing, columns(l.clean(l.rows[b].doing())))
 	}
 	name, l.doing = min(name, widestName), min(l.doing, widestDo)
 	var out []string
@@ -144,6 +145,11 @@ func (l *live) frame(cols, rows int, now time.Time) []string {
 		out = append(out, l.dim(fit(fmt.Sprintf("   … and %d more", more), cols-1)))
 	}
 	return append(out, l.dim(fit(l.status(len(running), len(waiting), now), cols-1)))
+}
+
+// clean returns text as it may be shown, on one line.
+func (l *live) clean(text string) string {
+	return strings.Join(lines(text, l.secrets, false), " ")
 }
 
 // open returns the builds that are under way, and those that wait.
@@ -171,8 +177,8 @@ func (l *live) draw(build string, name, cols int, now time.Time) string {
 		elapsed := max(now.Sub(r.started), 0)
 		marker, took = string(frames[elapsed/(200*time.Millisecond)%time.Duration(len(frames))]), clock(elapsed)
 	}
-	left := fit(fmt.Sprintf(" %s %s", marker, pad(build, name)), cols)
-	middle := fit(fmt.Sprintf("  %s %6s  ", pad(r.doing(), l.doing), took), cols-columns(left))
+	left := fit(fmt.Sprintf(" %s %s", marker, pad(l.clean(build), name)), cols)
+	middle := fit(fmt.Sprintf("  %s %6s  ", pad(l.clean(r.doing()), l.doing), took), cols-columns(left))
 	right := fit(strings.ReplaceAll(r.last, "\t", " "), cols-columns(left)-columns(middle))
 	if code := l.color(build); code != 0 {
 		left = fmt.Sprintf("\x1b[%dm%s%s", code, left, reset)

@@ -163,7 +163,7 @@ func (n *narrator) failed(build string, err error) {
 		n.hint("", err)
 		return
 	}
-	n.say(failure, build, err.Error())
+	n.say(failure, build, n.reason(build, err))
 	n.hint(build, err)
 	n.build(build).reported = err.Error()
 }
@@ -184,13 +184,19 @@ func (n *narrator) done(build string, d event.BuildDone) {
 		n.line(say, build, fmt.Sprintf("Build '%s' finished after %s.", build, inWords(d.Took)))
 		return
 	}
-	n.line(failure, build, fmt.Sprintf("Build '%s' errored after %s: %s", build, inWords(d.Took), n.plain(d.Err.Error())))
+	n.line(failure, build, fmt.Sprintf("Build '%s' errored after %s: %s", build, inWords(d.Took), n.reason(build, d.Err)))
 	if d.Err.Error() != b.reported {
 		n.hint(build, d.Err)
 	}
 	if b.log != "" {
 		n.line(failure, build, "    log: "+b.log)
 	}
+}
+
+// reason returns the text of an error, without the build's address where it
+// begins with it: the line does so already.
+func (n *narrator) reason(build string, err error) string {
+	return n.plain(strings.TrimPrefix(err.Error(), build+": "))
 }
 
 // plain cleans a text that keeps its line breaks.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // Plain returns the view that prints Packer's lines, so that what reads those
@@ -46,10 +47,13 @@ func (p *plain) record(time.Time, string, string, ...string) {}
 // paint gives lines their colour and their time, as Packer does.
 type paint struct {
 	color, timestamp bool
+	secrets          *secret.Set
 	builds           []string
 }
 
-func newPaint(o Options) *paint { return &paint{color: o.Color, timestamp: o.Timestamp} }
+func newPaint(o Options) *paint {
+	return &paint{color: o.Color, timestamp: o.Timestamp, secrets: o.Secrets}
+}
 
 const (
 	red   = 31
@@ -63,7 +67,7 @@ func (p *paint) start(buf *bytes.Buffer, builds []string) {
 		return
 	}
 	for _, b := range builds {
-		fmt.Fprintf(buf, "\x1b[1;%dm%s: output will be in this color.%s\n", p.colorOf(b), b, reset)
+		fmt.Fprintf(buf, "\x1b[1;%dm%s: output will be in this color.%s\n", p.colorOf(b), p.secrets.Redact(b), reset)
 	}
 	buf.WriteByte('\n')
 }

@@ -40,7 +40,7 @@ func (n *narrator) errors() {
 	n.line(failure, "", "\n==> Some builds didn't complete successfully and had errors:")
 	for _, name := range failed {
 		b := n.builds[name]
-		text := n.plain(b.err.Error())
+		text := n.reason(name, b.err)
 		n.record(name, "error", text)
 		n.line(failure, "", "--> "+name+": "+text)
 		n.hint("", b.err)

@@ -33,7 +33,7 @@ func Terminal(o Options, in, out *os.File) View {
 	t.out.w = out
 	t.size = func() (int, int) { return size(out) }
 	t.narrator = newNarrator(o, t)
-	t.live = &live{rows: map[string]*row{}, color: func(build string) int {
+	t.live = &live{rows: map[string]*row{}, secrets: o.Secrets, color: func(build string) int {
 		if !o.Color {
 			return 0
 		}
