@@ -4,6 +4,7 @@ package postprocessors
 
 import (
 	"context"
+	"path/filepath"
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
@@ -52,4 +53,12 @@ type Input struct {
 	// Render renders the Go template in an option that is tagged
 	// `template:"late"`; data are its fields, e.g. "ChecksumType".
 	Render func(text string, data map[string]string) (string, error)
+}
+
+// Path returns a path of this host, from one in the template.
+func (in Input) Path(p string) string {
+	if p == "" || filepath.IsAbs(p) || in.Dir == "" {
+		return p
+	}
+	return filepath.Join(in.Dir, p)
 }

@@ -1,0 +1,26 @@
+// Package all lists the post-processors, one line for each.
+package all
+
+import (
+	"github.com/ingot-build/ingot/postprocessors"
+	"github.com/ingot-build/ingot/postprocessors/artifice"
+	"github.com/ingot-build/ingot/postprocessors/checksum"
+	"github.com/ingot-build/ingot/postprocessors/dockerpush"
+	"github.com/ingot-build/ingot/postprocessors/dockersave"
+	"github.com/ingot-build/ingot/postprocessors/dockertag"
+	"github.com/ingot-build/ingot/postprocessors/manifest"
+	"github.com/ingot-build/ingot/postprocessors/shelllocal"
+)
+
+// List returns the post-processors there are.
+func List() []postprocessors.Definition {
+	return []postprocessors.Definition{
+		artifice.Definition(),
+		checksum.Definition(),
+		dockerpush.Definition(),
+		dockersave.Definition(),
+		dockertag.Definition(),
+		manifest.Definition(),
+		shelllocal.Definition(),
+	}
+}
