@@ -101,9 +101,13 @@ func channelTarget(ctx context.Context, repo repository, bucket, channel string)
 	case errors.Is(err, errNotVersion):
 		return "", &Error{Op: "channel " + channel, Err: plainError("the tag is another image's"), Advice: "choose another name for the channel"}
 	case err == nil && v.Name == channel:
-		return "", &Error{Op: "channel " + channel, Err: plainError("there is a version of that name"), Advice: "choose another name for the channel"}
+		return "", versionNotChannel(channel)
 	}
 	return v.Name, err
+}
+
+func versionNotChannel(name string) error {
+	return &Error{Op: "channel " + name, Err: plainError("there is a version of that name"), Advice: "choose another name for the channel"}
 }
 
 // Channels returns the version that each channel of a bucket points to.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -185,6 +186,11 @@ func (b *layoutBucket) claim(ctx context.Context, desc ocispec.Descriptor, tag s
 
 func (b *layoutBucket) move(ctx context.Context, record, target ocispec.Descriptor, log, tag string) error {
 	return b.update(ctx, func(ix *index) (bool, error) {
+		if e, ok := ix.find(b.full(tag)); ok {
+			if there, err := e.descriptor(); err != nil || isVersion(there, tag) {
+				return false, cmp.Or(err, versionNotChannel(tag))
+			}
+		}
 		if err := ix.set(b.full(log), record); err != nil {
 			return false, err
 		}

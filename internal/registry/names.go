@@ -34,10 +34,11 @@ const longestBucket, longestChannel = 128, 80
 // stamp is the time in tags: it sorts as text.
 const stamp = "20060102T150405.000000000Z"
 
-// DefaultName returns the name of a version that has none: the time, to the
-// second in UTC, and the short key. Names sort by time.
+// DefaultName returns the name of a version that has none: the time in UTC, to
+// the millisecond because runs of one template may end in the same second, and
+// the short key. Names sort by time.
 func DefaultName(t time.Time, k key.Key) string {
-	name := t.UTC().Format("20060102-150405")
+	name := t.UTC().Format("20060102-150405.000")
 	if k == "" {
 		return name
 	}

@@ -33,15 +33,18 @@ type Version struct {
 // Publish makes a version. A name is given once: publishing the same builds,
 // labels and description again returns the version that is there and false,
 // anything else is a *ConflictError. Records that were not stored are stored.
-// The channels of v are moved to the version, by nobody in particular.
+// The channels of v are moved to the version; their history names the run.
 func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error) {
 	op := "publish " + v.Bucket + ":" + v.Name
 	repo, err := r.repository(v.Bucket)
 	if err != nil {
 		return v, false, err
 	}
-	if err := errors.Join(ValidVersion(v.Name), validChannels(v.Channels)); err != nil {
+	if err := ValidVersion(v.Name); err != nil {
 		return v, false, err
+	}
+	if err := freeChannels(ctx, repo, v); err != nil {
+		return v, false, r.explain(op, err)
 	}
 	if v.Created.IsZero() {
 		v.Created = time.Now()
@@ -65,7 +68,7 @@ func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error
 		}
 	}
 	for _, c := range v.Channels {
-		if err := r.SetChannel(ctx, v.Bucket, c, v.Name, ""); err != nil {
+		if err := r.SetChannel(ctx, v.Bucket, c, v.Name, strings.TrimSpace("run "+v.RunID)); err != nil {
 			return out, taken == nil, err
 		}
 	}
@@ -73,9 +76,16 @@ func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error
 	return out, taken == nil, nil
 }
 
-func validChannels(names []string) error {
-	for _, n := range names {
-		if err := ValidChannel(n); err != nil {
+// freeChannels checks the channels of v before anything is published.
+func freeChannels(ctx context.Context, repo repository, v Version) error {
+	for _, c := range v.Channels {
+		if err := ValidChannel(c); err != nil {
+			return err
+		}
+		if c == v.Name {
+			return &Error{Op: "channel " + c, Err: plainError("the version has that name"), Advice: "choose another name for the channel"}
+		}
+		if _, err := channelTarget(ctx, repo, v.Bucket, c); err != nil {
 			return err
 		}
 	}

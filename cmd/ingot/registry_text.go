@@ -1,0 +1,255 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/registry"
+)
+
+// What the registry commands print as JSON.
+type (
+	bucketView struct {
+		Bucket   string            `json:"bucket"`
+		Latest   string            `json:"latest"`
+		Created  time.Time         `json:"created"`
+		Channels map[string]string `json:"channels"`
+	}
+	versionView struct {
+		Bucket         string            `json:"bucket"`
+		Version        string            `json:"version"`
+		Created        time.Time         `json:"created"`
+		RunID          string            `json:"runId"`
+		Description    string            `json:"description,omitempty"`
+		Labels         map[string]string `json:"labels,omitempty"`
+		Channels       []string          `json:"channels,omitempty"`
+		GitCommit      string            `json:"gitCommit,omitempty"`
+		TemplateDigest string            `json:"templateDigest,omitempty"`
+		Digest         string            `json:"digest"`
+		Reference      string            `json:"reference,omitempty"` // for docker pull
+		Records        []artifact.Record `json:"records"`
+	}
+	channelView struct {
+		Bucket    string          `json:"bucket"`
+		Channel   string          `json:"channel"`
+		Version   string          `json:"version"`
+		Reference string          `json:"reference,omitempty"`
+		History   []registry.Move `json:"history,omitempty"`
+	}
+	pulledView struct {
+		Bucket  string `json:"bucket"`
+		Version string `json:"version"`
+		Path    string `json:"path"`
+	}
+	gcView struct {
+		Folder string `json:"folder"`
+		Freed  int64  `json:"freed"` // bytes
+	}
+)
+
+func viewOf(r *registry.Registry, v registry.Version) versionView {
+	return versionView{
+		Bucket: v.Bucket, Version: v.Name, Created: v.Created, RunID: v.RunID, Description: v.Description,
+		Labels: v.Labels, Channels: v.Channels, GitCommit: v.GitCommit, TemplateDigest: v.TemplateDigest,
+		Digest: v.Digest, Reference: r.Reference(v.Bucket, v.Name), Records: v.Records,
+	}
+}
+
+// table writes rows in columns, under a head.
+func table(w io.Writer, rows ...[]string) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	for _, row := range rows {
+		for i := range row {
+			row[i] = oneLine(row[i])
+		}
+		line := strings.TrimRight(strings.Join(row, "\t"), "\t")
+		if _, err := fmt.Fprintln(tw, line); err != nil {
+			return err
+		}
+	}
+	return tw.Flush()
+}
+
+// oneLine keeps text that others wrote from moving the cursor or colouring the
+// terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+func writeBuckets(w io.Writer, r *registry.Registry, list []bucketView) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintf(w, "Nothing was published to %s yet.\nA build publishes what it made: ingot build TEMPLATE\n", r.Address())
+		return err
+	}
+	rows := [][]string{{"BUCKET", "LATEST", "CREATED", "CHANNELS"}}
+	for _, b := range list {
+		var channels []string
+		for _, c := range slices.Sorted(maps.Keys(b.Channels)) {
+			channels = append(channels, c+" → "+b.Channels[c])
+		}
+		rows = append(rows, []string{b.Bucket, b.Latest, timeText(b.Created), strings.Join(channels, ", ")})
+	}
+	return table(w, rows...)
+}
+
+func writeVersions(w io.Writer, r *registry.Registry, bucket string, list []versionView) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintf(w, "Nothing was published to %s in %s yet.\nA build publishes what it made: ingot build TEMPLATE\n", bucket, r.Address())
+		return err
+	}
+	rows := [][]string{{"VERSION", "CREATED", "CHANNELS", "BUILDS", "DESCRIPTION"}}
+	for _, v := range list {
+		var builds []string
+		for _, rec := range v.Records {
+			builds = append(builds, rec.Build)
+		}
+		rows = append(rows, []string{v.Version, timeText(v.Created), strings.Join(v.Channels, ", "), strings.Join(builds, ", "), v.Description})
+	}
+	return table(w, rows...)
+}
+
+func writeVersion(w io.Writer, v versionView, now time.Time) error {
+	var rows [][]string
+	add := func(name, text string) {
+		if text != "" {
+			rows = append(rows, []string{name, text})
+		}
+	}
+	add("Version", v.Bucket+":"+v.Version)
+	add("Created", timeText(v.Created)+" ("+ago(now.Sub(v.Created))+")")
+	add("Channels", strings.Join(v.Channels, ", "))
+	add("Description", v.Description)
+	for _, name := range slices.Sorted(maps.Keys(v.Labels)) {
+		add("Label", name+"="+v.Labels[name])
+	}
+	add("Commit", v.GitCommit)
+	add("Template", v.TemplateDigest)
+	add("Run", v.RunID)
+	add("Digest", v.Digest)
+	if v.Reference != "" && slices.ContainsFunc(v.Records, func(r artifact.Record) bool { return r.Artifact.Image != nil }) {
+		add("Pull", "docker pull "+v.Reference)
+	}
+	if err := table(w, rows...); err != nil {
+		return err
+	}
+	for _, rec := range v.Records {
+		if _, err := fmt.Fprintf(w, "\n%s\n", oneLine(rec.Build)); err != nil {
+			return err
+		}
+		if err := table(w, recordRows(rec)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func recordRows(rec artifact.Record) [][]string {
+	a := rec.Artifact
+	var rows [][]string
+	add := func(name, text string) {
+		if text != "" {
+			rows = append(rows, []string{"  " + name, text})
+		}
+	}
+	add("Artifact", cmp.Or(a.Text, a.ID))
+	if a.Image != nil {
+		add("Image", a.Image.Digest)
+		add("Platform", strings.Trim(a.Image.OS+"/"+a.Image.Architecture+"/"+a.Image.Variant, "/"))
+	} else {
+		add("Platform", a.Arch)
+	}
+	for _, p := range a.Places {
+		add("Place", p.Name+"  "+p.ID)
+	}
+	for _, f := range a.Files {
+		add("File", f.Path+"  "+bytesText(f.Size))
+	}
+	add("Tags", strings.Join(a.Tags, ", "))
+	base := rec.Base.Name
+	if rec.Base.ID != rec.Base.Name && rec.Base.ID != "" {
+		base = strings.TrimSpace(base + "  " + rec.Base.ID)
+	}
+	add("Base", base)
+	add("Key", string(rec.Key))
+	for _, s := range rec.Steps {
+		add("Step", fmt.Sprintf("%s  %s", s.Key.Short(), s.Name))
+	}
+	for _, p := range rec.Pending {
+		add("Left to do", p.Name)
+	}
+	return rows
+}
+
+func writeChannels(w io.Writer, r *registry.Registry, bucket string, list []channelView) error {
+	if len(list) == 0 {
+		_, err := fmt.Fprintf(w, "%s has no channels in %s.\nMake one: ingot registry channel %s production VERSION\n", bucket, r.Address(), bucket)
+		return err
+	}
+	rows := [][]string{{"CHANNEL", "VERSION"}}
+	for _, c := range list {
+		rows = append(rows, []string{c.Channel, c.Version})
+	}
+	return table(w, rows...)
+}
+
+func writeChannel(w io.Writer, c channelView) error {
+	if _, err := fmt.Fprintf(w, "%s:%s is %s\n\n", c.Bucket, c.Channel, c.Version); err != nil {
+		return err
+	}
+	rows := [][]string{{"MOVED", "FROM", "TO", "BY"}}
+	for _, m := range c.History {
+		rows = append(rows, []string{timeText(m.Time), cmp.Or(m.From, "-"), m.To, m.By})
+	}
+	return table(w, rows...)
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}
+
+// ago says how long ago something was, roughly.
+func ago(d time.Duration) string {
+	count := func(n int, unit string) string {
+		if n == 1 {
+			return "1 " + unit + " ago"
+		}
+		return fmt.Sprintf("%d %ss ago", n, unit)
+	}
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return count(int(d/time.Minute), "minute")
+	case d < 48*time.Hour:
+		return count(int(d/time.Hour), "hour")
+	}
+	return count(int(d/(24*time.Hour)), "day")
+}
+
+func bytesText(n int64) string {
+	units := []string{"B", "kB", "MB", "GB", "TB"}
+	v, i := float64(n), 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	if i == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[i])
+}
