@@ -94,14 +94,20 @@ func (l *live) follow(e event.Event) {
 
 // output keeps a line of a build, which is all that is kept of its output.
 func (r *row) output(t tailLine) {
-	if len(t.text) > tailBytes {
-		t.text = strings.ToValidUTF8(t.text[:tailBytes], "") + "…"
-	}
+	t.text = cut(t.text)
 	if len(r.tail) == tailLines {
 		copy(r.tail, r.tail[1:])
 		r.tail = r.tail[:tailLines-1]
 	}
 	r.tail = append(r.tail, t)
+}
+
+// cut shortens a line that is too long to be kept.
+func cut(text string) string {
+	if len(text) <= tailBytes {
+		return text
+	}
+	return strings.ToValidUTF8(text[:tailBytes], "") + "…"
 }
 
 func (r *row) doing() string {

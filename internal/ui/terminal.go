@@ -111,7 +111,7 @@ func (t *terminal) line(at time.Time, k kind, build, text string) {
 	switch t.body.(type) {
 	case event.Output:
 		if _, bare, ok := strings.Cut(strip(text, false), build+":"); ok && strings.TrimSpace(bare) != "" {
-			r.last = strings.TrimSpace(bare)
+			r.last = cut(strings.TrimSpace(bare))
 		}
 		if !t.live.showLogs {
 			r.output(tailLine{at, k, text})
