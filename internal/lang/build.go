@@ -1,0 +1,201 @@
+package lang
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ingot-build/ingot/internal/component"
+)
+
+// Build is a build block: sources, and what is done with each of them.
+type Build struct {
+	Name, Description string
+	Range             hcl.Range
+	Sources           []*Source // distinct, in order
+	Provisioners      []*Provisioner
+	ErrorCleanup      *Provisioner       // nil where there is none
+	PostProcessors    [][]*PostProcessor // chains; a single post-processor is a chain of one
+	Publish           *Publish           // nil where there is none
+}
+
+// Address names the build of a source: "[name.]type.localname".
+func (b *Build) Address(s *Source) string {
+	if b.Name != "" {
+		return b.Name + "." + s.Type + "." + s.LocalName
+	}
+	return s.Type + "." + s.LocalName
+}
+
+type buildAttrs struct {
+	Name        string `hcl:"name,optional"`
+	Description string `hcl:"description,optional"`
+}
+
+// inBuild are the blocks that dynamic may stand for.
+func inBuild() []hcl.BlockHeaderSchema {
+	typ := []string{"type"}
+	return []hcl.BlockHeaderSchema{
+		{Type: "source", LabelNames: []string{"source"}}, {Type: "provisioner", LabelNames: typ},
+		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+	}
+}
+
+func dynamicHeader() hcl.BlockHeaderSchema {
+	return hcl.BlockHeaderSchema{Type: "dynamic", LabelNames: []string{"type"}}
+}
+
+func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
+	b := &Build{Range: block.DefRange}
+	c, diags := component.Content(block.Body, &hcl.BodySchema{
+		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}},
+		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
+			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
+	}, "build")
+	var attrs buildAttrs
+	diags = append(diags, t.meta(block.Body, nil, "build", block.DefRange, &attrs)...)
+	b.Name, b.Description = attrs.Name, attrs.Description
+	if a := c.Attributes["sources"]; a != nil {
+		list, ds := t.sourceRefs(a.Expr)
+		diags = append(diags, ds...)
+		for _, s := range list {
+			if b.source(s.Type, s.LocalName) == nil {
+				b.Sources = append(b.Sources, s)
+			}
+		}
+	}
+	expanded, ds := t.expand(c.Blocks, inBuild(), nil)
+	diags = append(diags, ds...)
+	for _, e := range expanded {
+		diags = append(diags, t.addToBuild(b, e)...)
+	}
+	t.Builds = append(t.Builds, b)
+	return diags
+}
+
+func (b *Build) source(typ, local string) *Source {
+	for _, s := range b.Sources {
+		if s.Type == typ && s.LocalName == local {
+			return s
+		}
+	}
+	return nil
+}
+
+// expandedBlock is a block with the iterators of the dynamic blocks around it.
+type expandedBlock struct {
+	*hcl.Block
+	around []iteration
+}
+
+// expand writes out dynamic blocks, in both forms.
+func (t *Template) expand(blocks hcl.Blocks, headers []hcl.BlockHeaderSchema, around []iteration) ([]expandedBlock, hcl.Diagnostics) {
+	in := func(form Form) component.EvalFunc {
+		return func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
+			ctx := t.context(form, nil, false, around)
+			if vars != nil {
+				ctx = ctx.NewChild()
+				ctx.Variables = vars
+			}
+			return t.eval(form, e, ctx)
+		}
+	}
+	var out []expandedBlock
+	var diags hcl.Diagnostics
+	for _, b := range blocks {
+		one := hcl.Blocks{b}
+		real, ds := component.Expand(one, headers, in(Real))
+		diags = append(diags, ds...)
+		var keyed []component.Block
+		if b.Type == "dynamic" {
+			keyed, _ = component.Expand(one, headers, in(Keyed))
+		}
+		iterations := keyedIterations(varsOf(real), varsOf(keyed))
+		for i, e := range real {
+			x := expandedBlock{Block: e.Block, around: around}
+			if e.Vars != nil {
+				x.around = append(around[:len(around):len(around)], iterations[i])
+			}
+			out = append(out, x)
+		}
+	}
+	return out, diags
+}
+
+func varsOf(blocks []component.Block) []map[string]cty.Value {
+	out := make([]map[string]cty.Value, len(blocks))
+	for i, b := range blocks {
+		out[i] = b.Vars
+	}
+	return out
+}
+
+func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
+	switch e.Type {
+	case "source":
+		return t.addSource(b, e)
+	case "provisioner":
+		p, diags := t.provisioner(e)
+		b.Provisioners = append(b.Provisioners, p)
+		return diags
+	case "error-cleanup-provisioner":
+		if b.ErrorCleanup != nil {
+			return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.ErrorCleanup.Range)}
+		}
+		p, diags := t.provisioner(e)
+		b.ErrorCleanup = p
+		return diags
+	case "post-processor":
+		p, diags := t.postProcessor(e)
+		b.PostProcessors = append(b.PostProcessors, []*PostProcessor{p})
+		return diags
+	case "post-processors":
+		chain, diags := t.chain(e)
+		if len(chain) > 0 {
+			b.PostProcessors = append(b.PostProcessors, chain)
+		}
+		return diags
+	}
+	if b.Publish != nil {
+		return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.Publish.Range)}
+	}
+	p, diags := t.publish(e.Block)
+	b.Publish = p
+	return diags
+}
+
+type sourceAttrs struct {
+	Name string `hcl:"name,optional"`
+}
+
+// addSource adds a source that the build block names, and gives arguments to.
+func (t *Template) addSource(b *Build, e expandedBlock) hcl.Diagnostics {
+	var attrs sourceAttrs
+	diags := t.meta(e.Body, e.around, "source", e.DefRange, &attrs)
+	s, ds := t.newSource(e.Labels[0], attrs.Name, e.LabelRanges[0])
+	diags = append(diags, ds...)
+	if s == nil {
+		return diags
+	}
+	if first := b.source(s.Type, s.LocalName); first != nil {
+		return append(diags, errorAt(e.DefRange, fmt.Sprintf("Duplicate source %q", s.Type+"."+s.LocalName),
+			fmt.Sprintf("The build has it from %s:%d already. Give one of them another name = \"…\".", first.Range.Filename, first.Range.Start.Line)))
+	}
+	s.Range = e.DefRange
+	s.bodies = append(s.bodies, sourceBody{body: e.Body, around: e.around, ignore: []string{"name"}})
+	b.Sources = append(b.Sources, s)
+	return diags
+}
+
+// meta decodes the arguments of a block that are not a component's.
+func (t *Template) meta(body hcl.Body, around []iteration, what string, at hcl.Range, dst any) hcl.Diagnostics {
+	_, diags := t.decoder.Decode(component.Input{
+		What: what, Range: at, Partial: true,
+		Parts: []component.Part{{Body: body, Context: t.context(Real, nil, false, around)}},
+		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+			return t.eval(Real, e, ctx)
+		},
+	}, dst)
+	return diags
+}

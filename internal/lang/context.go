@@ -1,0 +1,111 @@
+package lang
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/ingot-build/ingot/internal/op"
+)
+
+// makeRoots makes the two contexts that all others are children of. Locals
+// are added when they have values.
+func (t *Template) makeRoots() {
+	cwd, err := os.Getwd()
+	if err != nil {
+		cwd = "."
+	}
+	for form := range t.root {
+		vars := map[string]cty.Value{}
+		for name, v := range t.vars {
+			vars[name] = v.forms[form]
+		}
+		t.root[form] = &hcl.EvalContext{Functions: t.functions(Form(form)), Variables: map[string]cty.Value{
+			"var":    cty.ObjectVal(vars),
+			"packer": cty.ObjectVal(map[string]cty.Value{"version": cty.StringVal(t.options.Version)}),
+			"path": cty.ObjectVal(map[string]cty.Value{
+				"root": cty.StringVal(filepath.ToSlash(t.Dir)), "cwd": cty.StringVal(filepath.ToSlash(cwd))}),
+		}}
+	}
+}
+
+// defaultContext is what the default of a variable may use.
+func (t *Template) defaultContext() *hcl.EvalContext {
+	return &hcl.EvalContext{Functions: map[string]function.Function{"env": t.envFunc()}}
+}
+
+// iteration is the iterator of a dynamic block, in both forms.
+type iteration [2]map[string]cty.Value
+
+// lateNames are the values that every session or some builder gives while
+// the build runs.
+func lateNames() []string {
+	return []string{"ID", "Host", "Port", "User", "Password", "ConnType", "PackerHTTPPort", "PackerHTTPIP", "PackerHTTPAddr",
+		"SSHPublicKey", "SSHPrivateKey", "WinRMPassword",
+		"SourceAMI", "SourceAMIName", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName", "BuildRegion",
+		"Device", "MountPath", "SourceImageName", "ImageSha256", "SourceImageDigest"}
+}
+
+func buildNames() []string { return append(lateNames(), "PackerRunUUID", "name") }
+
+// buildObject is the value of build.* for a source.
+func (t *Template) buildObject(form Form, s *Source) cty.Value {
+	m := map[string]cty.Value{"name": cty.StringVal(s.LocalName), "PackerRunUUID": t.runID(form)}
+	for _, n := range lateNames() {
+		m[n] = cty.StringVal(op.Token("build." + n)).Mark(late("build." + n))
+	}
+	return cty.ObjectVal(m)
+}
+
+func (t *Template) runID(form Form) cty.Value {
+	if form == Keyed {
+		return cty.StringVal("<run>").Mark(volatile)
+	}
+	return cty.StringVal(t.options.RunID).Mark(volatile)
+}
+
+// context is where the expressions of a block are evaluated: source.* and, in
+// provisioners and post-processors, build.*; then the iterators of the dynamic
+// blocks around it, which may hide those names.
+func (t *Template) context(form Form, s *Source, withBuild bool, around []iteration) *hcl.EvalContext {
+	ctx := t.root[form]
+	if s != nil {
+		ctx = ctx.NewChild()
+		ctx.Variables = map[string]cty.Value{"source": s.object}
+		if withBuild {
+			ctx.Variables["build"] = s.build[form]
+		}
+	}
+	for _, i := range around {
+		ctx = ctx.NewChild()
+		ctx.Variables = i[form]
+	}
+	return ctx
+}
+
+// keyedIterations gives the keyed iterators beside the real ones. Where the
+// keyed for_each has other elements, they are constants.
+func keyedIterations(real, keyed []map[string]cty.Value) []iteration {
+	out := make([]iteration, len(real))
+	for i, vars := range real {
+		out[i] = iteration{vars, vars}
+		marked := slices.ContainsFunc(slices.Collect(maps.Values(vars)), cty.Value.ContainsMarked)
+		switch {
+		case !marked:
+		case len(keyed) == len(real):
+			out[i][Keyed] = keyed[i]
+		default:
+			out[i][Keyed] = map[string]cty.Value{}
+			for name, v := range vars {
+				out[i][Keyed][name] = constant(v, fmt.Sprintf("<%s %d>", name, i)).WithMarks(marksOf(v))
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,243 @@
+package lang
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+const (
+	sensitive = component.Sensitive
+	volatile  = component.Mark("volatile")
+)
+
+// late marks a value that holds the token of that name, e.g. "build.ID".
+type late string
+
+// eval evaluates an expression. A keyed value that can't be made, as where a
+// function refuses the constant, is the expression's own text.
+func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	v, diags := expr.Value(ctx)
+	if form == Keyed {
+		if diags.HasErrors() {
+			return cty.StringVal(t.source(expr.Range())).Mark(volatile), nil
+		}
+		return v, nil
+	}
+	if diags.HasErrors() {
+		return cty.DynamicVal, t.explain(expr, ctx, diags)
+	}
+	if ds := checkLate(expr, v); ds.HasErrors() {
+		return cty.DynamicVal, append(diags, ds...)
+	}
+	if marks := marksOf(v); has(marks, sensitive) {
+		t.addDerived(v)
+	}
+	return v, diags
+}
+
+func (t *Template) source(r hcl.Range) string {
+	f := t.Files[r.Filename]
+	if f == nil || !r.CanSliceBytes(f.Bytes) {
+		return r.String()
+	}
+	return string(r.SliceBytes(f.Bytes))
+}
+
+func marksOf(v cty.Value) cty.ValueMarks {
+	if !v.ContainsMarked() {
+		return nil
+	}
+	_, marks := v.UnmarkDeep()
+	return marks
+}
+
+func has(marks cty.ValueMarks, m any) bool {
+	_, ok := marks[m]
+	return ok
+}
+
+// constant returns a value of v's shape that tells nothing of v.
+func constant(v cty.Value, text string) cty.Value {
+	v, _ = v.UnmarkDeep()
+	out, err := cty.Transform(v, func(_ cty.Path, v cty.Value) (cty.Value, error) {
+		switch {
+		case v.IsNull() || !v.IsKnown():
+			return v, nil
+		case v.Type() == cty.String:
+			return cty.StringVal(text), nil
+		case v.Type() == cty.Number:
+			return cty.Zero, nil
+		case v.Type() == cty.Bool:
+			return cty.False, nil
+		}
+		return v, nil
+	})
+	if err != nil {
+		return cty.StringVal(text)
+	}
+	return out
+}
+
+// leaves returns the texts and numbers in v.
+func leaves(v cty.Value) []string {
+	v, _ = v.UnmarkDeep()
+	var out []string
+	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.IsNull() || !v.IsKnown() {
+			return false, nil
+		}
+		switch v.Type() {
+		case cty.String:
+			out = append(out, v.AsString())
+		case cty.Number:
+			out = append(out, v.AsBigFloat().Text('f', -1))
+		}
+		return true, nil
+	})
+	return out
+}
+
+// addDerived adds what was made of sensitive values to the secrets, save what
+// the template itself says in clear, such as "yes" in `var.key != "" ? "yes" : "no"`.
+func (t *Template) addDerived(v cty.Value) {
+	for _, text := range leaves(v) {
+		if text == "" || t.options.Secrets.Redact(text) == secret.Redacted {
+			continue
+		}
+		clear := false
+		for _, f := range t.Files {
+			clear = clear || strings.Contains(string(f.Bytes), text)
+		}
+		if !clear {
+			t.options.Secrets.Add(text)
+		}
+	}
+}
+
+// checkLate is an error where something consumed a token instead of passing
+// it on.
+func checkLate(expr hcl.Expression, v cty.Value) hcl.Diagnostics {
+	if !v.ContainsMarked() {
+		return nil
+	}
+	plain, paths := v.UnmarkDeepWithPaths()
+	lost := map[string]bool{}
+	for _, p := range paths {
+		for m := range p.Marks {
+			name, ok := m.(late)
+			if !ok {
+				continue
+			}
+			at, err := p.Path.Apply(plain)
+			if err != nil {
+				at = plain
+			}
+			if !slices.ContainsFunc(leaves(at), func(s string) bool { return slices.Contains(op.Tokens(s), string(name)) }) {
+				lost[string(name)] = true
+			}
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, name := range slices.Sorted(maps.Keys(lost)) {
+		diags = append(diags, errorAt(expr.Range(), name+" can be used inside text only",
+			fmt.Sprintf("%s is known only while the build runs, so no function or condition can work on it.", name)))
+	}
+	return diags
+}
+
+// explain says more than hcl does where an expression names what is not there.
+func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.Diagnostics) hcl.Diagnostics {
+	var out hcl.Diagnostics
+	for _, tr := range expr.Variables() {
+		name := attrOf(tr)
+		var d *hcl.Diagnostic
+		switch tr.RootName() {
+		case "var":
+			if name != "" && t.vars[name] == nil {
+				d = missingName(tr, "variable", name, slices.Sorted(maps.Keys(t.vars)))
+			}
+		case "local":
+			if name != "" && t.values["local."+name] == nil {
+				d = missingName(tr, "local", name, t.localNames())
+			}
+		case "data":
+			if v := t.values[dataAddress(tr)]; v == nil {
+				d = errorAt(tr.SourceRange(), "Data sources are not supported", "Data sources come with a later release.")
+			}
+		case "build":
+			d = explainBuild(tr, name, ctx)
+		}
+		if d != nil {
+			out = append(out, d)
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	return diags
+}
+
+func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {
+	for c := ctx; c != nil; c = c.Parent() {
+		if _, ok := c.Variables["build"]; ok {
+			if name != "" && !slices.Contains(buildNames(), name) {
+				return missingName(tr, "value build.", name, buildNames())
+			}
+			return nil
+		}
+	}
+	return errorAt(tr.SourceRange(), "build.* is not known here", "The values of build are known in provisioners and post-processors only.")
+}
+
+func missingName(tr hcl.Traversal, what, name string, known []string) *hcl.Diagnostic {
+	detail := fmt.Sprintf("There is no %s called %q.", what, name)
+	if what == "value build." {
+		detail = fmt.Sprintf("There is no build.%s.", name)
+	}
+	if near := component.Nearest(name, known); near != "" {
+		detail += fmt.Sprintf(" Did you mean %q?", near)
+	}
+	return errorAt(tr.SourceRange(), "Unknown "+tr.RootName()+"."+name, detail)
+}
+
+// attrOf returns the name after the root: "x" in var.x.y and var["x"].
+func attrOf(tr hcl.Traversal) string { return stepName(tr, 1) }
+
+func stepName(tr hcl.Traversal, i int) string {
+	if len(tr) <= i {
+		return ""
+	}
+	switch s := tr[i].(type) {
+	case hcl.TraverseAttr:
+		return s.Name
+	case hcl.TraverseIndex:
+		if s.Key.Type() == cty.String && s.Key.IsKnown() && !s.Key.IsNull() {
+			return s.Key.AsString()
+		}
+	}
+	return ""
+}
+
+// digest returns the fingerprint of a keyed value.
+func digest(v cty.Value) string {
+	v, _ = v.UnmarkDeep()
+	if !v.IsWhollyKnown() {
+		return ""
+	}
+	text, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		text = []byte(v.GoString())
+	}
+	return string(key.New("value/1").String(string(text)).Sum())
+}

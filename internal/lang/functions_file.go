@@ -1,0 +1,154 @@
+package lang
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"unicode/utf8"
+
+	"github.com/hashicorp/go-cty-funcs/filesystem"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+)
+
+func (t *Template) fileFunctions() map[string]function.Function {
+	return map[string]function.Function{
+		"file": text([]string{"path"}, func(a []string) (string, error) { return t.readText(a[0]) }),
+		"filebase64": text([]string{"path"}, func(a []string) (string, error) {
+			src, err := t.readBytes(a[0])
+			return base64.StdEncoding.EncodeToString(src), err
+		}),
+		"fileexists": t.fileExists(),
+		"fileset":    filesystem.MakeFileSetFunc(t.Dir),
+	}
+}
+
+// hostPath resolves a path of a function: from the template's folder, as
+// Packer does. A path that is not there is taken from the working directory,
+// so that file("${path.root}/x") works also where path.root is relative.
+func (t *Template) hostPath(path string) (string, error) {
+	expanded, err := filesystem.Pathexpand(cty.StringVal(path))
+	if err != nil {
+		return "", err
+	}
+	path = expanded.AsString()
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	joined := filepath.Join(t.Dir, path)
+	if _, err := os.Stat(joined); err != nil {
+		if _, err := os.Stat(path); err == nil {
+			return path, nil
+		}
+	}
+	return joined, nil
+}
+
+func (t *Template) readBytes(path string) ([]byte, error) {
+	path, err := t.hostPath(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return src, nil
+}
+
+func (t *Template) readText(path string) (string, error) {
+	src, err := t.readBytes(path)
+	if err == nil && !utf8.Valid(src) {
+		err = fmt.Errorf("%s is not UTF-8 text: filebase64() reads any file", path)
+	}
+	return string(src), err
+}
+
+func (t *Template) fileExists() function.Function {
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}},
+		Type:   function.StaticReturnType(cty.Bool),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			path, err := t.hostPath(args[0].AsString())
+			if err != nil {
+				return cty.NilVal, err
+			}
+			st, err := os.Stat(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return cty.False, nil
+			}
+			if err == nil && !st.Mode().IsRegular() {
+				err = fmt.Errorf("%s is not a file", path)
+			}
+			return cty.BoolVal(err == nil), err
+		},
+	})
+}
+
+func (t *Template) envFunc() function.Function {
+	return text([]string{"name"}, func(a []string) (string, error) {
+		v, _ := t.environ(a[0])
+		return v, nil
+	})
+}
+
+// templateFile renders a file that is a template itself, with the functions
+// of others and not templatefile again.
+func (t *Template) templateFile(others map[string]function.Function) function.Function {
+	render := func(path string, vars cty.Value) (cty.Value, error) {
+		src, err := t.readText(path)
+		if err != nil {
+			return cty.NilVal, err
+		}
+		tokens, _ := hclsyntax.LexTemplate([]byte(src), path, hcl.InitialPos)
+		if ds := tooDeep(tokens); ds.HasErrors() {
+			return cty.NilVal, ds
+		}
+		expr, diags := hclsyntax.ParseTemplate([]byte(src), path, hcl.InitialPos)
+		if diags.HasErrors() {
+			return cty.NilVal, diags
+		}
+		ctx := &hcl.EvalContext{Functions: map[string]function.Function{}, Variables: vars.AsValueMap()}
+		for name, f := range others {
+			if name != "templatefile" {
+				ctx.Functions[name] = f
+			}
+		}
+		for _, tr := range expr.Variables() {
+			if _, ok := ctx.Variables[tr.RootName()]; !ok {
+				return cty.NilVal, fmt.Errorf("%s:%d: there is no %q among the variables that are given", path, tr.SourceRange().Start.Line, tr.RootName())
+			}
+		}
+		v, diags := expr.Value(ctx)
+		if diags.HasErrors() {
+			return cty.NilVal, diags
+		}
+		return v, nil
+	}
+	return function.New(&function.Spec{
+		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},
+		Type: func(args []cty.Value) (cty.Type, error) {
+			if !args[0].IsKnown() || !args[1].IsWhollyKnown() {
+				return cty.DynamicPseudoType, nil
+			}
+			if ty := args[1].Type(); !ty.IsMapType() && !ty.IsObjectType() {
+				return cty.NilType, function.NewArgErrorf(1, "a map is needed")
+			}
+			v, err := render(args[0].AsString(), args[1])
+			if err != nil {
+				return cty.NilType, err
+			}
+			return v.Type(), nil
+		},
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return render(args[0].AsString(), args[1]) },
+	})
+}

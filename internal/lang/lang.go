@@ -1,0 +1,120 @@
+// Package lang is the template language: it reads the HCL files of a template
+// and evaluates them to builds, whose components are decoded on demand, each
+// value with its source range.
+//
+// Every expression has two values. The real one is what is run. The keyed one
+// is what keys are made of: in it, what is sensitive or volatile is a
+// constant, so that a new password or a later time does not change a key, and
+// an edited line does.
+package lang
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// Options is what a template is loaded with.
+type Options struct {
+	Path     string      // template file or folder
+	Vars     []string    // -var k=v, in order
+	VarFiles []string    // -var-file, in order; a name that ends in ".json" is JSON
+	Environ  []string    // as os.Environ gives it
+	Now      time.Time   // what timestamp() gives, all through the run
+	Secrets  *secret.Set // gets every sensitive value that is found
+	Version  string      // packer.version: the Packer version whose language this is
+	RunID    string      // build.PackerRunUUID
+}
+
+// Template is a loaded template.
+type Template struct {
+	Path, Dir string               // as given; the folder it is in
+	Files     map[string]*hcl.File // for hcl.NewDiagnosticTextWriter
+	Digest    string               // hex SHA-256 over the template files' names and bytes
+	Variables []*Variable          // in the order they are declared
+	Builds    []*Build
+	Registry  *Registry // nil where the template does not say
+
+	options Options
+	folder  bool // Path is a folder
+	decoder component.Decoder
+	vars    map[string]*Variable
+	values  map[string]*value // locals and data, by address
+	sources map[string]*sourceBlock
+	root    [2]*hcl.EvalContext // by Form
+}
+
+// Registry is where versions are published: block registry.
+type Registry struct {
+	Range   hcl.Range
+	Address string
+}
+
+// Form says which of its two values an expression is evaluated to.
+type Form int
+
+// The forms there are.
+const (
+	Real  Form = iota // what is run
+	Keyed             // what keys are made of
+)
+
+// Load reads and evaluates a template. It reports all that is wrong with it,
+// and warnings. The Template is not nil where a file could be read, also
+// beside errors; values that could not be made are left out of it.
+func Load(o Options) (*Template, hcl.Diagnostics) {
+	t := &Template{Path: o.Path, Files: map[string]*hcl.File{}, options: o, vars: map[string]*Variable{},
+		values: map[string]*value{}, sources: map[string]*sourceBlock{}}
+	blocks, diags := t.read()
+	if t.Dir == "" {
+		return nil, diags
+	}
+	diags = append(diags, t.checkPacker(blocks)...)
+	diags = append(diags, t.loadVariables(blocks)...)
+	diags = append(diags, t.loadLocals(blocks)...)
+	diags = append(diags, t.loadSources(blocks)...)
+	diags = append(diags, t.loadRegistry(blocks)...)
+	for _, b := range blocks.OfType("build") {
+		diags = append(diags, t.loadBuild(b)...)
+	}
+	diags = append(diags, t.loadHCP(blocks)...)
+	return t, t.finish(diags)
+}
+
+// finish orders diagnostics by place, keeps secrets out of them and drops
+// those that say the same twice.
+func (t *Template) finish(diags hcl.Diagnostics) hcl.Diagnostics {
+	var out hcl.Diagnostics
+	seen := map[string]bool{}
+	for _, d := range diags {
+		c := *d
+		c.Summary, c.Detail = t.options.Secrets.Redact(d.Summary), t.options.Secrets.Redact(d.Detail)
+		if id := c.Error() + "\x00" + c.Detail; !seen[id] {
+			seen[id] = true
+			out = append(out, &c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *hcl.Diagnostic) int {
+		if a.Subject == nil || b.Subject == nil {
+			return cmp.Compare(boolInt(a.Subject != nil), boolInt(b.Subject != nil))
+		}
+		return cmp.Or(cmp.Compare(a.Subject.Filename, b.Subject.Filename), cmp.Compare(a.Subject.Start.Byte, b.Subject.Start.Byte))
+	})
+	return out
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func errorAt(at hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at.Ptr()}
+}

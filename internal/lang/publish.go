@@ -1,0 +1,108 @@
+package lang
+
+import (
+	"maps"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Publish is where a build's artifacts go: block publish. Its values are
+// evaluated when the template is loaded.
+type Publish struct {
+	Range           hcl.Range
+	Bucket, Version string // "" where the template does not say
+	Channels        []string
+	Labels          map[string]string
+	Description     string
+}
+
+type publishAttrs struct {
+	Bucket      string            `hcl:"bucket,optional"`
+	Version     string            `hcl:"version,optional"`
+	Channels    []string          `hcl:"channels,optional"`
+	Labels      map[string]string `hcl:"labels,optional"`
+	Description string            `hcl:"description,optional"`
+}
+
+// hcpAttrs are the arguments of hcp_packer_registry, of which publish is the
+// other name.
+type hcpAttrs struct {
+	Bucket       string            `hcl:"bucket_name,optional"`
+	Description  string            `hcl:"description,optional"`
+	BucketLabels map[string]string `hcl:"bucket_labels,optional"`
+	Labels       map[string]string `hcl:"labels,optional"`
+	BuildLabels  map[string]string `hcl:"build_labels,optional"`
+	Channels     []string          `hcl:"channels,optional"`
+}
+
+func (t *Template) publish(b *hcl.Block) (*Publish, hcl.Diagnostics) {
+	if b.Type == "publish" {
+		var a publishAttrs
+		diags := t.whole(b, &a)
+		return &Publish{b.DefRange, a.Bucket, a.Version, a.Channels, a.Labels, a.Description}, diags
+	}
+	var a hcpAttrs
+	diags := t.whole(b, &a)
+	labels := map[string]string{}
+	for _, m := range []map[string]string{a.Labels, a.BucketLabels, a.BuildLabels} {
+		maps.Copy(labels, m)
+	}
+	return &Publish{Range: b.DefRange, Bucket: a.Bucket, Channels: a.Channels, Labels: labels, Description: a.Description}, diags
+}
+
+// whole decodes a block that has no component's options.
+func (t *Template) whole(b *hcl.Block, dst any) hcl.Diagnostics {
+	_, diags := t.decoder.Decode(component.Input{
+		What: b.Type, Range: b.DefRange,
+		Parts: []component.Part{{Body: b.Body, Context: t.root[Real]}},
+		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+			return t.eval(Real, e, ctx)
+		},
+	}, dst)
+	return diags
+}
+
+// loadHCP gives the builds that do not publish what the top-level
+// hcp_packer_registry says.
+func (t *Template) loadHCP(blocks hcl.Blocks) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	found := blocks.OfType("hcp_packer_registry")
+	for i, b := range found {
+		if i > 0 {
+			diags = append(diags, duplicate(b.DefRange, "block", b.Type, found[0].DefRange))
+			continue
+		}
+		p, ds := t.publish(b)
+		diags = append(diags, ds...)
+		for _, build := range t.Builds {
+			if build.Publish == nil {
+				build.Publish = p
+			}
+		}
+	}
+	return diags
+}
+
+type registryAttrs struct {
+	Address string `hcl:"address"`
+}
+
+func (t *Template) loadRegistry(blocks hcl.Blocks) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, b := range blocks.OfType("registry") {
+		if t.Registry != nil {
+			diags = append(diags, duplicate(b.DefRange, "block", b.Type, t.Registry.Range))
+			continue
+		}
+		var a registryAttrs
+		diags = append(diags, t.whole(b, &a)...)
+		t.Registry = &Registry{Range: b.DefRange, Address: a.Address}
+	}
+	for _, b := range blocks.OfType("communicator") {
+		diags = append(diags, errorAt(b.DefRange, "Block communicator is not supported", "Packer ignores it. Set the options of the communicator in the source."))
+	}
+	return diags
+}

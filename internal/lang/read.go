@@ -1,0 +1,179 @@
+package lang
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/hashicorp/hcl/v2/json"
+
+	"github.com/ingot-build/ingot/internal/component"
+)
+
+// largest is the size of a file, in bytes, above which it is no template.
+const largest = 10 << 20
+
+func topLevel() *hcl.BodySchema {
+	return &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
+		{Type: "packer"}, {Type: "variables"}, {Type: "variable", LabelNames: []string{"name"}},
+		{Type: "locals"}, {Type: "local", LabelNames: []string{"name"}},
+		{Type: "data", LabelNames: []string{"type", "name"}},
+		{Type: "source", LabelNames: []string{"type", "name"}},
+		{Type: "build"}, {Type: "registry"}, {Type: "hcp_packer_registry"},
+		{Type: "communicator", LabelNames: []string{"type", "name"}},
+	}}
+}
+
+// read parses the template's files and returns their blocks.
+func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
+	names, diags := t.files()
+	digest := sha256.New()
+	var blocks hcl.Blocks
+	for _, name := range names {
+		src, ds := readFile(name)
+		diags = append(diags, ds...)
+		if ds.HasErrors() {
+			continue
+		}
+		fmt.Fprintf(digest, "%s\x00%d\x00", filepath.Base(name), len(src))
+		digest.Write(src)
+		f, ds := t.parse(name, src)
+		diags = append(diags, ds...)
+		if f == nil {
+			continue
+		}
+		c, ds := component.Content(f.Body, topLevel(), "")
+		diags = append(diags, ds...)
+		blocks = append(blocks, c.Blocks...)
+	}
+	t.Digest = hex.EncodeToString(digest.Sum(nil))
+	return blocks, diags
+}
+
+// files lists the template's files and sets Dir.
+func (t *Template) files() ([]string, hcl.Diagnostics) {
+	st, err := os.Stat(t.Path)
+	if err != nil {
+		return nil, hcl.Diagnostics{fileError(t.Path, err)}
+	}
+	if !st.IsDir() {
+		t.Dir = filepath.Dir(t.Path)
+		return []string{t.Path}, nil
+	}
+	t.Dir, t.folder = filepath.Clean(t.Path), true
+	names, err := inFolder(t.Dir, ".pkr.hcl", ".pkr.json", ".ingot.hcl")
+	if err != nil {
+		return nil, hcl.Diagnostics{fileError(t.Path, err)}
+	}
+	if len(names) == 0 {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "No template in " + t.Path,
+			Detail: "The folder has no file whose name ends in .pkr.hcl, .pkr.json or .ingot.hcl."}}
+	}
+	return names, nil
+}
+
+// inFolder lists the files of a folder, by ending and then by name.
+func inFolder(dir string, endings ...string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, ending := range endings {
+		for _, e := range entries {
+			if !e.IsDir() && strings.HasSuffix(e.Name(), ending) && !strings.HasPrefix(e.Name(), ".") {
+				out = append(out, filepath.Join(dir, e.Name()))
+			}
+		}
+	}
+	return out, nil
+}
+
+func fileError(path string, err error) *hcl.Diagnostic {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Can't read " + path, Detail: sentence(err.Error())}
+}
+
+func readFile(path string) ([]byte, hcl.Diagnostics) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, hcl.Diagnostics{fileError(path, err)}
+	}
+	if !st.Mode().IsRegular() || st.Size() > largest {
+		return nil, hcl.Diagnostics{{Severity: hcl.DiagError, Summary: "Can't read " + path,
+			Detail: fmt.Sprintf("It is not a file of at most %d MB.", largest>>20)}}
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, hcl.Diagnostics{fileError(path, err)}
+	}
+	return src, nil
+}
+
+// parse parses a file and keeps it for diagnostics.
+func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
+	t.Files[name] = &hcl.File{Bytes: src}
+	if ds := guard(name, src); ds.HasErrors() {
+		return nil, ds
+	}
+	var f *hcl.File
+	var diags hcl.Diagnostics
+	if strings.HasSuffix(name, ".json") {
+		f, diags = json.Parse(src, name)
+	} else {
+		f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+	}
+	if f != nil && f.Body != nil {
+		t.Files[name] = f
+		return f, diags
+	}
+	return nil, diags
+}
+
+// guard refuses what the parser can't take.
+func guard(name string, src []byte) hcl.Diagnostics {
+	if !utf8.Valid(src) {
+		at := 0
+		for at < len(src) {
+			r, n := utf8.DecodeRune(src[at:])
+			if r == utf8.RuneError && n == 1 {
+				break
+			}
+			at += n
+		}
+		line := 1 + strings.Count(string(src[:at]), "\n")
+		col := at - strings.LastIndexByte(string(src[:at]), '\n')
+		pos := hcl.Pos{Line: line, Column: col, Byte: at}
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: name, Start: pos, End: pos}, "Not UTF-8",
+			fmt.Sprintf("Byte %d of the file, in line %d, is not UTF-8 text.", at, line))}
+	}
+	if strings.HasSuffix(name, ".json") {
+		return guardJSON(name, src)
+	}
+	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
+	return tooDeep(tokens)
+}
+
+// sentence makes a message fit for a diagnostic's detail.
+func sentence(s string) string {
+	if s == "" {
+		return s
+	}
+	s = strings.ToUpper(s[:1]) + s[1:]
+	if slices.Contains([]string{".", "!", "?"}, s[len(s)-1:]) {
+		return s
+	}
+	return s + "."
+}

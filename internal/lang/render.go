@@ -1,0 +1,229 @@
+package lang
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/op"
+)
+
+// Packer's second engine: Go templates in the texts of options.
+
+// mostRendered is how long the result of a template may be, in bytes.
+const mostRendered = 10 << 20
+
+// Render renders the Go template in text. Data are its fields, beside those
+// that are known only while the build runs.
+func (sc Scope) Render(text string, data map[string]string) (string, error) {
+	e := &engine{scope: sc, t: sc.Source.t}
+	out, err := e.run(text, data)
+	if err != nil {
+		return "", err
+	}
+	return sc.Values.Text(out), nil
+}
+
+// render renders the Go templates in an option.
+func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, hcl.Diagnostics) {
+	out, err := mapTexts(v, func(s string) (string, cty.ValueMarks, error) {
+		if !strings.Contains(s, "{{") {
+			return s, nil, nil
+		}
+		e := &engine{scope: r.scope, t: r.t, marks: cty.ValueMarks{}}
+		out, err := e.run(s, nil)
+		for _, name := range e.vars {
+			r.vars[name] = true
+		}
+		return out, e.marks, err
+	})
+	if err != nil {
+		return v, hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Invalid Go template in %q", o.Path), sentence(err.Error()))}
+	}
+	return out, nil
+}
+
+// engine renders one template.
+type engine struct {
+	scope  Scope
+	t      *Template
+	marks  cty.ValueMarks // of what was used
+	vars   []string       // variables that were used
+	tokens []string       // tokens that were put in
+}
+
+func (e *engine) run(text string, data map[string]string) (string, error) {
+	tpl, err := template.New("").Option("missingkey=error").Funcs(e.funcs()).Parse(text)
+	if err != nil {
+		return "", plainError(err)
+	}
+	var out limited
+	if err := tpl.Execute(&out, e.fields(text, data)); err != nil {
+		return "", plainError(err)
+	}
+	for _, name := range e.tokens {
+		if !strings.Contains(out.String(), op.Token(name)) {
+			return "", fmt.Errorf("%s is known only while the build runs, so no function or condition can work on it", name)
+		}
+	}
+	if strings.Contains(brokenToken(out.String()), "ingot:build") {
+		return "", errors.New("a value that is known only while the build runs was changed by a function")
+	}
+	return out.String(), nil
+}
+
+// brokenToken returns what is left of s, in small letters, without its tokens.
+func brokenToken(s string) string {
+	for _, name := range op.Tokens(s) {
+		s = strings.ReplaceAll(s, op.Token(name), "")
+	}
+	return strings.ToLower(s)
+}
+
+// limited is a builder that takes only so much.
+type limited struct{ strings.Builder }
+
+func (l *limited) Write(p []byte) (int, error) {
+	if l.Len()+len(p) > mostRendered {
+		return 0, errors.New("the result is too long")
+	}
+	return l.Builder.Write(p)
+}
+
+var (
+	positionPattern = regexp.MustCompile(`^template: (:\d+(:\d+)?: )?`)
+	missingPattern  = regexp.MustCompile(`executing "" at <(.*?)>: (map has no entry for key ".*")?`)
+)
+
+// plainError takes from an error of text/template what it says of itself.
+func plainError(err error) error {
+	text := positionPattern.ReplaceAllString(err.Error(), "")
+	if m := missingPattern.FindStringSubmatch(text); m != nil {
+		if m[2] != "" {
+			return fmt.Errorf("there is no {{%s}} here", m[1])
+		}
+		text = strings.Replace(text, m[0], "{{"+m[1]+"}}: ", 1)
+	}
+	return errors.New(text)
+}
+
+// fieldNames are the fields that stand for tokens, by the token's name.
+func fieldNames() map[string]string {
+	names := map[string]string{"HTTPIP": "PackerHTTPIP", "HTTPPort": "PackerHTTPPort", "SSHPrivateKeyFile": "SSHPrivateKeyFile", "SSHAgentAuth": "SSHAgentAuth"}
+	for _, n := range lateNames() {
+		names[n] = n
+	}
+	return names
+}
+
+func (e *engine) fields(text string, data map[string]string) map[string]string {
+	out := map[string]string{}
+	if strings.Contains(text, ".") {
+		for field, name := range fieldNames() {
+			out[field] = op.Token("build." + name)
+		}
+	}
+	for k, v := range data {
+		out[k] = v
+	}
+	return out
+}
+
+func (e *engine) funcs() template.FuncMap {
+	s := e.scope.Source
+	dir, version := e.t.Dir, e.t.options.Version
+	no := func(name, why string) func(...any) (string, error) {
+		return func(...any) (string, error) { return "", fmt.Errorf("%s is not supported: %s", name, why) }
+	}
+	useVar := "declare a variable and use that"
+	return template.FuncMap{
+		"build_name": func() string { return s.Name }, "build_type": func() string { return s.Type },
+		"template_dir": func() string { return dir }, "pwd": os.Getwd, "packer_version": func() string { return version },
+		"timestamp": func() string { return fmt.Sprint(e.now().Unix()) },
+		"isotime":   func(format ...string) string { return isotime(e.now(), strings.Join(format, "")) },
+		"strftime":  func(format string) (string, error) { return strftime(e.now(), format) },
+		"uuid": func() string {
+			e.mark(volatile)
+			return newUUID(e.scope.Form)
+		},
+		"user": e.user, "build": e.build,
+		"split": func(s, sep string, i int) (string, error) {
+			parts := strings.Split(s, sep)
+			if i < 0 || i >= len(parts) {
+				return "", fmt.Errorf("there is no part %d", i)
+			}
+			return parts[i], nil
+		},
+		"replace":     func(old, with string, n int, s string) string { return strings.Replace(s, old, with, n) },
+		"replace_all": func(old, with, s string) string { return strings.ReplaceAll(s, old, with) },
+		"upper":       strings.ToUpper, "lower": strings.ToLower, "clean_resource_name": cleanName,
+		"env": no("env", "it can be called in the default of a variable only; "+useVar),
+		"sed": no("sed", "use regex_replace() in an expression"), "consul_key": no("consul_key", useVar), "vault": no("vault", useVar),
+		"aws_secretsmanager": no("aws_secretsmanager", useVar), "aws_secretsmanager_raw": no("aws_secretsmanager_raw", useVar),
+	}
+}
+
+func (e *engine) mark(m component.Mark) {
+	if e.marks != nil {
+		e.marks[m] = struct{}{}
+	}
+}
+
+func (e *engine) now() time.Time {
+	e.mark(volatile)
+	return e.t.now(e.scope.Form)
+}
+
+// user gives the value of a variable.
+func (e *engine) user(name string) (string, error) {
+	v := e.t.vars[name]
+	if v == nil {
+		return "", fmt.Errorf("the template has no variable %q", name)
+	}
+	e.vars = append(e.vars, name)
+	val, marks := v.forms[e.scope.Form].UnmarkDeep()
+	for m := range marks {
+		if m, ok := m.(component.Mark); ok {
+			e.mark(m)
+		}
+	}
+	s, err := convert.Convert(val, cty.String)
+	if err != nil || s.IsNull() || !s.IsKnown() {
+		return "", fmt.Errorf("the variable %q is not a text", name)
+	}
+	return s.AsString(), nil
+}
+
+// build gives a value of the build: its token where it is not known yet.
+func (e *engine) build(name string) (string, error) {
+	v, ok := e.scope.Source.build[e.scope.Form].AsValueMap()[name]
+	if !ok {
+		return "", fmt.Errorf("there is no build.%s", name)
+	}
+	plain, marks := v.Unmark()
+	for m := range marks {
+		switch m := m.(type) {
+		case late:
+			e.tokens = append(e.tokens, string(m))
+		case component.Mark:
+			e.mark(m)
+		}
+	}
+	return plain.AsString(), nil
+}
+
+var notInResource = regexp.MustCompile(`[^-a-z0-9]+`)
+
+// cleanName makes a name that clouds take: small letters, digits and dashes.
+func cleanName(s string) string {
+	return strings.Trim(notInResource.ReplaceAllString(strings.ToLower(s), "-"), "-")
+}
