@@ -247,7 +247,8 @@ func (t *terminal) Pause() {
 // Resume ends a Pause.
 func (t *terminal) Resume() {
 	t.mu.Lock()
-	if t.paused--; t.paused == 0 && t.unseen > 0 {
+	t.paused = max(t.paused-1, 0)
+	if t.paused == 0 && t.unseen > 0 {
 		fmt.Fprintf(&t.pending, "(%d lines came meanwhile and are not shown)\n", t.unseen)
 		t.unseen = 0
 	}
