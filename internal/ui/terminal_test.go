@@ -247,4 +247,3 @@ func TestEverybodyAtOnce(t *testing.T) {
 		t.Errorf("%d of 20 lines", n)
 	}
 }
-
