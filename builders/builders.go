@@ -84,6 +84,7 @@ type Step struct {
 	Key   key.Key // of the base and all steps up to this one
 	Ops   []op.Op
 	Where string // "file:line" of the template
+	Fresh bool   // always_run: its result is never taken from a cache
 }
 
 // StepResult tells how a step came about; a Session that knows returns it from
