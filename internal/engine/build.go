@@ -134,15 +134,18 @@ func (b *build) close(ctx context.Context, err error) error {
 func (b *build) enter(phase, detail string, step int) {
 	b.endPhase()
 	b.phase, b.since = phase, time.Now()
-	if step > 0 {
-		b.phase = fmt.Sprintf("%d %s", step, detail)
-	}
 	b.log.Emit(event.Phase{Name: phase, Detail: detail, Step: step, Steps: len(b.Steps)})
 }
 
 func (b *build) endPhase() {
-	if b.phase != "" {
-		b.times = append(b.times, event.Time{Phase: b.phase, Took: time.Since(b.since)})
+	if b.phase == "" {
+		return
+	}
+	took := time.Since(b.since)
+	if n := len(b.times); n > 0 && b.times[n-1].Phase == b.phase {
+		b.times[n-1].Took += took // one sum for all steps
+	} else {
+		b.times = append(b.times, event.Time{Phase: b.phase, Took: took})
 	}
 	b.phase = ""
 }
