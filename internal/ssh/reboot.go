@@ -1,0 +1,68 @@
+package ssh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ingot-build/ingot/internal/op"
+)
+
+// bootID is the file of a Linux machine that has another content after each boot.
+const bootID = "/proc/sys/kernel/random/boot_id"
+
+// stateScript prints the boot id, and "down" where the machine is going down.
+const stateScript = `b=; [ ! -r ` + bootID + ` ] || read -r b <` + bootID + `; s=up
+if [ -e /run/nologin ]; then s=down; fi
+case $(systemctl is-system-running 2>/dev/null) in stopping) s=down;; esac
+case $(runlevel 2>/dev/null) in *" 0"|*" 6") s=down;; esac
+echo "$s:$b"`
+
+// goingDownPause is how long a machine that is going down is left alone
+// between two looks at it.
+const goingDownPause = 500 * time.Millisecond
+
+// RunDisconnect is Run for a command that may make the machine drop the
+// connection or restart. It returns when the machine is there again. A lost
+// connection is no error; it counts as exit code 0.
+func (c *Conn) RunDisconnect(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (Exit, error) {
+	exit, was, err := c.run(ctx, e, out)
+	if err != nil && !errors.Is(err, ErrLost) {
+		return Exit{}, err
+	}
+	if err != nil && !was.started {
+		// It was lost before the command began to run.
+		return Exit{}, err
+	}
+	if err := c.settle(ctx, was.boot); err != nil {
+		return Exit{}, fmt.Errorf("wait for the machine to be back: %w", err)
+	}
+	return exit, nil
+}
+
+// settle waits until the machine is up: either with another boot id, or with
+// the same one and not on its way down.
+func (c *Conn) settle(ctx context.Context, boot string) error {
+	lim := c.client.limits(Target{})
+	within, cancel := context.WithTimeout(ctx, lim.timeout)
+	defer cancel()
+	for {
+		said, err := c.ask(within, lim, stateScript, "")
+		state, now, _ := strings.Cut(said, ":")
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && (state != "down" || (boot != "" && now != boot)):
+			return nil
+		case within.Err() != nil:
+			return c.client.fail(c.target, fmt.Errorf("it is not up again after %s", lim.timeout))
+		case err != nil && !errors.Is(err, ErrLost):
+			return err
+		}
+		if wait(within, goingDownPause) != nil && ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
