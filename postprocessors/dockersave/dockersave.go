@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"github.com/containerd/containerd/v2/core/images/archive"
-	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/google/renameio/v2"
 
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -83,10 +82,6 @@ func (c *Config) Process(ctx context.Context, in postprocessors.Input) (postproc
 }
 
 func export(ctx context.Context, img artifact.Image, tags []string, w io.Writer) error {
-	store, err := local.NewStore(img.Layout)
-	if err != nil {
-		return err
-	}
 	var names []string
 	for _, tag := range tags {
 		name, err := containerimage.Name(tag)
@@ -95,5 +90,5 @@ func export(ctx context.Context, img artifact.Image, tags []string, w io.Writer)
 		}
 		names = append(names, name.String())
 	}
-	return archive.Export(ctx, store, w, archive.WithManifest(containerimage.Descriptor(img), names...))
+	return archive.Export(ctx, layout(img.Layout), w, archive.WithManifest(containerimage.Descriptor(img), names...))
 }
