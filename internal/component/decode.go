@@ -43,7 +43,7 @@ type Input struct {
 	// Set are arguments that replace those of Parts, evaluated in the context
 	// of the first.
 	Set map[string]hcl.Expression
-	// Partial leaves unknown names alone.
+	// Partial leaves unknown names and dynamic blocks alone.
 	Partial bool
 	// Lenient takes a value that does not fit as one that is not set.
 	Lenient bool
@@ -160,7 +160,7 @@ func (x *decoding) body(s *Schema, l level, dst reflect.Value) {
 
 // part adds the arguments and blocks of one body.
 func (x *decoding) part(s *Schema, l level, p Part, args map[string]argument, blocks map[string][]Block, ctxs map[*hcl.Block]*hcl.EvalContext) {
-	bs := &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "dynamic", LabelNames: []string{"type"}}}}
+	bs := &hcl.BodySchema{}
 	isJSON := json.IsJSONBody(p.Body)
 	for _, f := range s.Fields {
 		if slices.Contains(p.Ignore, f.Name) {
@@ -173,7 +173,9 @@ func (x *decoding) part(s *Schema, l level, p Part, args map[string]argument, bl
 			bs.Attributes = append(bs.Attributes, hcl.AttributeSchema{Name: f.Name})
 		}
 	}
+	headers := bs.Blocks
 	if !x.in.Partial {
+		bs.Blocks = append(slices.Clone(headers), hcl.BlockHeaderSchema{Type: "dynamic", LabelNames: []string{"type"}})
 		allowed := append(attributeNames(bs.Attributes), p.Ignore...)
 		x.diags = append(x.diags, unknownNames(p.Body, allowed, headerNames(bs.Blocks), l.what)...)
 	}
@@ -190,7 +192,7 @@ func (x *decoding) part(s *Schema, l level, p Part, args map[string]argument, bl
 		}
 		args[name] = argument{a.Expr, p.Context, a.NameRange}
 	}
-	expanded, diags := Expand(c.Blocks, bs.Blocks[1:], func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
+	expanded, diags := Expand(c.Blocks, headers, func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
 		return x.in.Eval(e, child(p.Context, vars))
 	})
 	x.diags = append(x.diags, diags...)

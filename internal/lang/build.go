@@ -91,8 +91,10 @@ type expandedBlock struct {
 
 // expand writes out dynamic blocks, in both forms.
 func (t *Template) expand(blocks hcl.Blocks, headers []hcl.BlockHeaderSchema, around []iteration) ([]expandedBlock, hcl.Diagnostics) {
+	var uses map[string]bool
 	in := func(form Form) component.EvalFunc {
 		return func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
+			t.addUses(uses, e, around)
 			ctx := t.context(form, nil, false, around)
 			if vars != nil {
 				ctx = ctx.NewChild()
@@ -105,13 +107,14 @@ func (t *Template) expand(blocks hcl.Blocks, headers []hcl.BlockHeaderSchema, ar
 	var diags hcl.Diagnostics
 	for _, b := range blocks {
 		one := hcl.Blocks{b}
+		uses = map[string]bool{}
 		real, ds := component.Expand(one, headers, in(Real))
 		diags = append(diags, ds...)
 		var keyed []component.Block
 		if b.Type == "dynamic" {
 			keyed, _ = component.Expand(one, headers, in(Keyed))
 		}
-		iterations := keyedIterations(varsOf(real), varsOf(keyed))
+		iterations := keyedIterations(varsOf(real), varsOf(keyed), uses)
 		for i, e := range real {
 			x := expandedBlock{Block: e.Block, around: around}
 			if e.Vars != nil {

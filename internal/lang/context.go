@@ -40,8 +40,11 @@ func (t *Template) defaultContext() *hcl.EvalContext {
 	return &hcl.EvalContext{Functions: map[string]function.Function{"env": t.envFunc()}}
 }
 
-// iteration is the iterator of a dynamic block, in both forms.
-type iteration [2]map[string]cty.Value
+// iteration is one turn of a dynamic block.
+type iteration struct {
+	forms [2]map[string]cty.Value // the iterator, by form
+	uses  map[string]bool         // names of the variables that for_each depends on
+}
 
 // lateNames are the values that every session or some builder gives while
 // the build runs.
@@ -84,26 +87,26 @@ func (t *Template) context(form Form, s *Source, withBuild bool, around []iterat
 	}
 	for _, i := range around {
 		ctx = ctx.NewChild()
-		ctx.Variables = i[form]
+		ctx.Variables = i.forms[form]
 	}
 	return ctx
 }
 
 // keyedIterations gives the keyed iterators beside the real ones. Where the
 // keyed for_each has other elements, they are constants.
-func keyedIterations(real, keyed []map[string]cty.Value) []iteration {
+func keyedIterations(real, keyed []map[string]cty.Value, uses map[string]bool) []iteration {
 	out := make([]iteration, len(real))
 	for i, vars := range real {
-		out[i] = iteration{vars, vars}
+		out[i] = iteration{forms: [2]map[string]cty.Value{vars, vars}, uses: uses}
 		marked := slices.ContainsFunc(slices.Collect(maps.Values(vars)), cty.Value.ContainsMarked)
 		switch {
 		case !marked:
 		case len(keyed) == len(real):
-			out[i][Keyed] = keyed[i]
+			out[i].forms[Keyed] = keyed[i]
 		default:
-			out[i][Keyed] = map[string]cty.Value{}
+			out[i].forms[Keyed] = map[string]cty.Value{}
 			for name, v := range vars {
-				out[i][Keyed][name] = constant(v, fmt.Sprintf("<%s %d>", name, i)).WithMarks(marksOf(v))
+				out[i].forms[Keyed][name] = constant(v, fmt.Sprintf("<%s %d>", name, i)).WithMarks(marksOf(v))
 			}
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -72,12 +71,14 @@ type recorder struct {
 	t       *Template
 	marked  bool
 	vars    map[string]bool
+	around  []iteration
 	options map[string]string // digest by path
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
 	out := component.Input{What: in.what, Range: in.at, Set: in.set, Lenient: r.scope.Form == Keyed, Eval: r.eval, Value: r.value}
 	for _, b := range in.bodies {
+		r.around = append(r.around, b.around...)
 		out.Parts = append(out.Parts, component.Part{Body: b.body, Ignore: b.ignore,
 			Context: r.t.context(r.scope.Form, r.scope.Source, in.withBuild, b.around)})
 	}
@@ -85,13 +86,7 @@ func (r *recorder) input(in decodeInput) component.Input {
 }
 
 func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	for _, tr := range expr.Variables() {
-		if tr.RootName() == "var" {
-			r.vars[attrOf(tr)] = true
-		} else if v := r.t.values[addressOf(tr)]; v != nil {
-			maps.Copy(r.vars, v.uses)
-		}
-	}
+	r.t.addUses(r.vars, expr, r.around)
 	v, diags := r.t.eval(r.scope.Form, expr, ctx)
 	r.note(marksOf(v))
 	return v, diags
@@ -101,14 +96,31 @@ func (r *recorder) note(marks cty.ValueMarks) {
 	r.marked = r.marked || has(marks, sensitive) || has(marks, volatile)
 }
 
+// addUses adds the names of the variables that expr depends on: directly,
+// through locals and through the iterators around it.
+func (t *Template) addUses(uses map[string]bool, expr hcl.Expression, around []iteration) {
+	for _, tr := range expr.Variables() {
+		if tr.RootName() == "var" {
+			uses[attrOf(tr)] = true
+		} else if v := t.values[addressOf(tr)]; v != nil {
+			maps.Copy(uses, v.uses)
+		}
+		for _, i := range around {
+			if _, ok := i.forms[Real][tr.RootName()]; ok {
+				maps.Copy(uses, i.uses)
+			}
+		}
+	}
+}
+
 // value renders the Go templates in an option, notes its digest and puts in
 // the values of tokens.
 func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagnostics) {
 	switch {
-	case !contains(v, "{{"):
+	case !contains(v, isGoTemplate):
 	case o.Field.Template == "late":
-		// It is rendered later, and then tells time and variables too.
-		r.marked = true
+		// What it shows of time and variables when it is rendered.
+		r.marked = r.marked || contains(v, markedCall.MatchString)
 	case o.Field.Template == "":
 		rendered, diags := r.render(o, v)
 		if diags.HasErrors() {
@@ -142,28 +154,23 @@ func (r *recorder) inputs() []artifact.Input {
 	return out
 }
 
-// contains reports whether a text in v has part in it.
-func contains(v cty.Value, part string) bool {
-	return slices.ContainsFunc(leaves(v), func(s string) bool { return strings.Contains(s, part) })
-}
+// contains reports whether a text in v is such a one.
+func contains(v cty.Value, is func(string) bool) bool { return slices.ContainsFunc(leaves(v), is) }
 
-// mapTexts returns v with each text replaced; marks that do returns are added
-// to all of v.
+// mapTexts returns v with each text replaced, and marked with what do returns.
 func mapTexts(v cty.Value, do func(string) (string, cty.ValueMarks, error)) (cty.Value, error) {
 	plain, paths := v.UnmarkDeepWithPaths()
-	added := cty.ValueMarks{}
 	out, err := cty.Transform(plain, func(_ cty.Path, v cty.Value) (cty.Value, error) {
 		if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
 			return v, nil
 		}
 		s, marks, err := do(v.AsString())
-		maps.Copy(added, marks)
-		return cty.StringVal(s), err
+		return cty.StringVal(s).WithMarks(marks), err
 	})
 	if err != nil {
 		return v, err
 	}
-	return out.MarkWithPaths(paths).WithMarks(added), nil
+	return out.MarkWithPaths(paths), nil
 }
 
 // bind replaces the tokens in v that have a value.

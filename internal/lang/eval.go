@@ -1,10 +1,10 @@
 package lang
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -30,7 +30,7 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	v, diags := expr.Value(ctx)
 	if form == Keyed {
 		if diags.HasErrors() {
-			return cty.StringVal(t.source(expr.Range())).Mark(volatile), nil
+			return t.sourceValue(expr, ctx), nil
 		}
 		return v, nil
 	}
@@ -44,6 +44,31 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 		t.addDerived(v)
 	}
 	return v, diags
+}
+
+// sourceValue is the keyed value of an expression that has none: its source
+// text, in the place of as little as possible.
+func (t *Template) sourceValue(expr hcl.Expression, ctx *hcl.EvalContext) cty.Value {
+	if items, ds := hcl.ExprList(expr); !ds.HasErrors() {
+		list := make([]cty.Value, len(items))
+		for i, e := range items {
+			list[i], _ = t.eval(Keyed, e, ctx)
+		}
+		return cty.TupleVal(list)
+	}
+	if pairs, ds := hcl.ExprMap(expr); !ds.HasErrors() {
+		m := map[string]cty.Value{}
+		for _, kv := range pairs {
+			k, ds := kv.Key.Value(ctx)
+			k, _ = k.Unmark()
+			if ds.HasErrors() || k.Type() != cty.String || k.IsNull() || !k.IsKnown() {
+				k = cty.StringVal(t.source(kv.Key.Range()))
+			}
+			m[k.AsString()], _ = t.eval(Keyed, kv.Value, ctx)
+		}
+		return cty.ObjectVal(m)
+	}
+	return cty.StringVal(t.source(expr.Range())).Mark(sensitive).Mark(volatile)
 }
 
 func (t *Template) source(r hcl.Range) string {
@@ -117,7 +142,7 @@ func (t *Template) addDerived(v cty.Value) {
 		}
 		clear := false
 		for _, f := range t.Files {
-			clear = clear || strings.Contains(string(f.Bytes), text)
+			clear = clear || bytes.Contains(f.Bytes, []byte(text))
 		}
 		if !clear {
 			t.options.Secrets.Add(text)

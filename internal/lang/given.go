@@ -100,13 +100,17 @@ func (t *Template) readVarFile(name string, out map[string]*given) hcl.Diagnosti
 func (t *Template) giveValue(v *Variable, g *given) (cty.Value, hcl.Diagnostics) {
 	if g.attr != nil {
 		val, diags := g.attr.Expr.Value(nil)
+		if diags.HasErrors() && v.Sensitive {
+			return cty.DynamicVal, hcl.Diagnostics{errorAt(v.Range, fmt.Sprintf("Wrong value for variable %q", v.Name),
+				fmt.Sprintf("%s:%d: a constant is needed, text in quotes.", g.source, g.attr.NameRange.Start.Line))}
+		}
 		if diags.HasErrors() {
 			return cty.DynamicVal, diags
 		}
 		conv, ds := v.convert(val, g.attr.Expr.Range())
 		return conv, append(diags, ds...)
 	}
-	if v.typ == cty.String || v.typ == cty.Number || v.typ == cty.DynamicPseudoType {
+	if v.typ == cty.String || v.typ == cty.Number || v.typ == cty.DynamicPseudoType && !v.structured {
 		return v.convert(cty.StringVal(g.raw), v.Range)
 	}
 	// The text is not kept for diagnostics: it may be a secret.

@@ -4,9 +4,9 @@ import (
 	"maps"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/ingot-build/ingot/internal/component"
-	"github.com/zclconf/go-cty/cty"
 )
 
 // Publish is where a build's artifacts go: block publish. Its values are
@@ -53,13 +53,18 @@ func (t *Template) publish(b *hcl.Block) (*Publish, hcl.Diagnostics) {
 	return &Publish{Range: b.DefRange, Bucket: a.Bucket, Channels: a.Channels, Labels: labels, Description: a.Description}, diags
 }
 
-// whole decodes a block that has no component's options.
+// whole decodes a block that has no component's options. What it says is
+// stored in clear with the versions.
 func (t *Template) whole(b *hcl.Block, dst any) hcl.Diagnostics {
 	_, diags := t.decoder.Decode(component.Input{
 		What: b.Type, Range: b.DefRange,
 		Parts: []component.Part{{Body: b.Body, Context: t.root[Real]}},
 		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-			return t.eval(Real, e, ctx)
+			v, diags := t.eval(Real, e, ctx)
+			if has(marksOf(v), sensitive) {
+				return cty.DynamicVal, append(diags, errorAt(e.Range(), "Sensitive value in block "+b.Type, "It would be stored in clear with each version."))
+			}
+			return v, diags
 		},
 	}, dst)
 	return diags

@@ -51,7 +51,12 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 		if f == nil {
 			continue
 		}
-		c, ds := component.Content(f.Body, topLevel(), "")
+		c, ds := component.Content(f.Body, topLevel(), "A template")
+		for _, d := range ds {
+			if strings.HasPrefix(d.Summary, "Unknown option") {
+				d.Detail += " A file of values for variables is given with -var-file."
+			}
+		}
 		diags = append(diags, ds...)
 		blocks = append(blocks, c.Blocks...)
 	}

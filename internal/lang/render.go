@@ -22,6 +22,11 @@ import (
 // mostRendered is how long the result of a template may be, in bytes.
 const mostRendered = 10 << 20
 
+func isGoTemplate(s string) bool { return strings.Contains(s, "{{") }
+
+// markedCall finds what a Go template may say differently in the keyed form.
+var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|build)\b`)
+
 // Render renders the Go template in text. Data are its fields, beside those
 // that are known only while the build runs.
 func (sc Scope) Render(text string, data map[string]string) (string, error) {
@@ -36,7 +41,7 @@ func (sc Scope) Render(text string, data map[string]string) (string, error) {
 // render renders the Go templates in an option.
 func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, hcl.Diagnostics) {
 	out, err := mapTexts(v, func(s string) (string, cty.ValueMarks, error) {
-		if !strings.Contains(s, "{{") {
+		if !isGoTemplate(s) {
 			return s, nil, nil
 		}
 		e := &engine{scope: r.scope, t: r.t, marks: cty.ValueMarks{}}

@@ -28,6 +28,7 @@ type Variable struct {
 	Range       hcl.Range
 
 	typ         cty.Type
+	structured  bool // without a type, and its default is a list or a map
 	defaults    *typeexpr.Defaults
 	fallback    *cty.Value // the default
 	validations []*hcl.Block
@@ -127,7 +128,11 @@ func (t *Template) setDefault(v *Variable, expr hcl.Expression) hcl.Diagnostics 
 	conv, ds := v.convert(val, expr.Range())
 	v.fallback = &conv
 	if v.typ == cty.DynamicPseudoType && !conv.IsNull() {
-		v.typ = conv.Type()
+		if conv.Type().IsPrimitiveType() {
+			v.typ = conv.Type()
+		} else {
+			v.structured = true
+		}
 	}
 	return append(diags, ds...)
 }

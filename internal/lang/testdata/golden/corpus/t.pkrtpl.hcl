@@ -1,0 +1,1 @@
+%{ for n in names }[${n}]%{ endfor } $${HOME}
