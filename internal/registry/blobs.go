@@ -76,10 +76,10 @@ func (l *layout) Push(ctx context.Context, desc ocispec.Descriptor, from io.Read
 		defer f.Close()
 		verify := content.NewVerifyReader(from, desc)
 		if _, err := io.Copy(f, verify); err != nil {
-			return err
+			return checked(desc, err)
 		}
 		if err := verify.Verify(); err != nil {
-			return &corruptError{string(desc.Digest), err}
+			return checked(desc, err)
 		}
 		if err := f.Sync(); err != nil {
 			return err

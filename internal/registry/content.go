@@ -56,11 +56,7 @@ func fetch(ctx context.Context, from content.Fetcher, desc ocispec.Descriptor) (
 		return nil, &corruptError{string(desc.Digest), err}
 	}
 	data, err := content.FetchAll(ctx, from, desc)
-	if errors.Is(err, content.ErrMismatchedDigest) || errors.Is(err, content.ErrTrailingData) ||
-		errors.Is(err, content.ErrInvalidDescriptorSize) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return nil, &corruptError{string(desc.Digest), err}
-	}
-	return data, err
+	return data, checked(desc, err)
 }
 
 // fetchJSON is fetch with the content decoded into v.
@@ -125,6 +121,17 @@ func (e *corruptError) Error() string {
 	return fmt.Sprintf("%s is corrupt: %v", short(e.digest), e.err)
 }
 func (e *corruptError) Unwrap() error { return e.err }
+
+// checked returns err as a *corruptError when it says that content is not what
+// its descriptor says.
+func checked(desc ocispec.Descriptor, err error) error {
+	for _, sign := range []error{content.ErrMismatchedDigest, content.ErrTrailingData, content.ErrInvalidDescriptorSize, io.ErrUnexpectedEOF, io.EOF} {
+		if errors.Is(err, sign) {
+			return &corruptError{string(desc.Digest), sign}
+		}
+	}
+	return err
+}
 
 // descriptor returns a descriptor of a manifest from its parts in annotations.
 func descriptor(dgst string, size int64) (ocispec.Descriptor, bool) {

@@ -47,8 +47,8 @@ func (e *ConflictError) Hint() string {
 
 // short cuts a digest for people.
 func short(digest string) string {
-	if len(digest) > 19 {
-		return digest[:19]
+	if hex, ok := strings.CutPrefix(digest, "sha256:"); ok && len(hex) > 12 {
+		return "sha256:" + hex[:12]
 	}
 	return digest
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/opencontainers/go-digest"
 	"oras.land/oras-go/v2/errdef"
+	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 )
 
@@ -48,10 +49,13 @@ func (r *Registry) explainRemote(e *Error, err error) {
 	case errors.As(err, &resp):
 		e.Err = &restated{statusText(resp), err}
 		e.Advice = statusAdvice(resp.StatusCode, host)
+	case errors.Is(err, auth.ErrBasicCredentialNotFound):
+		e.Err = &restated{"the registry asks for a login, and there is none for " + host, err}
+		e.Advice = statusAdvice(http.StatusUnauthorized, host)
 	case errors.Is(err, context.Canceled):
 	case errors.Is(err, http.ErrSchemeMismatch):
 		e.Advice = "the registry talks plain http: ingot does so only with registries of this host, or when the address starts with http://"
-	case errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &netErr) || errors.Is(err, io.EOF):
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &netErr) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		e.Err = &restated{"the registry does not answer: " + root(err).Error(), err}
 		e.Advice = "check the address, and that " + host + " can be reached from here"
 	case strings.Contains(err.Error(), "credential"):

@@ -49,16 +49,17 @@ type marker struct {
 }
 
 func (m *marker) mark(ctx context.Context, desc ocispec.Descriptor) error {
-	if m.used[desc.Digest] {
-		return nil
-	}
-	m.used[desc.Digest] = true
+	// One image may be listed several times, each time with another record.
 	size, _ := strconv.ParseInt(desc.Annotations[annRecordSize], 10, 64)
 	if rec, ok := descriptor(desc.Annotations[annRecord], size); ok {
 		if err := m.mark(ctx, rec); err != nil {
 			return err
 		}
 	}
+	if m.used[desc.Digest] {
+		return nil
+	}
+	m.used[desc.Digest] = true
 	if !isManifest(desc.MediaType) {
 		return ctx.Err()
 	}

@@ -24,11 +24,15 @@ const parallel = 6
 func copyGraph(ctx context.Context, from content.ReadOnlyStorage, to content.Storage, root ocispec.Descriptor, pre func(context.Context, ocispec.Descriptor) error) error {
 	opts := oras.CopyGraphOptions{Concurrency: parallel, PreCopy: pre}
 	err := oras.CopyGraph(ctx, from, to, root, opts)
-	var ce *oras.CopyError
-	if errors.As(err, &ce) {
-		return ce.Err
+	var failed *oras.CopyError
+	var corrupt *corruptError
+	if errors.As(err, &failed) {
+		err = failed.Err
 	}
-	return err
+	if err == nil || errors.As(err, &corrupt) {
+		return err
+	}
+	return checked(root, err)
 }
 
 // limited is content whose manifests are refused when they are too large to be

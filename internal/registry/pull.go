@@ -249,10 +249,10 @@ func (p *pull) blobs(to sink, desc ocispec.Descriptor) error {
 	defer body.Close()
 	verify := content.NewVerifyReader(body, desc)
 	if err := to.put(blobName(desc), desc.Size, verify); err != nil {
-		return err
+		return checked(desc, err)
 	}
 	if err := verify.Verify(); err != nil {
-		return &corruptError{string(desc.Digest), err}
+		return checked(desc, err)
 	}
 	return p.ctx.Err()
 }

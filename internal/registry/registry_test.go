@@ -39,32 +39,38 @@ func machine(build, id string) artifact.Record {
 // container writes an image into the layout folder and returns its record.
 func container(t *testing.T, layoutDir, build, text, arch string) artifact.Record {
 	t.Helper()
+	rec, err := writeImage(layoutDir, build, text, arch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rec
+}
+
+func writeImage(layoutDir, build, text, arch string) (artifact.Record, error) {
 	ctx, l := context.Background(), newLayout(layoutDir)
-	put := func(mediaType string, data []byte) ocispec.Descriptor {
-		desc := content.NewDescriptorFromBytes(mediaType, data)
-		if err := l.Push(ctx, desc, bytes.NewReader(data)); err != nil {
-			t.Fatal(err)
+	var failed error
+	put := func(mediaType string, v any) ocispec.Descriptor {
+		data, ok := v.([]byte)
+		if !ok {
+			var err error
+			data, err = json.Marshal(v)
+			failed = errors.Join(failed, err)
 		}
+		desc := content.NewDescriptorFromBytes(mediaType, data)
+		failed = errors.Join(failed, l.Push(ctx, desc, bytes.NewReader(data)))
 		return desc
 	}
 	layer := put(ocispec.MediaTypeImageLayer, []byte("layer "+text))
-	config, err := json.Marshal(ocispec.Image{Platform: ocispec.Platform{OS: "linux", Architecture: arch},
+	config := put(ocispec.MediaTypeImageConfig, ocispec.Image{Platform: ocispec.Platform{OS: "linux", Architecture: arch},
 		RootFS: ocispec.RootFS{Type: "layers"}, Author: text})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := json.Marshal(ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest,
-		Config: put(ocispec.MediaTypeImageConfig, config), Layers: []ocispec.Descriptor{layer}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	desc := put(ocispec.MediaTypeImageManifest, m)
+	desc := put(ocispec.MediaTypeImageManifest, ocispec.Manifest{Versioned: specs.Versioned{SchemaVersion: 2},
+		MediaType: ocispec.MediaTypeImageManifest, Config: config, Layers: []ocispec.Descriptor{layer}})
 	return artifact.Record{
 		Build: build, Key: keyOf(build + text), RunID: "run-1", Created: time.Date(2026, 8, 5, 10, 0, 0, 0, time.UTC),
 		Artifact: artifact.Artifact{Builder: "docker", ID: string(desc.Digest), Arch: arch, Image: &artifact.Image{
 			MediaType: desc.MediaType, Digest: string(desc.Digest), Size: desc.Size, OS: "linux", Architecture: arch, Layout: layoutDir,
 		}},
-	}
+	}, failed
 }
 
 // stores runs a test on each kind of store.
