@@ -1,0 +1,87 @@
+// Package container makes container images with BuildKit. It is the only
+// package that knows BuildKit.
+package container
+
+import (
+	"context"
+	"errors"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/op"
+)
+
+// builder makes images from one source.
+type builder struct {
+	opts   *options
+	host   builders.Host
+	source source
+}
+
+// source is where an image comes from.
+type source interface {
+	// resolve pins the image. It changes nothing.
+	resolve(ctx context.Context) (builders.Base, error)
+	// begin makes what the image needs to be used.
+	begin(ctx context.Context, base builders.Base, env builders.Env) (origin, error)
+}
+
+// origin is an image that can be built on.
+type origin interface {
+	// stores are the contents that BuildKit asks this host for, by name.
+	stores() map[string]content.Store
+	// state returns the image's file system and its configuration as JSON.
+	state(ctx context.Context, gw gateway.Client) (llb.State, []byte, error)
+}
+
+func (o *options) newSource(b *builder) source {
+	switch {
+	case o.image != nil:
+		return &registrySource{b}
+	case o.Bootstrap != nil:
+		return &bootstrapSource{builder: b}
+	}
+	return &layoutSource{b}
+}
+
+// Resolve pins the source image.
+func (b *builder) Resolve(ctx context.Context) (builders.Base, error) { return b.source.resolve(ctx) }
+
+// Supports accepts every kind of op.
+func (b *builder) Supports(op.Kind) error { return nil }
+
+// Layered says that BuildKit keeps the result of each step.
+func (b *builder) Layered() {}
+
+// Begin starts a session.
+func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.Env) (builders.Session, error) {
+	from, err := b.source.begin(ctx, base, env)
+	if err != nil {
+		return nil, err
+	}
+	kit, err := connect(ctx, b.host)
+	if err != nil {
+		return nil, err
+	}
+	s := newSession(b, base, env, kit)
+	if err := s.start(ctx, from); err != nil {
+		return nil, errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+	}
+	return s, nil
+}
+
+// Exists reports whether all that the build kept is still on this host. Of a
+// result that was discarded, nothing can be missing.
+func (b *builder) Exists(ctx context.Context, a artifact.Artifact) (bool, error) {
+	if !filesExist(a.Files) {
+		return false, nil
+	}
+	if a.Image == nil {
+		return true, nil
+	}
+	return imageExists(b.host.Layout, *a.Image)
+}

@@ -1,0 +1,40 @@
+package container
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// result is the file system with the configuration that the image gets.
+func (s *buildSession) result() (*gateway.Result, error) {
+	img := s.config
+	img.Created = nil // BuildKit sets it to when the last layer was made
+	if err := applyChanges(&img, s.opts.changes); err != nil {
+		return nil, err
+	}
+	if s.opts.Author != "" {
+		img.Author = s.opts.Author
+	}
+	img.OS, img.Architecture, img.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
+	img.History = append([]ocispec.History{}, img.History...)
+	for _, name := range s.history {
+		img.History = append(img.History, ocispec.History{CreatedBy: name, Author: s.opts.Author})
+	}
+	if s.opts.Message != "" || len(s.history) == 0 && len(s.opts.changes) > 0 {
+		img.History = append(img.History, ocispec.History{
+			CreatedBy: "ingot", Author: s.opts.Author, Comment: s.opts.Message, EmptyLayer: true,
+		})
+	}
+	config, err := json.Marshal(img)
+	if err != nil {
+		return nil, fmt.Errorf("configuration of the image: %w", err)
+	}
+	res := gateway.NewResult()
+	res.SetRef(s.ref)
+	res.AddMeta(exptypes.ExporterImageConfigKey, config)
+	return res, nil
+}

@@ -1,0 +1,230 @@
+package container
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/containerd/containerd/v2/plugins/content/local"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/exporter/containerimage/exptypes"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+)
+
+// output is what becomes of a build's result.
+type output interface {
+	exports() []client.ExportEntry
+	// artifact says what there is after the build, and keeps it.
+	artifact(resp *client.SolveResponse) (artifact.Artifact, error)
+	// abandon drops what artifact was not called for.
+	abandon() error
+}
+
+func (o *options) newOutput(host builders.Host) (output, error) {
+	switch {
+	case o.Commit:
+		return newCommit(host.Layout)
+	case o.Discard:
+		return discard{}, nil
+	}
+	path := o.ExportPath
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(host.Dir, path)
+	}
+	return &exportFile{path: path, format: o.ExportFormat}, nil
+}
+
+// discard keeps nothing.
+type discard struct{}
+
+func (discard) exports() []client.ExportEntry { return nil }
+func (discard) abandon() error                { return nil }
+func (discard) artifact(*client.SolveResponse) (artifact.Artifact, error) {
+	return artifact.Artifact{Builder: "docker", Text: "The image was discarded"}, nil
+}
+
+// commit keeps an image in an OCI layout. Its index belongs to the registry,
+// which names images; here only blobs are added.
+type commit struct {
+	layout string
+	entry  client.ExportEntry
+}
+
+func newCommit(layout string) (*commit, error) {
+	if err := os.MkdirAll(layout, 0o755); err != nil {
+		return nil, err
+	}
+	if err := markLayout(layout); err != nil {
+		return nil, err
+	}
+	store, err := local.NewStore(layout)
+	if err != nil {
+		return nil, err
+	}
+	return &commit{layout: layout, entry: client.ExportEntry{
+		Type: client.ExporterOCI, OutputStore: store,
+		Attrs: map[string]string{"tar": "false", string(exptypes.OptKeyOCITypes): "true"},
+	}}, nil
+}
+
+// markLayout writes the file that makes a folder an OCI layout.
+func markLayout(dir string) error {
+	text, err := json.Marshal(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, ocispec.ImageLayoutFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
+func (c *commit) exports() []client.ExportEntry { return []client.ExportEntry{c.entry} }
+
+// abandon removes the folder of unfinished blobs unless another build has some.
+func (c *commit) abandon() error {
+	_ = os.Remove(filepath.Join(c.layout, "ingest"))
+	return nil
+}
+
+func (c *commit) artifact(resp *client.SolveResponse) (artifact.Artifact, error) {
+	desc, err := descriptor(resp)
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	return artifact.Artifact{
+		Builder: "docker", ID: desc.Digest.String(), Text: "Imported Docker image: " + desc.Digest.String(),
+		Image: &artifact.Image{MediaType: desc.MediaType, Digest: desc.Digest.String(), Size: desc.Size, Layout: c.layout},
+	}, nil
+}
+
+func descriptor(resp *client.SolveResponse) (ocispec.Descriptor, error) {
+	var desc ocispec.Descriptor
+	text, err := base64.StdEncoding.DecodeString(resp.ExporterResponse[exptypes.ExporterImageDescriptorKey])
+	if err == nil {
+		err = json.Unmarshal(text, &desc)
+	}
+	if err != nil {
+		return desc, fmt.Errorf("BuildKit did not say which image it made: %w", err)
+	}
+	return desc, nil
+}
+
+// exportFile writes a file, first beside its place.
+type exportFile struct {
+	path, format string
+	temp         string
+}
+
+func (e *exportFile) exports() []client.ExportEntry {
+	kind := map[string]string{formatRootfs: client.ExporterTar, formatDocker: client.ExporterDocker, formatOCI: client.ExporterOCI}
+	return []client.ExportEntry{{Type: kind[e.format], Output: func(map[string]string) (io.WriteCloser, error) {
+		if err := os.MkdirAll(filepath.Dir(e.path), 0o755); err != nil {
+			return nil, err
+		}
+		f, err := os.CreateTemp(filepath.Dir(e.path), "."+filepath.Base(e.path)+"-*")
+		if err != nil {
+			return nil, err
+		}
+		e.temp = f.Name()
+		return f, f.Chmod(0o644)
+	}}}
+}
+
+func (e *exportFile) abandon() error {
+	if e.temp == "" {
+		return nil
+	}
+	return os.Remove(e.temp)
+}
+
+func (e *exportFile) artifact(*client.SolveResponse) (artifact.Artifact, error) {
+	if err := os.Rename(e.temp, e.path); err != nil {
+		return artifact.Artifact{}, err
+	}
+	e.temp = ""
+	st, err := os.Stat(e.path)
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	return artifact.Artifact{
+		Builder: "docker", ID: "Container", Text: "Exported Docker file: " + e.path,
+		Files: []artifact.File{{Path: e.path, Size: st.Size()}},
+	}, nil
+}
+
+// filesExist reports whether the files are there with their sizes.
+func filesExist(files []artifact.File) bool {
+	for _, f := range files {
+		if st, err := os.Stat(f.Path); err != nil || st.Size() != f.Size {
+			return false
+		}
+	}
+	return true
+}
+
+// imageExists reports whether the layout has all blobs of the image.
+func imageExists(layout string, img artifact.Image) (bool, error) {
+	text, err := readBlob(layout, ocispec.Descriptor{Digest: digestOf(img.Digest), Size: img.Size})
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var m ocispec.Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return false, fmt.Errorf("manifest %s: %w", img.Digest, err)
+	}
+	for _, desc := range append(m.Layers, m.Config) {
+		if st, err := os.Stat(blobPath(layout, desc.Digest)); err != nil || st.Size() != desc.Size {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// Seal makes the image of what the steps left.
+func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
+	if _, _, err := s.solve(ctx); err != nil {
+		return artifact.Artifact{}, err
+	}
+	res, err := s.result()
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	s.finish <- res
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return artifact.Artifact{}, ctx.Err()
+	}
+	if s.err != nil {
+		return artifact.Artifact{}, s.lost(s.err)
+	}
+	a, err := s.output.artifact(s.resp)
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	a.Arch = s.opts.platform.Architecture
+	a.Labels = map[string]string{"source_image": s.base.Name, "source_digest": s.base.ID}
+	if a.Image != nil {
+		a.Image.OS, a.Image.Architecture, a.Image.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
+		s.digest = a.Image.Digest
+	}
+	return a, nil
+}

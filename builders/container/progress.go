@@ -1,0 +1,169 @@
+package container
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	"github.com/opencontainers/go-digest"
+
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/lines"
+)
+
+// stragglers is how long the last lines of a vertex may come after its result.
+const stragglers = 2 * time.Second
+
+// progress follows what BuildKit tells of a build: it logs what commands
+// print, and knows which vertices are done.
+type progress struct {
+	log event.Log
+
+	mu      sync.Mutex
+	known   map[digest.Digest]*vertex
+	changed chan struct{} // closed and replaced with each change
+	ended   bool
+}
+
+type vertex struct {
+	done, cached, failed bool
+
+	out [2]*lines.Writer // standard output and error
+	mu  sync.Mutex       // held while a line is logged
+}
+
+func newProgress(log event.Log) *progress {
+	return &progress{log: log, known: map[digest.Digest]*vertex{}, changed: make(chan struct{})}
+}
+
+// expect returns the vertices of a definition that were not asked for before.
+func (p *progress) expect(def *llb.Definition) ([]digest.Digest, error) {
+	all, err := vertices(def)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var fresh []digest.Digest
+	for _, d := range all {
+		if p.known[d] == nil {
+			p.known[d] = &vertex{}
+			fresh = append(fresh, d)
+		}
+	}
+	return fresh, nil
+}
+
+// forget makes vertices unknown again: they will be asked for again.
+func (p *progress) forget(list []digest.Digest) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range list {
+		delete(p.known, d)
+	}
+}
+
+// follow reads what BuildKit tells until it stops.
+func (p *progress) follow(status <-chan *client.SolveStatus) {
+	for st := range status {
+		p.update(st)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.wake()
+}
+
+func (p *progress) wake() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+func (p *progress) update(st *client.SolveStatus) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range st.Logs {
+		if w := p.writer(l); w != nil {
+			_, _ = w.Write(l.Data)
+		}
+	}
+	for _, vx := range st.Vertexes {
+		v := p.known[vx.Digest]
+		if v == nil || vx.Completed == nil {
+			continue
+		}
+		v.done, v.cached, v.failed = true, vx.Cached, vx.Error != ""
+		for _, w := range v.out {
+			if w != nil {
+				w.Flush()
+			}
+		}
+	}
+	p.wake()
+}
+
+// writer returns where a vertex's output goes, nil for a vertex that is none
+// of a step's.
+func (p *progress) writer(l *client.VertexLog) *lines.Writer {
+	v := p.known[l.Vertex]
+	if v == nil || l.Stream != 1 && l.Stream != 2 {
+		return nil
+	}
+	i := l.Stream - 1
+	if v.out[i] == nil {
+		v.out[i] = lines.New(&v.mu, func(line string) { p.log.Output(line, i == 1) })
+	}
+	return v.out[i]
+}
+
+// settle waits for what BuildKit has yet to tell about vertices whose results
+// are known. Where one has failed, those after it are never heard of.
+func (p *progress) settle(ctx context.Context, list []digest.Digest, failed bool) {
+	timer := time.NewTimer(stragglers)
+	defer timer.Stop()
+	for {
+		p.mu.Lock()
+		over := p.ended || p.settled(list, failed)
+		changed := p.changed
+		p.mu.Unlock()
+		if over {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *progress) settled(list []digest.Digest, failed bool) bool {
+	done := true
+	for _, d := range list {
+		v := p.known[d]
+		if v == nil {
+			continue
+		}
+		if failed && v.failed {
+			return true
+		}
+		done = done && v.done
+	}
+	return done
+}
+
+// cached reports whether none of the vertices had to be run.
+func (p *progress) cached(list []digest.Digest) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range list {
+		if v := p.known[d]; v == nil || !v.cached {
+			return false
+		}
+	}
+	return true
+}

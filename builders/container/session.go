@@ -1,0 +1,308 @@
+package container
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/platforms"
+	"github.com/google/uuid"
+	"github.com/moby/buildkit/client"
+	"github.com/moby/buildkit/client/llb"
+	gateway "github.com/moby/buildkit/frontend/gateway/client"
+	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/auth/authprovider"
+	"github.com/moby/buildkit/session/filesync"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/localexec"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// buildSession is one image being made: one build of BuildKit that is open as
+// long as the session is. Each step extends the state and has it solved in
+// that build, which keeps the results so far; sealing ends it with the last.
+type buildSession struct {
+	opts *options
+	host builders.Host
+	base builders.Base
+	env  builders.Env
+	kit  *kit
+
+	files    *folders  // of this host, for uploads
+	secrets  *vault    // that commands are given
+	progress *progress // of the build's vertices
+	output   output    // what becomes of the result
+	out      client.SolveOpt
+
+	config   dockerspec.DockerOCIImage
+	state    llb.State
+	history  []string          // what made each layer on top of the base's
+	commands map[string]string // what people see of a command, by commandKey
+	ref      gateway.Reference
+	force    bool // take nothing from a cache
+	last     builders.StepResult
+	digest   string // of the sealed image
+
+	gw     gateway.Client
+	finish chan *gateway.Result // ends the build with a result
+	done   chan struct{}        // closed when the build has ended, as below
+	resp   *client.SolveResponse
+	err    error
+	cancel context.CancelFunc
+
+	closing  sync.Once
+	closeErr error
+}
+
+// scratch is the same for all sessions: each has a file system of its own, and
+// a name that changes would change what BuildKit knows a step by.
+const scratch = "0"
+
+func newSession(b *builder, base builders.Base, env builders.Env, k *kit) *buildSession {
+	return &buildSession{
+		opts: b.opts, host: b.host, base: base, env: env, kit: k,
+		files: newFolders(uuid.NewString()), secrets: &vault{}, progress: newProgress(env.Log),
+		commands: map[string]string{},
+		finish:   make(chan *gateway.Result, 1), done: make(chan struct{}),
+		cancel: func() {},
+	}
+}
+
+// start opens the build and loads the image it starts from.
+func (s *buildSession) start(ctx context.Context, from origin) error {
+	creds, err := s.opts.credentials()
+	if err != nil {
+		return err
+	}
+	if s.output, err = s.opts.newOutput(s.host); err != nil {
+		return err
+	}
+	opt := client.SolveOpt{
+		Exports:      s.output.exports(),
+		OCIStores:    map[string]content.Store{},
+		SharedKey:    "ingot", // folders that were sent before are only updated
+		CacheExports: s.opts.cacheTo,
+		CacheImports: s.opts.cacheFrom,
+		Session: []session.Attachable{
+			authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: creds.provide}),
+			filesync.NewFSSyncProvider(s.files),
+			secretsprovider.NewSecretProvider(s.secrets),
+		},
+	}
+	for name, store := range from.stores() {
+		opt.OCIStores[name] = store
+	}
+	if s.opts.Privileged {
+		opt.AllowedEntitlements = []string{"security.insecure"}
+	}
+	if err := s.open(ctx, opt); err != nil {
+		return err
+	}
+	if err := s.checkPlatform(); err != nil {
+		return err
+	}
+	return s.load(ctx, from)
+}
+
+// open starts the build, and returns when BuildKit is ready to solve.
+func (s *buildSession) open(ctx context.Context, opt client.SolveOpt) error {
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	ready := make(chan gateway.Client, 1)
+	status := make(chan *client.SolveStatus)
+	go s.progress.follow(status)
+	go func() {
+		defer close(s.done)
+		s.resp, s.err = s.kit.Build(running, opt, "", func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
+			ready <- gw
+			select {
+			case res := <-s.finish:
+				return res, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}, status)
+	}()
+	select {
+	case s.gw = <-ready:
+		return nil
+	case <-s.done:
+		return s.explain(ctx, s.err)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *buildSession) checkPlatform() error {
+	var can []string
+	for _, w := range s.gw.BuildOpts().Workers {
+		if platforms.Any(w.Platforms...).Match(s.opts.platform) {
+			return nil
+		}
+		for _, p := range w.Platforms {
+			can = append(can, platforms.Format(p))
+		}
+	}
+	return builders.WithHint(fmt.Errorf("platform %s: %s can run %v only", platforms.Format(s.opts.platform), s.kit.name, can),
+		"on Debian, apt-get install qemu-user-static makes other architectures run")
+}
+
+func (s *buildSession) load(ctx context.Context, from origin) error {
+	state, config, err := from.state(ctx, s.gw)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	if err := json.Unmarshal(config, &s.config); err != nil {
+		return fmt.Errorf("configuration of %s: %w", s.base.Name, err)
+	}
+	if s.state, err = state.WithImageConfig(config); err != nil {
+		return err
+	}
+	if _, ok, err := s.state.GetEnv(ctx, "PATH"); err == nil && !ok {
+		s.state = s.state.AddEnv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+	}
+	if s.opts.run.user != "" {
+		s.config.Config.User = s.opts.run.user
+	}
+	return nil
+}
+
+// Vars gives the values of the tokens.
+func (s *buildSession) Vars() op.Values {
+	v := op.Values{
+		op.Scratch:       secret.Plain(scratch),
+		"build.ID":       secret.Plain(shortID(s.base.ID)),
+		"build.Host":     secret.Plain(""),
+		"build.ConnType": secret.Plain("docker"),
+	}
+	for name, value := range s.base.Vars {
+		v[name] = value
+	}
+	if s.digest != "" {
+		v["build.ImageSha256"] = secret.Plain(s.digest)
+	}
+	return v
+}
+
+// Force makes all steps run, whatever is in a cache.
+func (s *buildSession) Force() { s.force = true }
+
+// LastStep tells whether the last step was in the cache.
+func (s *buildSession) LastStep() builders.StepResult { return s.last }
+
+// Apply carries out one step. Where it fails, the session is as before it.
+func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error) {
+	ops, err := op.Settle(step.Ops)
+	if err != nil {
+		return err
+	}
+	s.last = builders.StepResult{}
+	// What follows a step that was run afresh does so on something new.
+	s.force = s.force || step.Fresh
+	before, layers := s.state, len(s.history)
+	defer func() {
+		if err != nil {
+			s.state, s.history = before, s.history[:layers]
+		}
+	}()
+	cached, solved := true, false
+	for _, o := range ops {
+		if image, err := s.extend(ctx, step, o); image || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		c, n, err := s.solve(ctx)
+		cached, solved = cached && c, solved || n > 0
+		if err != nil {
+			return err
+		}
+		if err := s.onHost(ctx, o); err != nil {
+			return err
+		}
+		cached = false
+	}
+	c, n, err := s.solve(ctx)
+	s.last.Cached = cached && c && (solved || n > 0)
+	return err
+}
+
+// extend adds an op that changes the image to the state, and reports whether o
+// is one.
+func (s *buildSession) extend(ctx context.Context, step builders.Step, o op.Op) (bool, error) {
+	switch o := o.(type) {
+	case *op.Exec:
+		return true, s.exec(step, o)
+	case *op.Put:
+		return true, s.put(step, o.File)
+	case *op.Tree:
+		return true, s.tree(step, o)
+	}
+	return false, ctx.Err()
+}
+
+// onHost carries out an op that does not change the image.
+func (s *buildSession) onHost(ctx context.Context, o op.Op) error {
+	switch o := o.(type) {
+	case *op.Get:
+		return s.get(ctx, o)
+	case *op.Local:
+		return localexec.Run(ctx, o, s.env.Log.Output)
+	case *op.Pause:
+		return pause(ctx, o)
+	}
+	return fmt.Errorf("the docker builder does not know the op %s", o.Kind())
+}
+
+func pause(ctx context.Context, p *op.Pause) error {
+	if p.Prompt != "" {
+		return errors.New("a prompt must be answered before the step is applied")
+	}
+	timer := time.NewTimer(p.For)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Close ends the build, which ends whatever it runs.
+func (s *buildSession) Close(ctx context.Context) error {
+	s.closing.Do(func() {
+		s.cancel()
+		if s.gw != nil {
+			select {
+			case <-s.done:
+			case <-ctx.Done():
+				s.closeErr = ctx.Err()
+			}
+		}
+		if s.output != nil {
+			s.closeErr = errors.Join(s.closeErr, s.output.abandon())
+		}
+		s.closeErr = errors.Join(s.closeErr, s.kit.close())
+	})
+	return s.closeErr
+}
+
+func shortID(id string) string {
+	const algorithm = "sha256:"
+	if len(id) > len(algorithm)+12 && id[:len(algorithm)] == algorithm {
+		return id[len(algorithm) : len(algorithm)+12]
+	}
+	if len(id) > 12 {
+		return id[:12]
+	}
+	return id
+}
