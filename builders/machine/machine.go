@@ -1,0 +1,97 @@
+// Package machine is what builders of machines share: it turns a Cloud into a
+// builders.Builder and carries out ops over SSH.
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/ssh"
+)
+
+// Cloud is what a platform has to say about its machines and images.
+type Cloud interface {
+	// Resolve pins the source image. It changes nothing.
+	Resolve(ctx context.Context) (builders.Base, error)
+	// Exists reports whether the artifact is still there, in every place.
+	Exists(ctx context.Context, a artifact.Artifact) (bool, error)
+	// Launch starts a machine from an image. It leaks nothing when it fails.
+	Launch(ctx context.Context, imageID string, env builders.Env) (Machine, error)
+}
+
+// Machine is a machine that an image is made of.
+type Machine interface {
+	// Dial connects to its SSH server.
+	Dial(ctx context.Context) (net.Conn, error)
+	// Capture makes the image.
+	Capture(ctx context.Context) (artifact.Artifact, error)
+	// Destroy removes the machine and all that came with it, but not the
+	// image. It may be called again.
+	Destroy(ctx context.Context) error
+}
+
+// Describer is a Machine that knows values of build.* tokens: "build.ID",
+// "build.Host", "build.Port".
+type Describer interface{ Vars() op.Values }
+
+// Connector is a Machine that makes its connection itself.
+type Connector interface {
+	Connect(ctx context.Context, c *ssh.Client) (*ssh.Conn, error)
+}
+
+// closeTimeout is how long the removal of a machine that could not be reached
+// may take when the build was cancelled.
+const closeTimeout = 5 * time.Minute
+
+// Builder returns a builder of machines of a cloud, which are reached by s. A
+// nil s is no communicator: only ops that run on this host are supported.
+func Builder(c Cloud, s *ssh.Client) builders.Builder { return &builder{cloud: c, ssh: s} }
+
+type builder struct {
+	cloud Cloud
+	ssh   *ssh.Client
+}
+
+func (b *builder) Resolve(ctx context.Context) (builders.Base, error) { return b.cloud.Resolve(ctx) }
+
+func (b *builder) Exists(ctx context.Context, a artifact.Artifact) (bool, error) {
+	return b.cloud.Exists(ctx, a)
+}
+
+// Supports refuses what needs a machine where there is no communicator.
+func (b *builder) Supports(k op.Kind) error {
+	switch k {
+	case op.KindLocal, op.KindPause:
+		return nil
+	case op.KindExec, op.KindPut, op.KindTree, op.KindGet:
+		if b.ssh != nil {
+			return nil
+		}
+		err := fmt.Errorf(`%s needs a machine, and communicator is "none"`, k)
+		return builders.WithHint(err, `use shell-local, or set communicator = "ssh"`)
+	}
+	return fmt.Errorf("%s is not supported on machines", k)
+}
+
+func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.Env) (builders.Session, error) {
+	m, err := b.cloud.Launch(ctx, base.ID, env)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{machine: m, ssh: b.ssh, log: env.Log, scratch: newScratch()}
+	if b.ssh == nil {
+		return s, nil
+	}
+	if err := s.connect(ctx); err != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		return nil, errors.Join(err, s.Close(closing))
+	}
+	return s, nil
+}

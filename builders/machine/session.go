@@ -1,0 +1,196 @@
+package machine
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/localexec"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/ssh"
+)
+
+// session is one machine, connected to.
+type session struct {
+	machine Machine
+	ssh     *ssh.Client // nil without a communicator
+	conn    *ssh.Conn   // nil without a communicator
+	log     event.Log
+	scratch string
+
+	mu        sync.Mutex
+	destroyed bool
+}
+
+func newScratch() string { return strings.ToLower(rand.Text()) }
+
+func (s *session) connect(ctx context.Context) error {
+	if host := s.Vars()["build.Host"]; host.Reveal() != "" {
+		s.log.Say("Using SSH communicator to connect: " + host.String())
+	}
+	s.log.Say("Waiting for SSH to become available...")
+	var err error
+	if c, ok := s.machine.(Connector); ok {
+		s.conn, err = c.Connect(ctx, s.ssh)
+	} else {
+		s.conn, err = s.ssh.Connect(ctx, ssh.Target{Name: s.name(), Dial: s.machine.Dial})
+	}
+	if err != nil {
+		return err
+	}
+	s.log.Say("Connected to SSH!")
+	return nil
+}
+
+// name is what messages call the machine.
+func (s *session) name() string {
+	v := s.Vars()
+	name := s.ssh.User() + "@" + v["build.Host"].String()
+	if port := v["build.Port"].String(); port != "" {
+		name += ":" + port
+	}
+	return name
+}
+
+// Vars returns what is known of the machine and of the login.
+func (s *session) Vars() op.Values {
+	v := op.Values{
+		op.Scratch:       secret.Plain(s.scratch),
+		"build.ConnType": secret.Plain("none"),
+	}
+	if d, ok := s.machine.(Describer); ok {
+		maps.Copy(v, d.Vars())
+	}
+	if s.ssh == nil {
+		return v
+	}
+	private, public := s.ssh.PrivateKey()
+	for name, value := range map[string]secret.String{
+		"build.ConnType":      secret.Plain("ssh"),
+		"build.User":          secret.Plain(s.ssh.User()),
+		"build.Password":      secret.Sensitive(s.ssh.Password()),
+		"build.SSHPublicKey":  secret.Plain(public),
+		"build.SSHPrivateKey": secret.Sensitive(private),
+	} {
+		if _, known := v[name]; !known || name == "build.ConnType" {
+			v[name] = value
+		}
+	}
+	return v
+}
+
+// Apply carries out the ops of a step, one after the other.
+func (s *session) Apply(ctx context.Context, step builders.Step) error {
+	for _, o := range step.Ops {
+		if err := s.apply(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) apply(ctx context.Context, o op.Op) error {
+	switch o := o.(type) {
+	case *op.Local:
+		return localexec.Run(ctx, o, s.log.Output)
+	case *op.Pause:
+		return pause(ctx, o.For)
+	}
+	if s.conn == nil {
+		return fmt.Errorf(`%s needs a machine, and communicator is "none"`, o.Kind())
+	}
+	var err error
+	switch o := o.(type) {
+	case *op.Exec:
+		err = s.exec(ctx, o)
+	case *op.Put:
+		err = s.conn.Put(ctx, o.File)
+	case *op.Tree:
+		err = s.conn.Tree(ctx, o)
+	case *op.Get:
+		err = s.conn.Get(ctx, o.Path, o.Local)
+	default:
+		err = fmt.Errorf("%s is not supported on machines", o.Kind())
+	}
+	if errors.Is(err, ssh.ErrLost) {
+		return lostError{err}
+	}
+	return err
+}
+
+func (s *session) exec(ctx context.Context, o *op.Exec) error {
+	run := s.conn.Run
+	if o.Disconnect {
+		run = s.conn.RunDisconnect
+	}
+	exit, err := run(ctx, o, s.log.Output)
+	if errors.Is(err, ssh.ErrLost) {
+		return builders.WithHint(err, "set expect_disconnect = true where a script restarts the machine or its network")
+	}
+	if err != nil {
+		return err
+	}
+	if exit.Signal == "" && op.Success(o.OK, exit.Code) {
+		return nil
+	}
+	return &builders.ExitError{Command: commandName(o), Code: exit.Code, Signal: exit.Signal}
+}
+
+// commandName is the name of the script, or the command where there is none.
+func commandName(o *op.Exec) string {
+	for _, f := range o.Inputs {
+		if f.Blob.Name != "" {
+			return f.Blob.Name
+		}
+	}
+	return builders.CommandText(o.Argv)
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Seal makes the image.
+func (s *session) Seal(ctx context.Context) (artifact.Artifact, error) {
+	return s.machine.Capture(ctx)
+}
+
+// Close ends the connection and removes the machine.
+func (s *session) Close(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conn != nil {
+		s.conn.Close()
+	}
+	if s.destroyed {
+		return nil
+	}
+	if err := s.machine.Destroy(ctx); err != nil {
+		return err
+	}
+	s.destroyed = true
+	return nil
+}
+
+// lostError says in the words of the contract that the connection was lost.
+type lostError struct{ error }
+
+func (e lostError) Unwrap() error { return e.error }
+
+func (e lostError) Is(target error) bool { return target == builders.ErrConnectionLost }
