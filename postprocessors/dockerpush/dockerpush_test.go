@@ -14,16 +14,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/distribution/distribution/v3/configuration"
-	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd"
-	"github.com/distribution/distribution/v3/registry/handlers"
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
 	"github.com/sirupsen/logrus"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/registrytest"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/postprocessors/postprocessortest"
 )
@@ -39,23 +35,12 @@ type registry struct {
 	uploads atomic.Int64 // blob uploads that were begun
 }
 
-// serve starts a registry, which asks user "me" for the password where there
-// is one.
-func serve(t *testing.T, password string) *registry {
+func serve(t *testing.T, login bool) *registry {
 	t.Helper()
-	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}}
-	if password != "" {
-		sum, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(t.TempDir(), "htpasswd")
-		if err := os.WriteFile(path, []byte("me:"+string(sum)+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		config.Auth = configuration.Auth{"htpasswd": {"realm": "test", "path": path}}
+	app, err := registrytest.Handler(t.TempDir(), login)
+	if err != nil {
+		t.Fatal(err)
 	}
-	app := handlers.NewApp(context.Background(), config)
 	r := &registry{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodPost && strings.HasSuffix(req.URL.Path, "/blobs/uploads/") {
@@ -69,7 +54,7 @@ func serve(t *testing.T, password string) *registry {
 }
 
 // digest asks the registry what a name stands for.
-func (r *registry) digest(t *testing.T, name, password string) string {
+func (r *registry) digest(t *testing.T, name string) string {
 	t.Helper()
 	repo, tag, _ := strings.Cut(name, ":")
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodHead, "http://"+r.host+"/v2/"+repo+"/manifests/"+tag, nil)
@@ -77,9 +62,7 @@ func (r *registry) digest(t *testing.T, name, password string) string {
 		t.Fatal(err)
 	}
 	req.Header.Set("Accept", "application/vnd.oci.image.manifest.v1+json")
-	if password != "" {
-		req.SetBasicAuth("me", password)
-	}
+	req.SetBasicAuth(registrytest.User, registrytest.Password)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +73,7 @@ func (r *registry) digest(t *testing.T, name, password string) string {
 
 func login(server, password string) *Config {
 	c := Definition().New().(*Config)
-	c.LoginServer, c.LoginUsername, c.LoginPassword = server, secret.Plain("me"), secret.Sensitive(password)
+	c.LoginServer, c.LoginUsername, c.LoginPassword = server, secret.Plain(registrytest.User), secret.Sensitive(password)
 	return c
 }
 
@@ -103,7 +86,7 @@ func alone(t *testing.T) string {
 
 func TestPush(t *testing.T) {
 	alone(t)
-	r := serve(t, "")
+	r := serve(t, false)
 	a := postprocessortest.Image(t)
 	a.Tags = []string{r.host + "/acme/web:1.0", r.host + "/acme/web", strings.Replace(r.host, "127.0.0.1", "localhost", 1) + "/other:x"}
 	in := postprocessortest.Input(t.TempDir(), a)
@@ -125,7 +108,7 @@ func TestPush(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"acme/web:1.0", "acme/web:latest", "other:x"} {
-		if got := r.digest(t, name, ""); got != a.Image.Digest {
+		if got := r.digest(t, name); got != a.Image.Digest {
 			t.Errorf("%s is %q, want %s", name, got, a.Image.Digest)
 		}
 	}
@@ -136,19 +119,19 @@ func TestPush(t *testing.T) {
 
 func TestLogin(t *testing.T) {
 	config := alone(t)
-	r := serve(t, "hunter2")
+	r := serve(t, true)
 	a := postprocessortest.Image(t)
 	a.Tags = []string{r.host + "/web:1"}
 	in := postprocessortest.Input(t.TempDir(), a)
-	off := login(r.host, "hunter2")
+	off := login(r.host, registrytest.Password)
 	off.Login = new(bool)
 	for _, tt := range []struct {
 		name   string
 		config *Config
 	}{
 		{"none", Definition().New().(*Config)},
-		{"wrong password", login(r.host, "hunter3")},
-		{"another registry's", login("", "hunter2")},
+		{"wrong password", login(r.host, "wrong")},
+		{"another registry's", login("", registrytest.Password)},
 		{"switched off", off},
 	} {
 		_, err := tt.config.Process(context.Background(), in)
@@ -157,15 +140,15 @@ func TestLogin(t *testing.T) {
 		}
 	}
 	for _, server := range []string{r.host, "http://" + r.host + "/v2/"} {
-		if _, err := login(server, "hunter2").Process(context.Background(), in); err != nil {
+		if _, err := login(server, registrytest.Password).Process(context.Background(), in); err != nil {
 			t.Errorf("login at %s: %v", server, err)
 		}
 	}
-	if got := in.Secrets.Redact("hunter2"); got != secret.Redacted {
+	if got := in.Secrets.Redact(registrytest.Password); got != secret.Redacted {
 		t.Errorf("the password is shown as %q", got)
 	}
 	// By docker's configuration.
-	auth := base64.StdEncoding.EncodeToString([]byte("me:hunter2"))
+	auth := base64.StdEncoding.EncodeToString([]byte(registrytest.User + ":" + registrytest.Password))
 	if err := os.WriteFile(filepath.Join(config, "config.json"), []byte(`{"auths":{"`+r.host+`":{"auth":"`+auth+`"}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +157,7 @@ func TestLogin(t *testing.T) {
 		t.Error(err)
 	}
 	for _, name := range []string{"web:1", "web:2"} {
-		if got := r.digest(t, name, "hunter2"); got != a.Image.Digest {
+		if got := r.digest(t, name); got != a.Image.Digest {
 			t.Errorf("%s is %q, want %s", name, got, a.Image.Digest)
 		}
 	}
@@ -193,7 +176,7 @@ func TestErrors(t *testing.T) {
 	tagged.Tags = []string{down + "/web:1"}
 	gone := tagged
 	gone.Image = &artifact.Image{Digest: image.Image.Digest, MediaType: image.Image.MediaType, Size: image.Image.Size, Layout: t.TempDir()}
-	gone.Tags = []string{serve(t, "").host + "/web:1"}
+	gone.Tags = []string{serve(t, false).host + "/web:1"}
 	for _, tt := range []struct {
 		name       string
 		artifact   artifact.Artifact

@@ -87,11 +87,22 @@ func Revealing(text secret.String) bool {
 	return text.IsSensitive()
 }
 
-// Render renders a command's template. It gets only the data that it names,
-// and the result is sensitive where one of those is, or the template.
+// action is what a Go template puts in; known are those that name data of ours.
+var (
+	action = regexp.MustCompile(`\{\{-?\s*(.*?)\s*-?\}\}`)
+	known  = []string{".Path", ".Vars", ".EnvVarFile", ".Script", ".Command"}
+)
+
+// Render renders a command's template. It gets only the data that it names.
+// The result is sensitive where one of those is, or the template; and where
+// the template asks for something else, as a variable or the machine's
+// password: nobody can tell what that is.
 func Render(in provisioners.Input, option string, template secret.String, data map[string]secret.String) (secret.String, error) {
 	texts := map[string]string{}
 	sensitive := template.IsSensitive()
+	for _, a := range action.FindAllStringSubmatch(template.Reveal(), -1) {
+		sensitive = sensitive || !slices.Contains(known, a[1])
+	}
 	for name, v := range data {
 		if !strings.Contains(template.Reveal(), name) {
 			continue

@@ -168,8 +168,13 @@ func (l lowering) ops(i int) ([]op.Op, error) {
 // direct reports whether the script is run as it is, without a shell in
 // between: then no value of the environment needs to be in a command.
 func (l lowering) direct() bool {
-	return slices.Contains([]string{"", defaultCommand, packerCommand}, l.ExecuteCommand.Reveal()) &&
-		l.EnvVarFormat == "" && !l.UseEnvVarFile
+	command := strings.ReplaceAll(l.ExecuteCommand.Reveal(), " ", "")
+	for _, c := range []string{"", defaultCommand, packerCommand} {
+		if command == strings.ReplaceAll(c, " ", "") {
+			return l.EnvVarFormat == "" && !l.UseEnvVarFile
+		}
+	}
+	return false
 }
 
 // mode keeps a sensitive script to the login, unless the command may run it

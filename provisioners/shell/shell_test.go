@@ -189,9 +189,20 @@ exec ["/bin/sh" "-c" "sudo /tmp/script_SCRATCH_2_0.sh"]
     #!/bin/bash
     echo setup
 `},
+		{"execute_command that asks for a value", func(c *Config) {
+			c.Script, c.StartRetryTimeout = "setup.sh", 0
+			c.ExecuteCommand = secret.Plain("echo {{ printf `%s` `x` }} | sudo -S {{- .Path }}")
+		}, `
+exec ["/bin/sh" "/tmp/command_SCRATCH_2_0.sh"]
+  input /tmp/script_SCRATCH_2_0.sh 0755 from DIR/setup.sh
+    #!/bin/bash
+    echo setup
+  input /tmp/command_SCRATCH_2_0.sh 0700, sensitive
+    echo x | sudo -S/tmp/script_SCRATCH_2_0.sh
+`},
 		{"the default command written out", func(c *Config) {
 			c.Script, c.StartRetryTimeout = "setup.sh", 0
-			c.ExecuteCommand = secret.Plain("chmod +x {{.Path}}; {{.Vars}} {{.Path}}")
+			c.ExecuteCommand = secret.Plain("chmod +x {{ .Path }}; {{ .Vars }} {{ .Path }}")
 		}, `
 exec ["/tmp/script_SCRATCH_2_0.sh"]
 ` + names + `  input /tmp/script_SCRATCH_2_0.sh 0755 from DIR/setup.sh

@@ -1,0 +1,86 @@
+package all
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/postprocessors"
+	"github.com/ingot-build/ingot/postprocessors/postprocessortest"
+)
+
+// options are the options that Packer 1.16 and its docker plugin have.
+var options = map[string]string{
+	"artifice": "files",
+	"checksum": "checksum_types output",
+	"docker-push": "aws_access_key aws_force_use_public_ecr aws_profile aws_secret_key aws_token docker_path ecr_login " +
+		"login login_password login_server login_username platform",
+	"docker-save": "docker_path path",
+	"docker-tag":  "docker_path force repository tag tags",
+	"manifest":    "custom_data output strip_path strip_time",
+	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
+		"tempfile_extension use_linux_pathing valid_exit_codes",
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	got := map[string]string{}
+	var types []string
+	for _, d := range List() {
+		got[d.Type] = strings.Join(component.SchemaOf(d.New()).Names(), " ")
+		types = append(types, d.Type)
+	}
+	if diff := cmp.Diff(options, got); diff != "" {
+		t.Errorf("options (-Packer +ours):\n%s", diff)
+	}
+	if !slices.IsSorted(types) {
+		t.Errorf("the list is not sorted: %v", types)
+	}
+}
+
+// decode decodes and checks a post-processor.
+func decode(t *testing.T, kind, text string) string {
+	t.Helper()
+	f, diags := hclparse.NewParser().ParseHCL([]byte(text), "t.pkr.hcl")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	i := slices.IndexFunc(List(), func(d postprocessors.Definition) bool { return d.Type == kind })
+	p := List()[i].New()
+	var d component.Decoder
+	if _, diags = d.Decode(component.Input{What: "post-processor", Parts: []component.Part{{Body: f.Body, Context: &hcl.EvalContext{}}}}, p); diags.HasErrors() {
+		return diags.Error()
+	}
+	if err := p.Check(postprocessortest.Input(t.TempDir(), artifact.Artifact{})); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ kind, text, want string }{
+		{"manifest", "output = \"m.json\"\nstrip_path = true\ncustom_data = { a = 1 }", ""},
+		{"checksum", "checksum_types = [\"sha256\"]\noutput = \"{{.BuildName}}.{{.ChecksumType}}\"", ""},
+		{"checksum", `checksum_types = ["sha3"]`, `"sha3" is none of`},
+		{"artifice", `files = ["*.img"]`, ""},
+		{"artifice", "", `Missing option "files"`},
+		{"shell-local", `inline = ["true"]`, ""},
+		{"shell-local", "", "nothing to run"},
+		{"docker-tag", "repository = \"acme/web\"\ntag = \"latest\"\nforce = true", ""},
+		{"docker-push", "login = true\nlogin_username = \"me\"\nlogin_password = \"x\"\nlogin_server = \"ghcr.io\"", ""},
+		{"docker-push", "ecr_login = true", `"ecr_login" is not supported`},
+		{"docker-push", `aws_profile = "x"`, `"aws_profile" is not supported`},
+		{"docker-save", "path = \"web.tar\"\ndocker_path = \"podman\"", ""},
+	} {
+		if got := decode(t, tt.kind, tt.text); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s { %s }: got %q, want %q", tt.kind, tt.text, got, tt.want)
+		}
+	}
+}

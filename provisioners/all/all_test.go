@@ -1,0 +1,187 @@
+package all
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/provisioners"
+	"github.com/ingot-build/ingot/provisioners/provisionertest"
+)
+
+// options are the options that Packer 1.16 has.
+var options = map[string]string{
+	"shell": "binary env env_var_format environment_vars execute_command expect_disconnect inline inline_shebang pause_after " +
+		"remote_file remote_folder remote_path script scripts skip_clean start_retry_timeout use_env_var_file valid_exit_codes",
+	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
+		"tempfile_extension use_linux_pathing valid_exit_codes",
+	"file":       "content destination direction generated source sources",
+	"breakpoint": "disable note",
+	"sleep":      "duration",
+}
+
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	got := map[string]string{}
+	var types []string
+	for _, d := range List() {
+		got[d.Type] = strings.Join(component.SchemaOf(d.New()).Names(), " ")
+		types = append(types, d.Type)
+	}
+	if diff := cmp.Diff(options, got); diff != "" {
+		t.Errorf("options (-Packer +ours):\n%s", diff)
+	}
+	if !slices.IsSorted(types) {
+		t.Errorf("the list is not sorted: %v", types)
+	}
+}
+
+// decode decodes the one provisioner of a template, where var.password is
+// sensitive.
+func decode(t *testing.T, text string) (provisioners.Provisioner, hcl.Diagnostics) {
+	t.Helper()
+	f, diags := hclparse.NewParser().ParseHCL([]byte(text), "t.pkr.hcl")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	content, diags := f.Body.Content(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "provisioner", LabelNames: []string{"type"}}}})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	block := content.Blocks[0]
+	i := slices.IndexFunc(List(), func(d provisioners.Definition) bool { return d.Type == block.Labels[0] })
+	p := List()[i].New()
+	ctx := &hcl.EvalContext{Variables: map[string]cty.Value{"var": cty.ObjectVal(map[string]cty.Value{
+		"password": cty.StringVal(provisionertest.Secret).Mark(component.Sensitive),
+	})}}
+	var d component.Decoder
+	_, diags = d.Decode(component.Input{What: "provisioner", Parts: []component.Part{{Body: block.Body, Context: ctx}}}, p)
+	return p, diags
+}
+
+const names = `  INGOT_BUILDER_TYPE=docker
+  INGOT_BUILD_NAME=web
+  PACKER_BUILDER_TYPE=docker
+  PACKER_BUILD_NAME=web
+`
+
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "setup.sh"), []byte("#!/bin/bash\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"shell", `provisioner "shell" {
+  environment_vars = ["TOKEN=${var.password}", "A=b"]
+  env              = { A = "c" }
+  execute_command  = "echo '${var.password}' | sudo -S env {{ .Vars }} {{ .Path }}"
+  scripts          = ["setup.sh"]
+  valid_exit_codes = [0, "7"]
+  start_retry_timeout = "1m"
+  pause_after = "10s"
+}`, `
+exec ["/bin/sh" "/tmp/command_SCRATCH_2_0.sh"]
+  input /tmp/script_SCRATCH_2_0.sh 0755 from DIR/setup.sh
+    #!/bin/bash
+  input /tmp/command_SCRATCH_2_0.sh 0700, sensitive
+    echo 'hunter2' | sudo -S env A='c' INGOT_BUILDER_TYPE='docker' INGOT_BUILD_NAME='web' PACKER_BUILDER_TYPE='docker' PACKER_BUILD_NAME='web' TOKEN='hunter2'  /tmp/script_SCRATCH_2_0.sh
+  ok [0 7]
+  start within 1m0s
+pause 10s ""
+`},
+		{"shell-local", `provisioner "shell-local" {
+  inline = ["login ${var.password}", "true"]
+  only_on = ["linux", "darwin"]
+  tempfile_extension = "sh"
+}`, `
+local ["LOCALDIR/script.sh"] in DIR
+` + names + `  input LOCALDIR/script.sh 0700, sensitive
+    #!/bin/sh -e
+    login hunter2
+    true
+`},
+		{"file", `provisioner "file" {
+  content     = ""
+  destination = "/etc/empty"
+}`, `
+put
+  file /etc/empty 0644
+    
+`},
+		{"sleep", `provisioner "sleep" {
+  duration = "1m30s"
+}`, "pause 1m30s \"\"\n"},
+		{"breakpoint", `provisioner "breakpoint" {
+  disable = false
+  note    = "here"
+}`, "pause 0s \"Stopped at a breakpoint: here.\"\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p, diags := decode(t, tt.text)
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			provisionertest.Lowers(t, p, dir, tt.want)
+		})
+	}
+}
+
+func TestRefusedByName(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`provisioner "shell-local" { use_linux_pathing = true }`: `"use_linux_pathing" is not supported`,
+		`provisioner "shell" { inlin = ["true"] }`:               `"inline"`,
+		`provisioner "file" { source = "x" }`:                    `Missing option "destination"`,
+		`provisioner "sleep" { duration = 5 }`:                   `needs a duration`,
+	} {
+		if _, diags := decode(t, text); !diags.HasErrors() || !strings.Contains(diags.Error(), want) {
+			t.Errorf("%s: %v", text, diags)
+		}
+	}
+}
+
+// The same template in another folder has the same key.
+func TestKeyKnowsNoFolder(t *testing.T) {
+	t.Parallel()
+	hash := func(dir, text string) string {
+		for _, name := range []string{"setup.sh", "d/x"} {
+			path := filepath.Join(dir, name)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("#!/bin/bash\n"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, diags := decode(t, text)
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		ops, err := p.Lower(provisionertest.Input(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(op.Hash(ops))
+	}
+	for _, text := range []string{
+		`provisioner "shell" { script = "setup.sh" }`,
+		`provisioner "shell-local" { script = "setup.sh" }`,
+		"provisioner \"file\" {\n source = \"d\"\n destination = \"/srv\"\n}",
+		"provisioner \"file\" {\n source = \"setup.sh\"\n destination = \"/srv/\"\n}",
+	} {
+		if hash(t.TempDir(), text) != hash(t.TempDir(), text) {
+			t.Errorf("the key depends on the folder: %s", text)
+		}
+	}
+}
