@@ -171,6 +171,12 @@ func TestFolderThatCanNotBeWritten(t *testing.T) {
 	checkError(t, <-done, "permission denied", "must be readable and writable")
 }
 
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	r := open(t, "", t.TempDir())
+	checkError(t, r.explain("publish", &os.PathError{Op: "write", Path: "x", Err: unix.ENOSPC}), "no space left", "ingot registry gc")
+}
+
 func TestTemporaryFilesOfTheDead(t *testing.T) {
 	t.Parallel()
 	ctx, r := context.Background(), open(t, "", t.TempDir())

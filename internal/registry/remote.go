@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -37,13 +38,29 @@ func newRemote(at address) (*remoteStore, error) {
 	if err != nil {
 		return nil, &Error{Op: "registry " + at.String(), Err: plain(err), Advice: "the login is read from " + dockerConfig()}
 	}
-	client := &auth.Client{Client: retry.DefaultClient, Credential: credentials.Credential(creds), Cache: auth.NewCache()}
+	client := &auth.Client{Client: httpClient(), Credential: credentials.Credential(creds), Cache: auth.NewCache()}
 	client.SetUserAgent("ingot")
 	if isLoopback(at.host) {
 		// A registry of this host may have its token server here too.
 		client.BlockedRealmPrefixes = []netip.Prefix{}
 	}
 	return &remoteStore{at, client}, nil
+}
+
+// httpClient returns a client that tries requests again which a registry may
+// answer a moment later. A host that is not there is given up after six times
+// the dial's limit.
+func httpClient() *http.Client {
+	dialer := &net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Client{Transport: retry.NewTransport(&http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           dialer.DialContext,
+		ForceAttemptHTTP2:     true,
+		MaxIdleConnsPerHost:   parallel,
+		IdleConnTimeout:       90 * time.Second,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 5 * time.Minute, // a registry may take long to store a large blob
+	})}
 }
 
 func (s *remoteStore) bucket(name string) (repository, error) {

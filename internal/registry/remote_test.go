@@ -29,7 +29,7 @@ import (
 
 // app returns a registry. With the path of an htpasswd file it asks for a login.
 func app(htpasswd string) http.Handler {
-	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}}
+	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil, "delete": {"enabled": true}}}
 	config.Catalog.MaxEntries = 1000
 	config.Log.Level = "fatal"
 	if htpasswd != "" {
@@ -242,6 +242,54 @@ func TestTransientErrors(t *testing.T) {
 	publishWeb(t, open(t, host+"/acme", t.TempDir()))
 	if !blobs.Load() || !manifests.Load() {
 		t.Error("nothing was refused")
+	}
+}
+
+// TestHalfPublished has the registry refuse the last request of a publisher,
+// the one that gives the version its name.
+func TestHalfPublished(t *testing.T) {
+	t.Parallel()
+	ctx, h := context.Background(), app("")
+	host := listen(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodPut && strings.HasSuffix(req.URL.Path, "/manifests/1.4.0") {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, req)
+	}))
+	r := open(t, host+"/acme", t.TempDir())
+	_, _, err := r.Publish(ctx, Version{Bucket: "web", Name: "1.4.0", Channels: []string{"production"}, Records: []artifact.Record{machine("null.web", "m")}})
+	checkError(t, err, "denies access", "docker login")
+	for _, name := range []string{"1.4.0", "production"} {
+		if _, ok, err := r.Version(ctx, "web", name); ok || err != nil {
+			t.Errorf("%s is there: %v, %v", name, ok, err)
+		}
+	}
+	if _, ok, err := r.Latest(ctx, "web"); ok || err != nil {
+		t.Errorf("latest: %v, %v", ok, err)
+	}
+	if list, err := r.Versions(ctx, "web"); len(list) > 0 || err != nil {
+		t.Errorf("versions: %v, %v", list, err)
+	}
+}
+
+// TestDeletedImage has the image of a record deleted from the registry.
+func TestDeletedImage(t *testing.T) {
+	t.Parallel()
+	ctx, r := context.Background(), open(t, serve(t, "")+"/acme", t.TempDir())
+	rec := container(t, r.Layout(), "docker.web", "one", "amd64")
+	if err := r.Record(ctx, "web", rec); err != nil {
+		t.Fatal(err)
+	}
+	repo, err := r.repository("web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repo.(*remoteBucket).Delete(ctx, imageDescriptor(rec.Artifact.Image)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := r.Lookup(ctx, "web", rec.Key); ok || err != nil {
+		t.Errorf("found %v, %v", ok, err)
 	}
 }
 
