@@ -1,6 +1,9 @@
 package sshtest
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // Run starts a server that lives as long as the test. Where none can be run,
 // the test is skipped, by name.
@@ -20,7 +23,8 @@ func Run(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("sshd: %s", s.Log())
+			log := strings.Split(s.Log(), "\n")
+			t.Logf("the last lines of sshd: %s", strings.Join(log[max(0, len(log)-20):], "\n"))
 		}
 		if err := s.Close(); err != nil {
 			t.Error(err)
