@@ -5,6 +5,7 @@ package dockertag
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/postprocessors"
@@ -81,5 +82,6 @@ func (c *Config) Process(_ context.Context, in postprocessors.Input) (postproces
 			result.Artifact.Tags = append(result.Artifact.Tags, name)
 		}
 	}
+	result.Artifact.Text = "Imported Docker image: " + in.Artifact.ID + " with tags " + strings.Join(result.Artifact.Tags, " ")
 	return result, nil
 }

@@ -35,6 +35,9 @@ func TestProcess(t *testing.T) {
 			if err != nil || !slices.Equal(res.Artifact.Tags, tt.want) || !res.Keep || !res.MustKeep || res.Artifact.ID != a.ID {
 				t.Errorf("%+v, %v", res, err)
 			}
+			if want := "Imported Docker image: sha256:1 with tags " + strings.Join(tt.want, " "); res.Artifact.Text != want {
+				t.Errorf("the text is %q, want %q", res.Artifact.Text, want)
+			}
 		})
 	}
 }
