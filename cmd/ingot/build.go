@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingot-build/ingot/internal/engine"
-	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/ui"
 )
 

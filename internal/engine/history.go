@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -33,20 +34,31 @@ func (h *RegistryHistory) Lookup(ctx context.Context, bucket string, k key.Key) 
 
 // Last returns the record of a build in the newest version that has it.
 func (h *RegistryHistory) Last(ctx context.Context, bucket, build string) (string, artifact.Record, bool, error) {
+	return h.find(ctx, bucket, func(rec artifact.Record) bool { return rec.Build == build })
+}
+
+// Since returns the newest version that has this very artifact, "" where none does.
+func (h *RegistryHistory) Since(ctx context.Context, bucket, build string, k key.Key) (string, error) {
+	name, _, _, err := h.find(ctx, bucket, func(rec artifact.Record) bool { return rec.Build == build && rec.Key == k })
+	return name, err
+}
+
+// find looks for a record in the newest version, and then in older ones.
+func (h *RegistryHistory) find(ctx context.Context, bucket string, match func(artifact.Record) bool) (string, artifact.Record, bool, error) {
 	latest, found, err := h.latest(ctx, bucket)
 	if err != nil || !found {
 		return "", artifact.Record{}, false, err
 	}
-	if rec, ok := recordOf(latest, build); ok {
-		return latest.Name, rec, true, nil
+	if i := slices.IndexFunc(latest.Records, match); i >= 0 {
+		return latest.Name, latest.Records[i], true, nil
 	}
 	older, err := h.registry.Versions(ctx, bucket)
 	if err != nil {
 		return "", artifact.Record{}, false, err
 	}
 	for _, v := range older[:min(len(older), farthest)] {
-		if rec, ok := recordOf(v, build); ok {
-			return v.Name, rec, true, nil
+		if i := slices.IndexFunc(v.Records, match); i >= 0 {
+			return v.Name, v.Records[i], true, nil
 		}
 	}
 	return "", artifact.Record{}, false, nil
@@ -71,13 +83,4 @@ func (h *RegistryHistory) latest(ctx context.Context, bucket string) (registry.V
 		return registry.Version{}, false, err
 	}
 	return list[0], true, nil
-}
-
-func recordOf(v registry.Version, build string) (artifact.Record, bool) {
-	for _, rec := range v.Records {
-		if rec.Build == build {
-			return rec, true
-		}
-	}
-	return artifact.Record{}, false
 }

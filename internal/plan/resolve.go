@@ -19,6 +19,8 @@ type History interface {
 	// Last returns the record of a build in the newest version that has it,
 	// and that version's name.
 	Last(ctx context.Context, bucket, build string) (version string, rec artifact.Record, found bool, err error)
+	// Since returns the newest version in which a build has this key, "" where none does.
+	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
 }
 
 // Resolve pins every source, chains the keys and finds out what is recorded.
@@ -57,7 +59,10 @@ func (b *Build) resolve(ctx context.Context, h History) error {
 	b.Version = version
 	b.compare(old, recorded)
 	b.decide(rec, found, recorded && old.Key == b.Key, recorded)
-	return nil
+	if b.Status == Unchanged && old.Key != b.Key {
+		b.Version, err = h.Since(ctx, b.Publish.Bucket, b.Address, b.Key)
+	}
+	return err
 }
 
 // chain gives the base and every step its key.
@@ -83,9 +88,6 @@ func (b *Build) decide(rec artifact.Record, exists, same, recorded bool) {
 	switch {
 	case exists && !b.Force && always < 0:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
-		if !same {
-			b.Version = ""
-		}
 		for _, s := range b.Steps {
 			s.Known, s.Reasons = true, nil
 		}

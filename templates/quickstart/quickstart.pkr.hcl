@@ -22,7 +22,7 @@ variable "ssh_username" {
 variable "ssh_private_key_file" {
   type        = string
   default     = null
-  description = "The key to log in with on the machine."
+  description = "The key to log in with on the machine; without one, the SSH agent is asked."
 }
 
 locals {
@@ -48,6 +48,7 @@ source "null" "machine" {
   ssh_port             = var.ssh_port
   ssh_username         = var.ssh_username
   ssh_private_key_file = var.ssh_private_key_file
+  ssh_agent_auth       = var.ssh_private_key_file == null
 }
 
 build {
