@@ -60,6 +60,11 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 	b.values = b.Vars()
 	if b.Status == plan.Unchanged {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
+		if img := b.Record.Artifact.Image; img != nil && len(b.Post) > 0 {
+			if err := b.Registry.Fetch(ctx, b.Publish.Bucket, *img); err != nil {
+				return artifact.Record{}, nil, err
+			}
+		}
 		return b.postProcess(ctx, *b.Record)
 	}
 	rec, err := b.bake(ctx)

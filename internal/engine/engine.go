@@ -34,6 +34,7 @@ const (
 // Registry is what the engine does with a registry.
 type Registry interface {
 	Record(ctx context.Context, bucket string, rec artifact.Record) error
+	Fetch(ctx context.Context, bucket string, img artifact.Image) error
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	SetChannel(ctx context.Context, bucket, channel, version, by string) error
