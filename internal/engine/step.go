@@ -55,13 +55,16 @@ func (b *build) apply(ctx context.Context, s *plan.Step) error {
 	if err != nil {
 		return err
 	}
+	if ops, err = op.Settle(op.Bind(ops, b.values)); err != nil {
+		return err
+	}
 	if s.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("not done after %s (timeout)", s.Timeout))
 		defer cancel()
 	}
 	err = b.session.Apply(ctx, builders.Step{
-		Name: s.Name, Key: s.Key, Ops: op.Bind(ops, b.values), Where: s.Where(), Fresh: s.AlwaysRun,
+		Name: s.Name, Key: s.Key, Ops: ops, Where: s.Where(), Fresh: s.AlwaysRun,
 	})
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return context.Cause(ctx)

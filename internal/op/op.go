@@ -6,6 +6,7 @@ package op
 import (
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -138,8 +139,11 @@ func (o *Put) Hash(h *key.Hasher) {
 // Hash adds the folder's place and digest.
 func (o *Tree) Hash(h *key.Hasher) { h.String(string(KindTree)).String(o.Dir).String(o.Digest) }
 
-// Hash adds both paths.
-func (o *Get) Hash(h *key.Hasher) { h.String(string(KindGet)).String(o.Path).String(o.Local) }
+// Hash adds the path on the machine and the name on this host: in which folder
+// a template was checked out does not count.
+func (o *Get) Hash(h *key.Hasher) {
+	h.String(string(KindGet)).String(o.Path).String(filepath.Base(o.Local))
+}
 
 // Hash adds the command, its environment, inputs, the files it reads and
 // accepted exit codes; not Dir, so that a template has the same key wherever

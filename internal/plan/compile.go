@@ -194,16 +194,29 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 		return s, diags
 	}
 	s.Ops = ops
-	keyed := ops
-	if dec.Marked {
-		var ds hcl.Diagnostics
-		if keyed, _, ds = c.lower(def, spec, index, lang.Keyed); ds.HasErrors() {
-			return s, append(diags, ds...)
-		}
+	if op.IsLate(ops) {
+		s.AlwaysRun, s.late = true, true
 	}
-	s.hash = op.Hash(keyed)
 	s.inputs = append(dec.Inputs, fileInputs(ops, b.dir)...)
+	s.hash = op.Hash(ops)
+	if dec.Marked {
+		s.hash = c.keyedHash(def, spec, index, s.inputs)
+	}
 	return s, append(diags, c.supported(b, s)...)
+}
+
+// keyedHash is the hash of a step with sensitive or volatile values. Where the
+// constants in their place can't be lowered, as where they are part of a
+// file's name, it is made of what the step depends on.
+func (c *compiler) keyedHash(def provisioners.Definition, spec *lang.Provisioner, index int, inputs []artifact.Input) key.Key {
+	if ops, _, ds := c.lower(def, spec, index, lang.Keyed); !ds.HasErrors() {
+		return op.Hash(ops)
+	}
+	h := key.New("inputs/1").String(spec.Type)
+	for _, in := range inputs {
+		h.String(in.Kind).String(in.Name).String(in.Digest)
+	}
+	return h.Sum()
 }
 
 func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) ([]op.Op, *lang.Decoded, hcl.Diagnostics) {
@@ -266,6 +279,9 @@ func fileInputs(ops []op.Op, dir string) []artifact.Input {
 			files(o.Inputs)
 		case *op.Local:
 			files(o.Inputs)
+			for _, b := range o.Reads {
+				add(b.Name, b.Digest)
+			}
 		case *op.Put:
 			files([]op.File{o.File})
 		case *op.Tree:

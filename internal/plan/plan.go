@@ -87,6 +87,7 @@ type Step struct {
 	ContinueOnError      bool
 	AlwaysRun            bool
 
+	late   bool    // it reads files that an earlier step makes
 	hash   key.Key // of the ops in their keyed form
 	inputs []artifact.Input
 

@@ -102,7 +102,11 @@ func (b *Build) decide(rec artifact.Record, exists, same, recorded bool) {
 		return
 	}
 	if always >= 0 {
-		b.runFrom(always, Reason{Kind: "always", Text: "always_run is set"})
+		text := "always_run is set"
+		if b.Steps[always].late {
+			text = "it reads what is made while the build runs (generated)"
+		}
+		b.runFrom(always, Reason{Kind: "always", Text: text})
 	}
 	if same && !exists {
 		b.Reasons = []Reason{{Kind: "gone", Text: "the artifact recorded in " + b.Version + " is gone"}}
