@@ -46,7 +46,7 @@ func (c *Conn) Put(ctx context.Context, f op.File) error {
 	name := mark()
 	args := []string{f.Path, fmt.Sprint(f.Blob.Size), fmt.Sprintf("%03o", f.Perm()), f.Owner, name[:len(name)-1]}
 	return c.upload(ctx, putScript, args, func(w io.Writer) error {
-		n, err := io.CopyBuffer(onlyWriter{w}, src, make([]byte, transferBuffer))
+		n, err := io.CopyBuffer(onlyWriter{w}, onlyReader{src}, make([]byte, transferBuffer))
 		if err == nil && n != f.Blob.Size {
 			err = fmt.Errorf("%s has changed while ingot ran: it had %d bytes, now %d", f.Blob.Name, f.Blob.Size, n)
 		}
@@ -66,7 +66,10 @@ const transferBuffer = 256 << 10
 
 // onlyWriter and onlyReader hide the methods by which io.Copy would choose
 // small buffers of its own.
-type onlyWriter struct{ io.Writer }
+type (
+	onlyWriter struct{ io.Writer }
+	onlyReader struct{ io.Reader }
+)
 
 // localError is an error of this side of a transfer.
 type localError struct{ error }

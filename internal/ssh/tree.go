@@ -61,7 +61,7 @@ func packEntry(tw *tar.Writer, fsys fs.FS, name string, info fs.FileInfo, buf []
 	if err := tw.WriteHeader(h); err != nil {
 		return err
 	}
-	n, err := io.CopyBuffer(onlyWriter{tw}, f, buf)
+	n, err := io.CopyBuffer(onlyWriter{tw}, onlyReader{f}, buf)
 	if errors.Is(err, tar.ErrWriteTooLong) || (err == nil && n != info.Size()) {
 		return fmt.Errorf("%s has changed while it was uploaded", name)
 	}
@@ -87,7 +87,7 @@ func (c *Conn) Get(ctx context.Context, from, to string) error {
 	}
 	defer os.Remove(tmp.Name())
 	err = c.download(ctx, getScript, from, func(r io.Reader) error {
-		_, err := io.CopyBuffer(onlyWriter{tmp}, r, make([]byte, transferBuffer))
+		_, err := io.CopyBuffer(onlyWriter{tmp}, onlyReader{r}, make([]byte, transferBuffer))
 		return err
 	})
 	if err = errors.Join(err, tmp.Close()); err != nil {
@@ -214,6 +214,6 @@ func unpackEntry(root *os.Root, tr *tar.Reader, h *tar.Header, name string, buf 
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(onlyWriter{f}, tr, buf)
+	_, err = io.CopyBuffer(onlyWriter{f}, onlyReader{tr}, buf)
 	return errors.Join(err, f.Close())
 }
