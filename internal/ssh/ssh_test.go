@@ -66,13 +66,3 @@ func sh(t testing.TB, c *ssh.Conn, script string) []string {
 	}
 	return out.lines
 }
-
-func TestFirst(t *testing.T) {
-	t.Parallel()
-	c := connect(t, config(sshtest.Run(t, sshtest.Options{})))
-	start := time.Now()
-	t.Log(sh(t, c, "echo hi; echo $$; cat /proc/$$/stat; ps axf; echo err >&2"), time.Since(start))
-	start = time.Now()
-	sh(t, c, "true")
-	t.Log(time.Since(start))
-}
