@@ -198,7 +198,7 @@ func TestDecodeErrors(t *testing.T) {
 		"dynamic over text": {"image = 1\ndynamic \"disk\" {\n for_each = \"x\"\n content {}\n}", []string{`3: for_each needs a list or a map: It is a string.`}},
 		"dynamic over null": {"image = 1\ndynamic \"disk\" {\n for_each = null\n content {}\n}", []string{`3: for_each needs a list or a map: It is null.`}},
 		"dynamic hollow":    {"image = 1\ndynamic \"disk\" {\n for_each = []\n}", []string{`2: One content block is needed`}},
-		"dynamic labels":    {"image = 1\ndynamic \"disk\" {\n for_each = []\n labels = [1]\n content {}\n}", []string{`2: Wrong labels`}},
+		"dynamic labels":    {"image = 1\ndynamic \"disk\" {\n for_each = []\n labels = [1]\n content {}\n}", []string{`4: No labels here: A block "disk" has no label.`}},
 		"dynamic iterator":  {"image = 1\ndynamic \"disk\" {\n for_each = []\n iterator = \"x\"\n content {}\n}", []string{`4: iterator is not a name`}},
 		"no such variable":  {"image = nothing", []string{`1: Unknown variable`}},
 		"all in one go":     {"changs = 1\nport = \"x\"\nold = 1\nboot {}", []string{`1: Unknown option "changs"`, `1: Missing option "image"`, `2: Wrong value for "port"`, `4: Missing option "device"`, `3: "old" is not supported`}},

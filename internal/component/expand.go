@@ -85,11 +85,12 @@ func parseDynamic(b *hcl.Block, h hcl.BlockHeaderSchema) (*dynamic, hcl.Diagnost
 		d.iterator = name
 	}
 	a := c.Attributes["labels"]
-	if (a != nil) != (len(h.LabelNames) > 0) {
-		return nil, append(diags, errorAt(b.DefRange, "Wrong labels",
-			fmt.Sprintf("A block %q has %d labels: labels = […] gives them.", h.Type, len(h.LabelNames))))
-	}
-	if a != nil {
+	switch {
+	case a == nil && len(h.LabelNames) > 0:
+		return nil, append(diags, errorAt(b.DefRange, "Labels are missing", fmt.Sprintf("A block %q has a label. Give it with labels = […].", h.Type)))
+	case a != nil && len(h.LabelNames) == 0:
+		return nil, append(diags, errorAt(a.NameRange, "No labels here", fmt.Sprintf("A block %q has no label.", h.Type)))
+	case a != nil:
 		d.labels = a.Expr
 	}
 	return d, diags

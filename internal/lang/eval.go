@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
-	"github.com/ingot-build/ingot/internal/secret"
 )
 
 const (
@@ -40,8 +38,8 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	if ds := checkLate(expr, v); ds.HasErrors() {
 		return cty.DynamicVal, append(diags, ds...)
 	}
-	if marks := marksOf(v); has(marks, sensitive) {
-		t.addDerived(v)
+	if has(marksOf(v), sensitive) {
+		t.addDerived(expr, ctx)
 	}
 	return v, diags
 }
@@ -133,23 +131,6 @@ func leaves(v cty.Value) []string {
 	return out
 }
 
-// addDerived adds what was made of sensitive values to the secrets, save what
-// the template itself says in clear, such as "yes" in `var.key != "" ? "yes" : "no"`.
-func (t *Template) addDerived(v cty.Value) {
-	for _, text := range leaves(v) {
-		if text == "" || t.options.Secrets.Redact(text) == secret.Redacted {
-			continue
-		}
-		clear := false
-		for _, f := range t.Files {
-			clear = clear || bytes.Contains(f.Bytes, []byte(text))
-		}
-		if !clear {
-			t.options.Secrets.Add(text)
-		}
-	}
-}
-
 // checkLate is an error where something consumed a token instead of passing
 // it on.
 func checkLate(expr hcl.Expression, v cty.Value) hcl.Diagnostics {
@@ -184,6 +165,7 @@ func checkLate(expr hcl.Expression, v cty.Value) hcl.Diagnostics {
 // explain says more than hcl does where an expression names what is not there.
 func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.Diagnostics) hcl.Diagnostics {
 	var out hcl.Diagnostics
+	var explained []hcl.Range
 	for _, tr := range expr.Variables() {
 		name := attrOf(tr)
 		var d *hcl.Diagnostic
@@ -205,12 +187,15 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 		}
 		if d != nil {
 			out = append(out, d)
+			explained = append(explained, tr.SourceRange())
 		}
 	}
-	if len(out) > 0 {
-		return out
+	for _, d := range diags {
+		if !slices.ContainsFunc(explained, func(r hcl.Range) bool { return d.Subject != nil && r.Overlaps(*d.Subject) }) {
+			out = append(out, d)
+		}
 	}
-	return diags
+	return out
 }
 
 func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {

@@ -11,6 +11,7 @@ package lang
 import (
 	"cmp"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -47,6 +48,8 @@ type Template struct {
 	values  map[string]*value // locals and data, by address
 	sources map[string]*sourceBlock
 	root    [2]*hcl.EvalContext // by Form
+	texts   [][]byte            // the template's files
+	derived sync.Map            // texts made of sensitive values that were looked at
 }
 
 // Registry is where versions are published: block registry.

@@ -46,6 +46,7 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 		}
 		fmt.Fprintf(digest, "%s\x00%d\x00", filepath.Base(name), len(src))
 		digest.Write(src)
+		t.texts = append(t.texts, src)
 		f, ds := t.parse(name, src)
 		diags = append(diags, ds...)
 		if f == nil {

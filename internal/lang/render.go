@@ -77,7 +77,7 @@ func (e *engine) run(text string, data map[string]string) (string, error) {
 	}
 	for _, name := range e.tokens {
 		if !strings.Contains(out.String(), op.Token(name)) {
-			return "", fmt.Errorf("%s is known only while the build runs, so no function or condition can work on it", name)
+			return "", fmt.Errorf("the value of %s is known only while the build runs, so no function or condition can work on it", name)
 		}
 	}
 	if strings.Contains(brokenToken(out.String()), "ingot:build") {
@@ -106,7 +106,7 @@ func (l *limited) Write(p []byte) (int, error) {
 
 var (
 	positionPattern = regexp.MustCompile(`^template: (:\d+(:\d+)?: )?`)
-	missingPattern  = regexp.MustCompile(`executing "" at <(.*?)>: (map has no entry for key ".*")?`)
+	missingPattern  = regexp.MustCompile(`executing "" at <(.*?)>: (?:error calling \w+: )?(map has no entry for key ".*")?`)
 )
 
 // plainError takes from an error of text/template what it says of itself.

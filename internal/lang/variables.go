@@ -219,6 +219,10 @@ func (t *Template) validate(v *Variable) hcl.Diagnostics {
 		if ds.HasErrors() || !v.forms[Real].IsWhollyKnown() {
 			continue
 		}
+		if ds := ownOnly(v.Name, c.Attributes); ds.HasErrors() {
+			diags = append(diags, ds...)
+			continue
+		}
 		ctx := t.root[Real].NewChild()
 		ctx.Variables = map[string]cty.Value{"var": cty.ObjectVal(map[string]cty.Value{v.Name: v.forms[Real]})}
 		cond, message := c.Attributes["condition"].Expr, c.Attributes["error_message"].Expr
@@ -232,6 +236,20 @@ func (t *Template) validate(v *Variable) hcl.Diagnostics {
 		d := errorAt(cond.Range(), fmt.Sprintf("Invalid value for variable %q", v.Name),
 			fmt.Sprintf("%s (The value comes from: %s.)", sentence(text.AsString()), v.Source))
 		diags = append(diags, d)
+	}
+	return diags
+}
+
+// ownOnly refuses a condition that is about other variables.
+func ownOnly(name string, attrs hcl.Attributes) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, a := range inOrder(attrs) {
+		for _, tr := range a.Expr.Variables() {
+			if tr.RootName() != "var" || attrOf(tr) != name {
+				diags = append(diags, errorAt(tr.SourceRange(), "Not the variable's own value",
+					fmt.Sprintf("The validation of a variable can look at that alone: var.%s.", name)))
+			}
+		}
 	}
 	return diags
 }

@@ -1,0 +1,9 @@
+source "docker" "web" {
+  image = "debian"
+}
+build {
+  source "docker.web" {
+    name  = "other"
+    image = "alpine"
+  }
+}

@@ -1,0 +1,13 @@
+source "docker" "web" { image = "x" }
+build {
+  sources = ["docker.web"]
+  provisioner "shell" {
+    inline = [upper(build.ID), build.Host == "x" ? "a" : "b", "fine ${build.ID}", base64encode("${build.User}")]
+  }
+  provisioner "shell" {
+    inline = ["{{ build `ID` | upper }}", "{{ .SourceAMI | len }}"]
+  }
+  provisioner "shell" {
+    inline = ["{{ .SourceAMI | upper }}"]
+  }
+}

@@ -1,0 +1,3 @@
+region = "eu"
+sourc "docker" "web" {}
+variabel "x" {}
