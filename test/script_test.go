@@ -14,7 +14,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/ingot-build/ingot/builders/container/buildkitd"
-	"github.com/ingot-build/ingot/internal/registrytest"
 	"github.com/ingot-build/ingot/internal/sshtest"
 )
 
@@ -33,7 +32,11 @@ func testMain(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	cacheDir = filepath.Join(dir, "cache")
-	defer stopDaemon()
+	if err := shareBases(cacheDir, os.Getenv(basesEnv)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer stopDaemon(cacheDir)
 	ingotBin = os.Getenv("INGOT_BIN")
 	if ingotBin == "" {
 		ingotBin = filepath.Join(dir, "bin", "ingot")
@@ -46,11 +49,23 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// stopDaemon stops the BuildKit daemon that scripts have started.
-func stopDaemon() {
+// basesEnv names a folder that bases are kept in between test runs.
+const basesEnv = "INGOT_TEST_BASES"
+
+// shareBases makes a cache whose base images are those of another folder,
+// unless that is "".
+func shareBases(cache, bases string) error {
+	if err := os.MkdirAll(cache, 0o755); err != nil || bases == "" {
+		return err
+	}
+	return os.Symlink(bases, filepath.Join(cache, "bases"))
+}
+
+// stopDaemon stops the BuildKit daemon of a cache, if one runs.
+func stopDaemon(cache string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := buildkitd.Stop(ctx, filepath.Join(cacheDir, "buildkit")); err != nil {
+	if err := buildkitd.Stop(ctx, filepath.Join(cache, "buildkit")); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
 }
@@ -77,18 +92,33 @@ func setup(env *testscript.Env) error {
 
 // commands are what scripts can do beside testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"sshd":     startSSHD,
-	"registry": startRegistry,
+	"sshd":      startSSHD,
+	"registry":  registryCommand,
+	"cache":     ownCache,
+	"image":     unpackImage,
+	"pull":      pullImage,
+	"absent":    absent,
+	"await":     await,
+	"gone":      gone,
+	"jsonlines": jsonLines,
 }
 
-// startSSHD starts an OpenSSH server for the script, `sshd`, and
-// sets $SSH_PORT, $SSH_USER, $SSH_KEY, $SSH_HOST_KEY and the variables of the
-// template's names for them.
+// startSSHD starts an OpenSSH server for the script, `sshd [SIZE]`, and sets
+// $SSH_PORT, $SSH_USER, $SSH_KEY, $SSH_HOST_KEY and the variables of the
+// template's names for them. With SIZE it has a file system of that size at
+// /mnt.
 func startSSHD(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 0 {
-		ts.Fatalf("usage: sshd")
+	if neg || len(args) > 1 {
+		ts.Fatalf("usage: sshd [SIZE]")
 	}
-	s, err := sshtest.Start(sshtest.Options{})
+	var o sshtest.Options
+	if len(args) == 1 {
+		if err := sshtest.Isolated(); err != nil {
+			skip(ts, err.Error())
+		}
+		o.Tmpfs = args[0]
+	}
+	s, err := sshtest.Start(o)
 	ts.Check(err)
 	ts.Defer(func() { s.Close() })
 	for name, value := range map[string]string{
@@ -97,15 +127,4 @@ func startSSHD(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Setenv("SSH_"+strings.ToUpper(name), value)
 		ts.Setenv("PKR_VAR_ssh_"+name, value)
 	}
-}
-
-// startRegistry starts an OCI registry, `registry [login]`, and sets $REGISTRY.
-func startRegistry(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 1 || len(args) == 1 && args[0] != "login" {
-		ts.Fatalf("usage: registry [login]")
-	}
-	s, err := registrytest.Start(len(args) == 1)
-	ts.Check(err)
-	ts.Defer(s.Close)
-	ts.Setenv("REGISTRY", s.Addr)
 }

@@ -1,0 +1,83 @@
+package test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ingot-build/ingot/internal/registrytest"
+)
+
+// ownCache gives the script a cache of its own, `cache`, and so a BuildKit
+// daemon of its own. The base images stay shared.
+func ownCache(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: cache")
+	}
+	bases := filepath.Join(cacheDir, "bases")
+	ts.Check(os.MkdirAll(bases, 0o755))
+	cache := ts.MkAbs("cache")
+	ts.Check(shareBases(cache, bases))
+	ts.Setenv("INGOT_CACHE_DIR", cache)
+	ts.Defer(func() { stopDaemon(cache) })
+}
+
+// registryServer is a registry of a script, which can be down for a while.
+type registryServer struct {
+	addr    string
+	handler http.Handler
+	http    *http.Server
+}
+
+// registries are those of the scripts, by address.
+var registries sync.Map
+
+// registryCommand starts an OCI registry and sets $REGISTRY, `registry [login]`.
+// `registry stop` and `registry again` end the last one and bring it back.
+func registryCommand(ts *testscript.TestScript, neg bool, args []string) {
+	what := ""
+	if len(args) > 0 {
+		what = args[0]
+	}
+	switch {
+	case neg || len(args) > 1:
+		ts.Fatalf("usage: registry [login|stop|again]")
+	case what == "stop" || what == "again":
+		s, ok := registries.Load(ts.Getenv("REGISTRY"))
+		if !ok {
+			ts.Fatalf("no registry was started")
+		}
+		if what == "stop" {
+			s.(*registryServer).http.Close()
+			return
+		}
+		ts.Check(s.(*registryServer).listen())
+	case what == "" || what == "login":
+		dir := ts.MkAbs(".registry-login")
+		ts.Check(os.MkdirAll(dir, 0o700))
+		h, err := registrytest.Handler(dir, what == "login")
+		ts.Check(err)
+		s := &registryServer{addr: "127.0.0.1:0", handler: h}
+		ts.Check(s.listen())
+		registries.Store(s.addr, s)
+		ts.Defer(func() { s.http.Close() })
+		ts.Setenv("REGISTRY", s.addr)
+	default:
+		ts.Fatalf("registry: unknown word %q", what)
+	}
+}
+
+func (s *registryServer) listen() error {
+	l, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		return err
+	}
+	s.addr = l.Addr().String()
+	s.http = &http.Server{Handler: s.handler}
+	go s.http.Serve(l)
+	return nil
+}
