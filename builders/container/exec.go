@@ -98,17 +98,16 @@ func (s *buildSession) run(step builders.Step, text string, r *run) {
 // commandKey is what a command is found by when it has failed.
 func commandKey(argv []string) string { return strings.Join(argv, "\x00") }
 
-// layer notes what makes the next layer, and returns the constraints of its op.
+// layerMark marks, in BuildKit's description of an op, those that make layers.
+const layerMark = "ingot.layer"
+
+// layer notes what makes the next layer, and returns the constraints of its
+// op: the name that people see in BuildKit's own views, and, where that is
+// asked for, that it is not taken from a cache.
 func (s *buildSession) layer(step builders.Step, text string) []llb.ConstraintsOpt {
 	name := step.Name + ": " + text
 	s.history = append(s.history, name)
-	return s.constraints(name)
-}
-
-// constraints give an op the name that people see in BuildKit's own views, and
-// keep it from the cache where that is asked for.
-func (s *buildSession) constraints(name string) []llb.ConstraintsOpt {
-	list := []llb.ConstraintsOpt{llb.WithCustomName(name)}
+	list := []llb.ConstraintsOpt{llb.WithCustomName(name), llb.WithDescription(map[string]string{layerMark: "yes"})}
 	if s.force {
 		list = append(list, llb.IgnoreCache)
 	}

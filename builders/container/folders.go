@@ -17,8 +17,8 @@ import (
 )
 
 // folders are what BuildKit may ask this host for, by name. The names have a
-// part that no other session has, because BuildKit takes sources of the same
-// name in two builds for the same.
+// part that no other session has: BuildKit takes sources of the same name in
+// two builds for the same.
 type folders struct {
 	unique string
 

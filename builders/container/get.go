@@ -35,7 +35,7 @@ func (s *buildSession) get(ctx context.Context, o *op.Get) error {
 func (s *buildSession) getFile(ctx context.Context, name, local string) error {
 	st, err := s.ref.StatFile(ctx, gateway.StatRequest{Path: name})
 	if err != nil {
-		return s.explain(ctx, err)
+		return s.kit.explain(ctx, err)
 	}
 	if st.IsDir() {
 		return fmt.Errorf("it is a folder: end the path with /")
@@ -64,7 +64,7 @@ func (s *buildSession) write(ctx context.Context, name, local string, st *types.
 	for offset := int64(0); offset < st.Size; {
 		data, err := s.ref.ReadFile(ctx, gateway.ReadRequest{Filename: name, Range: &gateway.FileRange{Offset: int(offset), Length: chunk}})
 		if err != nil {
-			return s.explain(ctx, err)
+			return s.kit.explain(ctx, err)
 		}
 		if len(data) == 0 {
 			return fmt.Errorf("it ended after %d of %d bytes", offset, st.Size)
@@ -86,7 +86,7 @@ func (s *buildSession) write(ctx context.Context, name, local string, st *types.
 func (s *buildSession) getFolder(ctx context.Context, name, local string) error {
 	entries, err := s.ref.ReadDir(ctx, gateway.ReadDirRequest{Path: name})
 	if err != nil {
-		return s.explain(ctx, err)
+		return s.kit.explain(ctx, err)
 	}
 	if err := os.MkdirAll(local, 0o755); err != nil {
 		return err

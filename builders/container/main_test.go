@@ -21,9 +21,10 @@ import (
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
-// cacheEnv tells the supervisor, which is this program again, where the cache
-// of the test run is.
-var cache string // one daemon and one base for all tests
+var cache string // of the test run: one daemon and one base for all tests
+
+// basesEnv names a folder that bases are kept in between test runs.
+const basesEnv = "INGOT_TEST_BASES"
 
 // TestMain lets the test program be the supervisor of the daemon, and stops
 // the daemon at the end.
@@ -35,10 +36,10 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(run1(m))
+	os.Exit(runTests(m))
 }
 
-func run1(m *testing.M) int {
+func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "ingot-container-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,6 +48,12 @@ func run1(m *testing.M) int {
 	cache = dir
 	if bin, err := filepath.Abs("../../bin"); err == nil {
 		os.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	}
+	if bases := os.Getenv(basesEnv); bases != "" {
+		if err := os.Symlink(bases, filepath.Join(dir, "bases")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	os.Unsetenv(hostEnv)
 	os.Setenv("DOCKER_CONFIG", filepath.Join(dir, "docker"))

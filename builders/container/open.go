@@ -13,7 +13,7 @@ import (
 	"github.com/distribution/reference"
 	"github.com/docker/go-units"
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/cmd/buildctl/build"
+	buildctl "github.com/moby/buildkit/cmd/buildctl/build"
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
@@ -220,10 +220,10 @@ func (o *options) checkCaches() (err error) {
 			}
 		}
 	}
-	if o.cacheFrom, err = build.ParseImportCache(o.CacheFrom); err != nil {
+	if o.cacheFrom, err = buildctl.ParseImportCache(o.CacheFrom); err != nil {
 		return component.Errorf("cache_from", "%v", err)
 	}
-	if o.cacheTo, err = build.ParseExportCache(o.CacheTo); err != nil {
+	if o.cacheTo, err = buildctl.ParseExportCache(o.CacheTo); err != nil {
 		return component.Errorf("cache_to", "%v", err)
 	}
 	return nil

@@ -200,6 +200,9 @@ func imageExists(layout string, img artifact.Image) (bool, error) {
 
 // Seal makes the image of what the steps left.
 func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
+	if err := s.reopen(ctx); err != nil {
+		return artifact.Artifact{}, err
+	}
 	if _, _, err := s.solve(ctx); err != nil {
 		return artifact.Artifact{}, err
 	}
@@ -207,16 +210,11 @@ func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
 	if err != nil {
 		return artifact.Artifact{}, err
 	}
-	s.finish <- res
-	select {
-	case <-s.done:
-	case <-ctx.Done():
-		return artifact.Artifact{}, ctx.Err()
+	resp, err := s.build.finish(ctx, res)
+	if err != nil {
+		return artifact.Artifact{}, s.kit.explain(ctx, err)
 	}
-	if s.err != nil {
-		return artifact.Artifact{}, s.lost(s.err)
-	}
-	a, err := s.output.artifact(s.resp)
+	a, err := s.output.artifact(resp)
 	if err != nil {
 		return artifact.Artifact{}, err
 	}

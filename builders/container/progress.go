@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/moby/buildkit/client"
-	"github.com/moby/buildkit/client/llb"
 	"github.com/opencontainers/go-digest"
 
 	"github.com/ingot-build/ingot/internal/event"
@@ -38,23 +37,24 @@ func newProgress(log event.Log) *progress {
 	return &progress{log: log, known: map[digest.Digest]*vertex{}, changed: make(chan struct{})}
 }
 
-// expect returns the vertices of a definition that were not asked for before.
-func (p *progress) expect(def *llb.Definition) ([]digest.Digest, error) {
-	all, err := vertices(def)
-	if err != nil {
-		return nil, err
-	}
+// expect returns those of the vertices that were not asked for before.
+func (p *progress) expect(all []digest.Digest) []digest.Digest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var fresh []digest.Digest
 	for _, d := range all {
 		if p.known[d] == nil {
-			p.known[d] = &vertex{}
+			v := &vertex{}
+			p.known[d], p.known[uncached(d)] = v, v
 			fresh = append(fresh, d)
 		}
 	}
-	return fresh, nil
+	return fresh
 }
+
+// uncached is what BuildKit may call a vertex that must not be taken from the
+// cache.
+func uncached(d digest.Digest) digest.Digest { return digest.FromString(d.String() + "-ignorecache") }
 
 // forget makes vertices unknown again: they will be asked for again.
 func (p *progress) forget(list []digest.Digest) {
@@ -62,6 +62,7 @@ func (p *progress) forget(list []digest.Digest) {
 	defer p.mu.Unlock()
 	for _, d := range list {
 		delete(p.known, d)
+		delete(p.known, uncached(d))
 	}
 }
 

@@ -26,9 +26,9 @@ import (
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
-// buildSession is one image being made: one build of BuildKit that is open as
-// long as the session is. Each step extends the state and has it solved in
-// that build, which keeps the results so far; sealing ends it with the last.
+// buildSession is one image being made. Each step extends the state and has it
+// solved in one build of BuildKit, which keeps the results so far; sealing
+// ends it with the last.
 type buildSession struct {
 	opts *options
 	host builders.Host
@@ -36,27 +36,22 @@ type buildSession struct {
 	env  builders.Env
 	kit  *kit
 
-	files    *folders  // of this host, for uploads
-	secrets  *vault    // that commands are given
-	progress *progress // of the build's vertices
-	output   output    // what becomes of the result
-	out      client.SolveOpt
-
-	config   dockerspec.DockerOCIImage
-	state    llb.State
-	history  []string          // what made each layer on top of the base's
+	files    *folders          // of this host, for uploads
+	secrets  *vault            // that commands are given
 	commands map[string]string // what people see of a command, by commandKey
-	ref      gateway.Reference
-	force    bool // take nothing from a cache
-	last     builders.StepResult
-	digest   string // of the sealed image
+	progress *progress         // of the build's vertices
+	output   output            // what becomes of the result
+	solveOpt client.SolveOpt
+	build    *build // nil before the first and after a failure
 
-	gw     gateway.Client
-	finish chan *gateway.Result // ends the build with a result
-	done   chan struct{}        // closed when the build has ended, as below
-	resp   *client.SolveResponse
-	err    error
-	cancel context.CancelFunc
+	config  dockerspec.DockerOCIImage
+	state   llb.State
+	history []string          // what made each layer on top of the base's
+	ref     gateway.Reference // of the state solved last, in build
+	solved  *llb.Definition   // of it
+	force   bool              // take nothing from a cache
+	last    builders.StepResult
+	digest  string // of the sealed image
 
 	closing  sync.Once
 	closeErr error
@@ -69,10 +64,8 @@ const scratch = "0"
 func newSession(b *builder, base builders.Base, env builders.Env, k *kit) *buildSession {
 	return &buildSession{
 		opts: b.opts, host: b.host, base: base, env: env, kit: k,
-		files: newFolders(uuid.NewString()), secrets: &vault{}, progress: newProgress(env.Log),
-		commands: map[string]string{},
-		finish:   make(chan *gateway.Result, 1), done: make(chan struct{}),
-		cancel: func() {},
+		files: newFolders(uuid.NewString()), secrets: &vault{}, commands: map[string]string{},
+		progress: newProgress(env.Log),
 	}
 }
 
@@ -103,7 +96,8 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 	if s.opts.Privileged {
 		opt.AllowedEntitlements = []string{"security.insecure"}
 	}
-	if err := s.open(ctx, opt); err != nil {
+	s.solveOpt = opt
+	if err := s.reopen(ctx); err != nil {
 		return err
 	}
 	if err := s.checkPlatform(); err != nil {
@@ -112,38 +106,31 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 	return s.load(ctx, from)
 }
 
-// open starts the build, and returns when BuildKit is ready to solve.
-func (s *buildSession) open(ctx context.Context, opt client.SolveOpt) error {
-	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.cancel = cancel
-	ready := make(chan gateway.Client, 1)
-	status := make(chan *client.SolveStatus)
-	go s.progress.follow(status)
-	go func() {
-		defer close(s.done)
-		s.resp, s.err = s.kit.Build(running, opt, "", func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {
-			ready <- gw
-			select {
-			case res := <-s.finish:
-				return res, nil
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		}, status)
-	}()
-	select {
-	case s.gw = <-ready:
+// reopen opens a build where there is none. After a failure the one before is
+// of no use: BuildKit answers an op that failed in it with the same error.
+func (s *buildSession) reopen(ctx context.Context) (err error) {
+	if s.build != nil {
 		return nil
-	case <-s.done:
-		return s.explain(ctx, s.err)
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	if s.force && s.solved != nil {
+		// What ran in the build before is taken from the cache now.
+		for d, md := range s.solved.Metadata {
+			md.IgnoreCache = false
+			s.solved.Metadata[d] = md
+		}
+		done, err := llb.NewDefinitionOp(s.solved.ToPB())
+		if err != nil {
+			return err
+		}
+		s.state = s.state.WithOutput(done.Output())
+	}
+	s.build, err = s.kit.open(ctx, s.solveOpt, s.progress)
+	return err
 }
 
 func (s *buildSession) checkPlatform() error {
 	var can []string
-	for _, w := range s.gw.BuildOpts().Workers {
+	for _, w := range s.build.BuildOpts().Workers {
 		if platforms.Any(w.Platforms...).Match(s.opts.platform) {
 			return nil
 		}
@@ -156,9 +143,9 @@ func (s *buildSession) checkPlatform() error {
 }
 
 func (s *buildSession) load(ctx context.Context, from origin) error {
-	state, config, err := from.state(ctx, s.gw)
+	state, config, err := from.state(ctx, s.build)
 	if err != nil {
-		return s.explain(ctx, err)
+		return s.kit.explain(ctx, err)
 	}
 	if err := json.Unmarshal(config, &s.config); err != nil {
 		return fmt.Errorf("configuration of %s: %w", s.base.Name, err)
@@ -202,6 +189,9 @@ func (s *buildSession) LastStep() builders.StepResult { return s.last }
 func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error) {
 	ops, err := op.Settle(step.Ops)
 	if err != nil {
+		return err
+	}
+	if err := s.reopen(ctx); err != nil {
 		return err
 	}
 	s.last = builders.StepResult{}
@@ -280,13 +270,8 @@ func pause(ctx context.Context, p *op.Pause) error {
 // Close ends the build, which ends whatever it runs.
 func (s *buildSession) Close(ctx context.Context) error {
 	s.closing.Do(func() {
-		s.cancel()
-		if s.gw != nil {
-			select {
-			case <-s.done:
-			case <-ctx.Done():
-				s.closeErr = ctx.Err()
-			}
+		if s.build != nil {
+			s.build.end(ctx)
 		}
 		if s.output != nil {
 			s.closeErr = errors.Join(s.closeErr, s.output.abandon())

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	gatewaypb "github.com/moby/buildkit/frontend/gateway/pb"
 	solvererrors "github.com/moby/buildkit/solver/errdefs"
-	"github.com/moby/buildkit/solver/pb"
 	"github.com/moby/buildkit/util/grpcerrors"
 	"github.com/opencontainers/go-digest"
 	"google.golang.org/grpc/codes"
@@ -21,14 +21,11 @@ import (
 // solve has BuildKit make the state. It reports how many vertices were new
 // and whether all of them were cached.
 func (s *buildSession) solve(ctx context.Context) (cached bool, n int, err error) {
-	def, err := s.state.Marshal(ctx, llb.Platform(s.opts.platform))
+	def, err := s.state.Marshal(ctx, llb.Platform(s.opts.platform), llb.LocalUniqueID(s.files.unique))
 	if err != nil {
 		return false, 0, err
 	}
-	fresh, err := s.progress.expect(def)
-	if err != nil {
-		return false, 0, err
-	}
+	fresh := s.progress.expect(vertices(def))
 	if len(fresh) == 0 && s.ref != nil {
 		return true, 0, nil
 	}
@@ -36,73 +33,56 @@ func (s *buildSession) solve(ctx context.Context) (cached bool, n int, err error
 	for _, c := range s.opts.cacheFrom {
 		imports = append(imports, gateway.CacheOptionsEntry{Type: c.Type, Attrs: c.Attrs})
 	}
-	res, err := s.gw.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: true, CacheImports: imports})
+	res, err := s.build.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: true, CacheImports: imports})
 	s.progress.settle(ctx, fresh, err != nil)
 	if err != nil {
-		s.progress.forget(fresh)
-		return false, 0, s.explain(ctx, err)
+		return false, 0, s.failed(ctx, fresh, err)
 	}
 	if s.ref, err = res.SingleRef(); err != nil {
 		return false, 0, err
 	}
+	s.solved = def
 	return s.progress.cached(fresh), len(fresh), nil
 }
 
-// vertices returns the digests of the ops of a definition that do something;
-// sources only load what is there.
-func vertices(def *llb.Definition) ([]digest.Digest, error) {
-	var list []digest.Digest
-	for _, dt := range def.Def {
-		var o pb.Op
-		if err := o.UnmarshalVT(dt); err != nil {
-			return nil, err
-		}
-		if o.GetExec() == nil && o.GetFile() == nil {
-			continue
-		}
-		list = append(list, vertexDigest(digest.FromBytes(dt), def))
+// failed ends the build in which a solve has failed.
+func (s *buildSession) failed(ctx context.Context, fresh []digest.Digest, err error) error {
+	s.progress.forget(fresh)
+	if s.build.ended() {
+		err = s.build.err
 	}
-	return list, nil
+	s.build.end(context.WithoutCancel(ctx))
+	s.build, s.ref = nil, nil
+	var exit *gatewaypb.ExitError
+	if ctx.Err() == nil && errors.As(err, &exit) && exit.ExitCode < gatewaypb.UnknownExitStatus {
+		return s.exitError(err, int(exit.ExitCode))
+	}
+	return s.kit.explain(ctx, err)
 }
 
-// vertexDigest is what BuildKit calls an op: one that must not be taken from
-// the cache has a name of its own.
-func vertexDigest(d digest.Digest, def *llb.Definition) digest.Digest {
-	if def.Metadata[d].IgnoreCache {
-		return digest.FromString(fmt.Sprintf("%s-ignorecache", d))
+// vertices returns the digests of the ops that make layers. Others load what
+// is there, or make what a command is given.
+func vertices(def *llb.Definition) []digest.Digest {
+	var list []digest.Digest
+	for _, dt := range def.Def {
+		if d := digest.FromBytes(dt); def.Metadata[d].Description[layerMark] != "" {
+			list = append(list, d)
+		}
 	}
-	return d
+	return list
 }
 
 // explain turns an error of BuildKit into one for people.
-func (s *buildSession) explain(ctx context.Context, err error) error {
-	if err == nil {
+func (k *kit) explain(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if ctx.Err() != nil {
+	case ctx.Err() != nil:
 		return ctx.Err()
-	}
-	var exit *gatewaypb.ExitError
-	if errors.As(err, &exit) && exit.ExitCode < gatewaypb.UnknownExitStatus {
-		return s.exitError(err, int(exit.ExitCode))
-	}
-	select {
-	case <-s.done:
-		return s.lost(s.err)
-	default:
-	}
-	if grpcerrors.Code(err) == codes.Unavailable {
-		return s.lost(err)
+	case grpcerrors.Code(err) == codes.Unavailable, errors.Is(err, io.EOF):
+		return builders.WithHint(fmt.Errorf("%s went away: %w", k.name, builders.ErrConnectionLost), k.hint)
 	}
 	return errors.New(plain(err))
-}
-
-// lost is the error for a daemon that went away.
-func (s *buildSession) lost(err error) error {
-	if err != nil && grpcerrors.Code(err) != codes.Unavailable && !strings.Contains(err.Error(), "EOF") {
-		return errors.New(plain(err))
-	}
-	return builders.WithHint(fmt.Errorf("%s went away: %w", s.kit.name, builders.ErrConnectionLost), s.kit.hint)
 }
 
 func (s *buildSession) exitError(err error, code int) error {
