@@ -160,25 +160,8 @@ func (x *decoding) body(s *Schema, l level, dst reflect.Value) {
 
 // part adds the arguments and blocks of one body.
 func (x *decoding) part(s *Schema, l level, p Part, args map[string]argument, blocks map[string][]Block, ctxs map[*hcl.Block]*hcl.EvalContext) {
-	bs := &hcl.BodySchema{}
-	isJSON := json.IsJSONBody(p.Body)
-	for _, f := range s.Fields {
-		if slices.Contains(p.Ignore, f.Name) {
-			continue
-		}
-		if f.Block {
-			bs.Blocks = append(bs.Blocks, hcl.BlockHeaderSchema{Type: f.Name})
-		}
-		if !f.Block || !isJSON {
-			bs.Attributes = append(bs.Attributes, hcl.AttributeSchema{Name: f.Name})
-		}
-	}
-	headers := bs.Blocks
-	if !x.in.Partial {
-		bs.Blocks = append(slices.Clone(headers), hcl.BlockHeaderSchema{Type: "dynamic", LabelNames: []string{"type"}})
-		allowed := append(attributeNames(bs.Attributes), p.Ignore...)
-		x.diags = append(x.diags, unknownNames(p.Body, allowed, headerNames(bs.Blocks), l.what)...)
-	}
+	bs, diags := x.present(s, l.what, p)
+	x.diags = append(x.diags, diags...)
 	for name, at := range ignored(p) {
 		x.result.Options[join(l.path, name)] = at
 	}
@@ -192,7 +175,7 @@ func (x *decoding) part(s *Schema, l level, p Part, args map[string]argument, bl
 		}
 		args[name] = argument{a.Expr, p.Context, a.NameRange}
 	}
-	expanded, diags := Expand(c.Blocks, headers, func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
+	expanded, diags := Expand(c.Blocks, s.headers, func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
 		return x.in.Eval(e, child(p.Context, vars))
 	})
 	x.diags = append(x.diags, diags...)
@@ -200,6 +183,49 @@ func (x *decoding) part(s *Schema, l level, p Part, args map[string]argument, bl
 		blocks[b.Type] = append(blocks[b.Type], b)
 		ctxs[b.Block] = child(p.Context, b.Vars)
 	}
+}
+
+// present returns the schema of what a body has, and errors for what it has
+// and s does not.
+func (x *decoding) present(s *Schema, what string, p Part) (*hcl.BodySchema, hcl.Diagnostics) {
+	bs := &hcl.BodySchema{}
+	dynamic := hcl.BlockHeaderSchema{Type: "dynamic", LabelNames: []string{"type"}}
+	strange := true // until the names were looked at
+	if b, ok := p.Body.(*hclsyntax.Body); ok {
+		strange = false
+		for name := range b.Attributes {
+			switch {
+			case slices.Contains(p.Ignore, name):
+			case s.Field(name) != nil:
+				bs.Attributes = append(bs.Attributes, hcl.AttributeSchema{Name: name})
+			default:
+				strange = true
+			}
+		}
+		for _, block := range b.Blocks {
+			switch f := s.Field(block.Type); {
+			case f != nil && f.Block:
+				bs.Blocks = append(bs.Blocks, hcl.BlockHeaderSchema{Type: f.Name})
+			case block.Type != dynamic.Type:
+				strange = true
+			case !x.in.Partial:
+				bs.Blocks = append(bs.Blocks, dynamic)
+			}
+		}
+	} else {
+		isJSON := json.IsJSONBody(p.Body)
+		for _, f := range s.Fields {
+			if !slices.Contains(p.Ignore, f.Name) && !(f.Block && isJSON) {
+				bs.Attributes = append(bs.Attributes, hcl.AttributeSchema{Name: f.Name})
+			}
+		}
+		bs.Blocks = append(slices.Clone(s.headers), dynamic)
+	}
+	if !strange || x.in.Partial {
+		return bs, nil
+	}
+	allowed := append(attributeNames(s.attrs), p.Ignore...)
+	return bs, unknownNames(p.Body, allowed, append(headerNames(s.headers), dynamic.Type), what)
 }
 
 // ignored returns the places of the arguments that are someone else's.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/ingot-build/ingot/internal/secret"
@@ -19,7 +20,10 @@ type Schema struct {
 	Type   reflect.Type
 	Fields []*Field // in the struct's order, embedded structs flattened
 
-	byName map[string]*Field
+	byName  map[string]*Field
+	names   []string // sorted
+	attrs   []hcl.AttributeSchema
+	headers []hcl.BlockHeaderSchema
 }
 
 // Field is one option.
@@ -45,6 +49,13 @@ func schemaOf(t reflect.Type) *Schema {
 	}
 	s := &Schema{Type: t, byName: map[string]*Field{}}
 	s.add(t, nil)
+	s.names = slices.Sorted(maps.Keys(s.byName))
+	for _, f := range s.Fields {
+		s.attrs = append(s.attrs, hcl.AttributeSchema{Name: f.Name})
+		if f.Block {
+			s.headers = append(s.headers, hcl.BlockHeaderSchema{Type: f.Name})
+		}
+	}
 	return s
 }
 
@@ -93,7 +104,7 @@ func structIn(t reflect.Type) reflect.Type {
 func (s *Schema) Field(name string) *Field { return s.byName[name] }
 
 // Names returns the names of the options, sorted.
-func (s *Schema) Names() []string { return slices.Sorted(maps.Keys(s.byName)) }
+func (s *Schema) Names() []string { return s.names }
 
 // Nearest returns the name of names that name is most likely a slip of, or "".
 func Nearest(name string, names []string) string {

@@ -48,52 +48,102 @@ type decodeInput struct {
 	withBuild bool // build.* may be used
 }
 
-// decode decodes for a scope. Keyed values are digested also while the real
-// ones are decoded, so that both forms tell the same inputs.
+// decode decodes for a scope.
 func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	t := sc.Source.t
-	r := &recorder{scope: sc, t: t, vars: map[string]bool{}, options: map[string]string{}}
+	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}}
+	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
 	d := &Decoded{Marked: r.marked, places: places}
-	if sc.Form == Real && r.marked && !diags.HasErrors() {
-		sc.Form = Keyed
-		r = &recorder{scope: sc, t: t, vars: r.vars, options: map[string]string{}}
+	if r.nested && !diags.HasErrors() {
+		// Keyed values in dynamic blocks come of the keyed for_each.
+		r.engine.scope.Form = Keyed
+		r = &recorder{engine: r.engine, vars: r.vars, options: map[string]string{}}
 		t.decoder.Decode(r.input(in), reflect.New(reflect.TypeOf(dst).Elem()).Interface())
 	}
 	d.Inputs = r.inputs()
+	if len(diags) == 0 {
+		return d, nil
+	}
 	return d, t.finish(diags)
 }
 
 // recorder evaluates the options of one decoding and notes what they were
-// made of.
+// made of. Where the real values are decoded it digests the keyed ones all
+// the same, so that both forms tell the same inputs.
 type recorder struct {
-	scope   Scope
-	t       *Template
+	engine  *engine
 	marked  bool
+	nested  bool // something marked is in a dynamic block
 	vars    map[string]bool
 	around  []iteration
 	options map[string]string // digest by path
+
+	keyed map[*hcl.EvalContext]*hcl.EvalContext // keyed contexts, by the real ones
+	at    *hcl.EvalContext                      // where eval was called last
+	marks cty.ValueMarks                        // of what it returned
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
-	out := component.Input{What: in.what, Range: in.at, Set: in.set, Lenient: r.scope.Form == Keyed, Eval: r.eval, Value: r.value}
+	sc := r.engine.scope
+	out := component.Input{What: in.what, Range: in.at, Set: in.set, Lenient: sc.Form == Keyed, Eval: r.eval, Value: r.value}
+	r.keyed = map[*hcl.EvalContext]*hcl.EvalContext{}
 	for _, b := range in.bodies {
 		r.around = append(r.around, b.around...)
-		out.Parts = append(out.Parts, component.Part{Body: b.body, Ignore: b.ignore,
-			Context: r.t.context(r.scope.Form, r.scope.Source, in.withBuild, b.around)})
+		ctx := r.engine.t.context(sc.Form, sc.Source, in.withBuild, b.around)
+		if sc.Form == Real {
+			r.keyed[ctx] = r.engine.t.context(Keyed, sc.Source, in.withBuild, b.around)
+		}
+		out.Parts = append(out.Parts, component.Part{Body: b.body, Ignore: b.ignore, Context: ctx})
 	}
 	return out
 }
 
 func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	r.t.addUses(r.vars, expr, r.around)
-	v, diags := r.t.eval(r.scope.Form, expr, ctx)
-	r.note(marksOf(v))
+	r.engine.t.addUses(r.vars, expr, r.around)
+	v, diags := r.engine.t.eval(r.engine.scope.Form, expr, ctx)
+	r.at, r.marks = ctx, marksOf(v)
+	r.marked = r.marked || differs(r.marks)
 	return v, diags
 }
 
-func (r *recorder) note(marks cty.ValueMarks) {
-	r.marked = r.marked || has(marks, sensitive) || has(marks, volatile)
+// differs reports whether a value with these marks may have another keyed form.
+func differs(marks cty.ValueMarks) bool { return has(marks, sensitive) || has(marks, volatile) }
+
+// value renders the Go templates in an option, notes its digest and puts in
+// the values of tokens.
+func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagnostics) {
+	real := r.engine.scope.Form == Real
+	rendered, marks, diags := r.render(o, v)
+	if diags.HasErrors() && real {
+		return cty.DynamicVal, diags
+	}
+	r.marked = r.marked || differs(marks)
+	if real && (differs(r.marks) || differs(marks)) {
+		r.digestKeyed(o)
+	} else if d := digest(rendered); d != "" {
+		r.options[o.Path] = d
+	}
+	if values := r.engine.scope.Values; values != nil {
+		rendered = bind(rendered, values)
+	}
+	return rendered, nil
+}
+
+// digestKeyed notes the digest of an option's keyed value.
+func (r *recorder) digestKeyed(o component.Option) {
+	ctx := r.keyed[r.at]
+	if ctx == nil {
+		r.nested = true
+		return
+	}
+	v, _ := r.engine.t.eval(Keyed, o.Expr, ctx)
+	r.engine.scope.Form = Keyed
+	v, _, _ = r.render(o, v)
+	r.engine.scope.Form = Real
+	if d := digest(v); d != "" {
+		r.options[o.Path] = d
+	}
 }
 
 // addUses adds the names of the variables that expr depends on: directly,
@@ -113,38 +163,10 @@ func (t *Template) addUses(uses map[string]bool, expr hcl.Expression, around []i
 	}
 }
 
-// value renders the Go templates in an option, notes its digest and puts in
-// the values of tokens.
-func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagnostics) {
-	switch {
-	case !contains(v, isGoTemplate):
-	case o.Field.Template == "late":
-		// What it shows of time and variables when it is rendered.
-		r.marked = r.marked || contains(v, markedCall.MatchString)
-	case o.Field.Template == "":
-		rendered, diags := r.render(o, v)
-		if diags.HasErrors() {
-			if r.scope.Form == Real {
-				return cty.DynamicVal, diags
-			}
-			rendered = v
-		}
-		v = rendered
-		r.note(marksOf(v))
-	}
-	if d := digest(v); d != "" {
-		r.options[o.Path] = d
-	}
-	if r.scope.Values != nil {
-		v = bind(v, r.scope.Values)
-	}
-	return v, nil
-}
-
 func (r *recorder) inputs() []artifact.Input {
 	var out []artifact.Input
 	for _, name := range slices.Sorted(maps.Keys(r.vars)) {
-		if v := r.t.vars[name]; v != nil {
+		if v := r.engine.t.vars[name]; v != nil {
 			out = append(out, artifact.Input{Kind: "variable", Name: "var." + name, Digest: v.digest})
 		}
 	}
@@ -153,9 +175,6 @@ func (r *recorder) inputs() []artifact.Input {
 	}
 	return out
 }
-
-// contains reports whether a text in v is such a one.
-func contains(v cty.Value, is func(string) bool) bool { return slices.ContainsFunc(leaves(v), is) }
 
 // mapTexts returns v with each text replaced, and marked with what do returns.
 func mapTexts(v cty.Value, do func(string) (string, cty.ValueMarks, error)) (cty.Value, error) {

@@ -62,6 +62,20 @@ func tooDeep(tokens hclsyntax.Tokens) hcl.Diagnostics {
 	return nil
 }
 
+// maybeDeep reports whether src has so many brackets and operators that the
+// stack could overflow if all of them nested. Few templates have, and the
+// others need not be looked at twice.
+func maybeDeep(src []byte) bool {
+	n := 0
+	for _, c := range src {
+		switch c {
+		case '[', '(', '{', '!', '-', '+', '*', '/', '%', '?', '&', '|', '=', '<', '>', '.':
+			n++
+		}
+	}
+	return n > 20*deepest
+}
+
 // guardJSON does the same for JSON, and for the templates in its strings.
 func guardJSON(name string, src []byte) hcl.Diagnostics {
 	if at := jsonDepth(src); at >= 0 {

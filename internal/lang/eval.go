@@ -35,10 +35,14 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	if diags.HasErrors() {
 		return cty.DynamicVal, t.explain(expr, ctx, diags)
 	}
+	marks := marksOf(v)
+	if len(marks) == 0 {
+		return v, diags
+	}
 	if ds := checkLate(expr, v); ds.HasErrors() {
 		return cty.DynamicVal, append(diags, ds...)
 	}
-	if has(marksOf(v), sensitive) {
+	if has(marks, sensitive) {
 		t.addDerived(expr, ctx)
 	}
 	return v, diags
@@ -77,12 +81,19 @@ func (t *Template) source(r hcl.Range) string {
 	return string(r.SliceBytes(f.Bytes))
 }
 
+// marksOf returns the marks of v and of all that is in it.
 func marksOf(v cty.Value) cty.ValueMarks {
-	if !v.ContainsMarked() {
-		return nil
-	}
-	_, marks := v.UnmarkDeep()
-	return marks
+	var out cty.ValueMarks
+	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		if v.IsMarked() {
+			if out == nil {
+				out = cty.ValueMarks{}
+			}
+			maps.Copy(out, v.Marks())
+		}
+		return true, nil
+	})
+	return out
 }
 
 func has(marks cty.ValueMarks, m any) bool {
@@ -114,9 +125,9 @@ func constant(v cty.Value, text string) cty.Value {
 
 // leaves returns the texts and numbers in v.
 func leaves(v cty.Value) []string {
-	v, _ = v.UnmarkDeep()
 	var out []string
 	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		v, _ = v.Unmark()
 		if v.IsNull() || !v.IsKnown() {
 			return false, nil
 		}
@@ -134,9 +145,6 @@ func leaves(v cty.Value) []string {
 // checkLate is an error where something consumed a token instead of passing
 // it on.
 func checkLate(expr hcl.Expression, v cty.Value) hcl.Diagnostics {
-	if !v.ContainsMarked() {
-		return nil
-	}
 	plain, paths := v.UnmarkDeepWithPaths()
 	lost := map[string]bool{}
 	for _, p := range paths {

@@ -48,6 +48,8 @@ type Template struct {
 	values  map[string]*value // locals and data, by address
 	sources map[string]*sourceBlock
 	root    [2]*hcl.EvalContext // by Form
+	fields  map[string]string   // of Go templates: tokens
+	engines sync.Pool           // of *engine
 	texts   [][]byte            // the template's files
 	derived sync.Map            // texts made of sensitive values that were looked at
 }
@@ -72,7 +74,7 @@ const (
 // beside errors; values that could not be made are left out of it.
 func Load(o Options) (*Template, hcl.Diagnostics) {
 	t := &Template{Path: o.Path, Files: map[string]*hcl.File{}, options: o, vars: map[string]*Variable{},
-		values: map[string]*value{}, sources: map[string]*sourceBlock{}}
+		values: map[string]*value{}, sources: map[string]*sourceBlock{}, fields: lateFields()}
 	blocks, diags := t.read()
 	if t.Dir == "" {
 		return nil, diags

@@ -123,7 +123,7 @@ func TestRawValues(t *testing.T) {
 		"wrong list":         {`type = list(string)`, `[`, `error: Its value from -var is not an expression of type list of string:`},
 		"a call":             {`type = list(string)`, `[file("x")]`, `error: Its value from -var is not an expression of type list of string:`},
 		"not of the type":    {`type = list(string)`, `{ a = 1 }`, `error: It needs a value of type list(string)`},
-		"nested too deep":    {`type = list(string)`, strings.Repeat("[", 5000), `error: Its value from -var`},
+		"nested too deep":    {`type = list(string)`, strings.Repeat("[", 30_000), `error: Its value from -var`},
 		"not UTF-8":          {`type = list(string)`, "\xff", `error: Its value from -var`},
 		"null for any other": {`type = list(string)`, `null`, `null`},
 	} {
@@ -171,7 +171,7 @@ func TestGivenErrors(t *testing.T) {
 func TestUnreadable(t *testing.T) {
 	t.Parallel()
 	deep := func(open, end string) string {
-		return "locals {\n a = " + strings.Repeat(open, 20_000) + "1" + strings.Repeat(end, 20_000) + "\n}"
+		return "locals {\n a = " + strings.Repeat(open, 30_000) + "1" + strings.Repeat(end, 30_000) + "\n}"
 	}
 	for name, tc := range map[string]struct{ path, name, content, want string }{
 		"no folder":       {"nothing", "a", "", "Error: Can't read "},
@@ -185,12 +185,12 @@ func TestUnreadable(t *testing.T) {
 		"sums":            {"", "a.pkr.hcl", deep("1+", ""), "Error: Nested too deep"},
 		"conditions":      {"", "a.pkr.hcl", deep("a?b:", ""), "Error: Nested too deep"},
 		"templates":       {"", "a.pkr.hcl", deep(`"${`, `}"`), "Error: Nested too deep"},
-		"directives":      {"", "a.pkr.hcl", `locals { a = "` + strings.Repeat("%{if true}", 20_000) + `"`, "Error: Nested too deep"},
-		"indexes":         {"", "a.pkr.hcl", "locals {\n a = b" + strings.Repeat("[x]", 20_000) + "\n}", "Error: Nested too deep"},
-		"attributes":      {"", "a.pkr.hcl", "locals {\n a = b" + strings.Repeat(".x", 20_000) + "\n}", "Error: Nested too deep"},
-		"blocks":          {"", "a.pkr.hcl", strings.Repeat("a {\n", 20_000), "Error: Nested too deep"},
-		"JSON":            {"", "a.pkr.json", strings.Repeat(`{"a":`, 20_000), "Error: Nested too deep"},
-		"JSON's template": {"", "a.pkr.json", `{"locals": {"a": "` + strings.Repeat("${[", 20_000) + `"}}`, "Error: Nested too deep"},
+		"directives":      {"", "a.pkr.hcl", `locals { a = "` + strings.Repeat("%{if true}", 30_000) + `"`, "Error: Nested too deep"},
+		"indexes":         {"", "a.pkr.hcl", "locals {\n a = b" + strings.Repeat("[x]", 30_000) + "\n}", "Error: Nested too deep"},
+		"attributes":      {"", "a.pkr.hcl", "locals {\n a = b" + strings.Repeat(".x", 30_000) + "\n}", "Error: Nested too deep"},
+		"blocks":          {"", "a.pkr.hcl", strings.Repeat("a {\n", 30_000), "Error: Nested too deep"},
+		"JSON":            {"", "a.pkr.json", strings.Repeat(`{"a":`, 30_000), "Error: Nested too deep"},
+		"JSON's template": {"", "a.pkr.json", `{"locals": {"a": "` + strings.Repeat("${[", 30_000) + `"}}`, "Error: Nested too deep"},
 		"broken JSON":     {"", "a.pkr.json", `{"locals": `, "a.pkr.json line 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

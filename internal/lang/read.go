@@ -168,6 +168,9 @@ func guard(name string, src []byte) hcl.Diagnostics {
 	if strings.HasSuffix(name, ".json") {
 		return guardJSON(name, src)
 	}
+	if !maybeDeep(src) {
+		return nil
+	}
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
 	return tooDeep(tokens)
 }

@@ -3,8 +3,10 @@ package lang
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -30,7 +32,8 @@ var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|bui
 // Render renders the Go template in text. Data are its fields, beside those
 // that are known only while the build runs.
 func (sc Scope) Render(text string, data map[string]string) (string, error) {
-	e := &engine{scope: sc, t: sc.Source.t}
+	e := sc.engine()
+	defer e.free()
 	out, err := e.run(text, data)
 	if err != nil {
 		return "", err
@@ -38,41 +41,74 @@ func (sc Scope) Render(text string, data map[string]string) (string, error) {
 	return sc.Values.Text(out), nil
 }
 
-// render renders the Go templates in an option.
-func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, hcl.Diagnostics) {
+// render renders the Go templates in an option, where that is done while
+// decoding, and returns the marks of what they used.
+func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, cty.ValueMarks, hcl.Diagnostics) {
+	if o.Field.Template == "off" {
+		return v, nil, nil
+	}
+	templates := slices.DeleteFunc(leaves(v), func(s string) bool { return !isGoTemplate(s) })
+	if len(templates) == 0 {
+		return v, nil, nil
+	}
+	if o.Field.Template == "late" {
+		if slices.ContainsFunc(templates, markedCall.MatchString) {
+			return v, cty.NewValueMarks(volatile), nil
+		}
+		return v, nil, nil
+	}
+	all := cty.ValueMarks{}
 	out, err := mapTexts(v, func(s string) (string, cty.ValueMarks, error) {
 		if !isGoTemplate(s) {
 			return s, nil, nil
 		}
-		e := &engine{scope: r.scope, t: r.t, marks: cty.ValueMarks{}}
-		out, err := e.run(s, nil)
-		for _, name := range e.vars {
+		out, err := r.engine.run(s, nil)
+		for _, name := range r.engine.vars {
 			r.vars[name] = true
 		}
-		return out, e.marks, err
+		maps.Copy(all, r.engine.marks)
+		return out, r.engine.marks, err
 	})
 	if err != nil {
-		return v, hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Invalid Go template in %q", o.Path), sentence(err.Error()))}
+		return v, nil, hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Invalid Go template in %q", o.Path), sentence(err.Error()))}
 	}
-	return out, nil
+	return out, all, nil
 }
 
-// engine renders one template.
+// engine renders templates. Its functions cost more to set up than a template
+// to render, so that engines are used again.
 type engine struct {
-	scope  Scope
-	t      *Template
+	scope Scope
+	t     *Template
+	base  *template.Template // with the functions
+
+	// Of the last one that was rendered:
 	marks  cty.ValueMarks // of what was used
 	vars   []string       // variables that were used
 	tokens []string       // tokens that were put in
 }
 
+func (sc Scope) engine() *engine {
+	t := sc.Source.t
+	e, ok := t.engines.Get().(*engine)
+	if !ok {
+		e = &engine{t: t}
+		e.base = template.New("").Option("missingkey=error").Funcs(e.funcs())
+	}
+	e.scope = sc
+	return e
+}
+
+func (e *engine) free() { e.t.engines.Put(e) }
+
 func (e *engine) run(text string, data map[string]string) (string, error) {
-	tpl, err := template.New("").Option("missingkey=error").Funcs(e.funcs()).Parse(text)
+	e.marks, e.vars, e.tokens = cty.ValueMarks{}, nil, nil
+	tpl, err := e.base.New("").Parse(text)
 	if err != nil {
 		return "", plainError(err)
 	}
 	var out limited
-	if err := tpl.Execute(&out, e.fields(text, data)); err != nil {
+	if err := tpl.Execute(&out, e.fields(data)); err != nil {
 		return "", plainError(err)
 	}
 	for _, name := range e.tokens {
@@ -121,37 +157,36 @@ func plainError(err error) error {
 	return errors.New(text)
 }
 
-// fieldNames are the fields that stand for tokens, by the token's name.
-func fieldNames() map[string]string {
-	names := map[string]string{"HTTPIP": "PackerHTTPIP", "HTTPPort": "PackerHTTPPort", "SSHPrivateKeyFile": "SSHPrivateKeyFile", "SSHAgentAuth": "SSHAgentAuth"}
-	for _, n := range lateNames() {
-		names[n] = n
-	}
-	return names
-}
-
-func (e *engine) fields(text string, data map[string]string) map[string]string {
+// lateFields are the fields that stand for tokens.
+func lateFields() map[string]string {
 	out := map[string]string{}
-	if strings.Contains(text, ".") {
-		for field, name := range fieldNames() {
-			out[field] = op.Token("build." + name)
-		}
+	for _, n := range lateNames() {
+		out[n] = op.Token("build." + n)
 	}
-	for k, v := range data {
-		out[k] = v
+	out["HTTPIP"], out["HTTPPort"] = op.Token("build.PackerHTTPIP"), op.Token("build.PackerHTTPPort")
+	for _, n := range []string{"SSHPrivateKeyFile", "SSHAgentAuth"} {
+		out[n] = op.Token("build." + n)
 	}
 	return out
 }
 
+func (e *engine) fields(data map[string]string) map[string]string {
+	if len(data) == 0 {
+		return e.t.fields
+	}
+	out := maps.Clone(e.t.fields)
+	maps.Copy(out, data)
+	return out
+}
+
 func (e *engine) funcs() template.FuncMap {
-	s := e.scope.Source
 	dir, version := e.t.Dir, e.t.options.Version
 	no := func(name, why string) func(...any) (string, error) {
 		return func(...any) (string, error) { return "", fmt.Errorf("%s is not supported: %s", name, why) }
 	}
 	useVar := "declare a variable and use that"
 	return template.FuncMap{
-		"build_name": func() string { return s.Name }, "build_type": func() string { return s.Type },
+		"build_name": func() string { return e.scope.Source.Name }, "build_type": func() string { return e.scope.Source.Type },
 		"template_dir": func() string { return dir }, "pwd": os.Getwd, "packer_version": func() string { return version },
 		"timestamp": func() string { return fmt.Sprint(e.now().Unix()) },
 		"isotime":   func(format ...string) string { return isotime(e.now(), strings.Join(format, "")) },
@@ -177,11 +212,7 @@ func (e *engine) funcs() template.FuncMap {
 	}
 }
 
-func (e *engine) mark(m component.Mark) {
-	if e.marks != nil {
-		e.marks[m] = struct{}{}
-	}
-}
+func (e *engine) mark(m component.Mark) { e.marks[m] = struct{}{} }
 
 func (e *engine) now() time.Time {
 	e.mark(volatile)
