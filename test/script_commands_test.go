@@ -3,26 +3,27 @@ package test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ingot-build/ingot/internal/sshtest"
 )
 
 // patience is how long scripts wait for what is sure to come.
 const patience = time.Minute
 
-// skip ends a script that this machine can't run; the reason is listed at the
-// end of the tests.
-func skip(ts *testscript.TestScript, why string) {
-	ts.Value(testingT{}).(testing.TB).Skip("cannot run here: " + why)
+// condition knows [namespaces]: sshd can have a file system of its own.
+func condition(name string) (bool, error) {
+	if name == "namespaces" {
+		return sshtest.Isolated() == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
 }
-
-// testingT is the key of the script's testing.TB.
-type testingT struct{}
 
 // await waits until a file exists: `await FILE`.
 func await(ts *testscript.TestScript, neg bool, args []string) {
@@ -33,6 +34,20 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		_, err := os.Stat(ts.MkAbs(args[0]))
 		return err == nil
 	})
+}
+
+// exits runs a command that is to end with an exit code: `exits CODE COMMAND…`.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	code := "0"
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		code = strings.TrimPrefix(err.Error(), "exit status ")
+	}
+	if code != args[0] {
+		ts.Fatalf("exit code %s, want %s", code, args[0])
+	}
 }
 
 // gone waits until no process has a text on its command line: `gone TEXT`.

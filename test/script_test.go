@@ -80,6 +80,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Setup:               setup,
 		Cmds:                commands,
+		Condition:           condition,
 	})
 }
 
@@ -87,7 +88,9 @@ func setup(env *testscript.Env) error {
 	env.Setenv("PATH", filepath.Dir(ingotBin)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("INGOT_CACHE_DIR", cacheDir)
-	return nil
+	templates, err := filepath.Abs("../templates")
+	env.Setenv("TEMPLATES", templates)
+	return err
 }
 
 // commands are what scripts can do beside testscript's own.
@@ -99,6 +102,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"pull":      pullImage,
 	"absent":    absent,
 	"await":     await,
+	"exits":     exits,
 	"gone":      gone,
 	"jsonlines": jsonLines,
 }
@@ -113,9 +117,6 @@ func startSSHD(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var o sshtest.Options
 	if len(args) == 1 {
-		if err := sshtest.Isolated(); err != nil {
-			skip(ts, err.Error())
-		}
 		o.Tmpfs = args[0]
 	}
 	s, err := sshtest.Start(o)
