@@ -1,5 +1,7 @@
-// Package container makes container images with BuildKit. It is the only
-// package that knows BuildKit.
+// Package container is the builder "docker": it makes container images with
+// BuildKit, without a Docker daemon. Exactly one of image, oci_layout and
+// bootstrap says what an image starts from, exactly one of commit, export_path
+// and discard what becomes of it.
 package container
 
 import (

@@ -97,7 +97,7 @@ type Config struct {
 	// is made, e.g. "type=registry,ref=registry.example.com/cache:web,mode=max".
 	CacheTo []string `hcl:"cache_to,optional"`
 
-	// Communicator may be "docker", which is also the default.
+	// Communicator is "docker", which is also the default.
 	Communicator string `hcl:"communicator,optional"`
 	// DockerPath is Packer's path of the docker program. No program is run
 	// here, so it has no effect.

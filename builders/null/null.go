@@ -1,5 +1,6 @@
 // Package null is the builder of no image: it provisions a machine that is
-// there already, over SSH.
+// there already, over SSH. ssh_host is needed, unless communicator is "none":
+// then there is no machine, and only steps that run on this host are possible.
 package null
 
 import (

@@ -7,7 +7,10 @@ import (
 	"go/token"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 const module = "github.com/ingot-build/ingot/"
@@ -44,7 +47,7 @@ func (c *comments) files(pkg string) ([]*ast.File, error) {
 	return files, nil
 }
 
-// pkg returns the comment of a package, without its "Package name" opening.
+// pkg returns the comment of a package as the text of a page.
 func (c *comments) pkg(pkg string) (string, error) {
 	files, err := c.files(pkg)
 	if err != nil {
@@ -52,7 +55,7 @@ func (c *comments) pkg(pkg string) (string, error) {
 	}
 	for _, f := range files {
 		if f.Doc != nil {
-			return strings.TrimSpace(f.Doc.Text()), nil
+			return intro(strings.TrimSpace(f.Doc.Text())), nil
 		}
 	}
 	return "", fmt.Errorf("%s has no package comment", pkg)
@@ -66,7 +69,7 @@ func (c *comments) field(owner reflect.Type, name string) (string, error) {
 	}
 	for _, f := range files {
 		if text := fieldComment(f, owner.Name(), name); text != "" {
-			return text, nil
+			return ofOption(text, name), nil
 		}
 	}
 	return "", fmt.Errorf("%s.%s has no comment", owner, name)
@@ -93,6 +96,46 @@ func fieldComment(f *ast.File, typ, field string) string {
 		return false
 	})
 	return text
+}
+
+var packageIs = regexp.MustCompile(`^Package \w+ (is [^.]*?:\s+it\s+)?`)
+
+// intro drops what a package comment opens with: "Package shell is the
+// provisioner "shell": it runs scripts" becomes "Runs scripts".
+// A paragraph is one line.
+func intro(doc string) string {
+	paragraphs := strings.Split(capital(packageIs.ReplaceAllString(doc, "")), "\n\n")
+	for i, p := range paragraphs {
+		paragraphs[i] = oneLine(p)
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
+
+// ofOption drops the field's Go name that a comment opens with, so that it
+// reads as one of the option: "Image is the image to start from" becomes "The
+// image to start from".
+func ofOption(doc, field string) string {
+	rest, ok := strings.CutPrefix(doc, field+" ")
+	if !ok {
+		return doc
+	}
+	for _, verb := range []string{"is ", "are "} {
+		rest = strings.TrimPrefix(rest, verb)
+	}
+	return capital(rest)
+}
+
+// capital makes the first letter a capital one, except in a name of an option.
+func capital(s string) string {
+	first, _, _ := strings.Cut(s, " ")
+	if strings.Contains(first, "_") {
+		return s
+	}
+	r, size := utf8.DecodeRuneInString(s)
+	if size == 0 {
+		return s
+	}
+	return string(unicode.ToUpper(r)) + s[size:]
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

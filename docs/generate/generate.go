@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,48 +13,83 @@ import (
 	provisionersall "github.com/ingot-build/ingot/provisioners/all"
 )
 
+// madeBy opens every page.
+const madeBy = "<!-- Made by `make docs` from the config structs. -->\n\n"
+
+// kind is a kind of components, which have a folder of pages.
+type kind struct{ folder, title, block, label string }
+
 // generate returns the text of each page by its name. Root is the module's folder.
 func generate(root string) (map[string]string, error) {
 	g := &generator{comments: comments{root: root}, pages: map[string]string{}}
+	g.index.WriteString(madeBy + "# Reference\n\nThe options of every component. What all of them share is in [templates](../templates.md).\n")
+	g.kind(kind{"builders", "Builders", "source", ` "NAME"`})
 	for _, d := range buildersall.List() {
-		g.page("builders", "source", d.Type, d.New())
+		g.page(d.Type, d.New())
 	}
+	g.kind(kind{"provisioners", "Provisioners", "provisioner", ""})
 	for _, d := range provisionersall.List() {
-		g.page("provisioners", "provisioner", d.Type, d.New())
+		g.page(d.Type, d.New())
 	}
+	g.kind(kind{"post-processors", "Post-processors", "post-processor", ""})
 	for _, d := range postprocessorsall.List() {
-		g.page("post-processors", "post-processor", d.Type, d.New())
+		g.page(d.Type, d.New())
 	}
+	g.pages["README.md"] = g.index.String()
 	return g.pages, g.err
 }
 
 type generator struct {
 	comments comments
+	of       kind
+	index    strings.Builder
 	pages    map[string]string
 	err      error
 }
 
-func (g *generator) page(folder, block, typ string, config any) {
-	var b strings.Builder
-	t := reflect.TypeOf(config).Elem()
-	fmt.Fprintf(&b, "<!-- Made by `make docs` from the config struct. -->\n\n# %s\n\n", typ)
-	if doc := g.packageDoc(t); doc != "" {
-		fmt.Fprintf(&b, "%s\n\n", doc)
-	}
-	label := ""
-	if block == "source" {
-		label = ` "NAME"`
-	}
-	fmt.Fprintf(&b, "```hcl\n%s %q%s {\n  …\n}\n```\n\n## Options\n\n", block, typ, label)
-	g.options(&b, component.SchemaOf(config), reflect.ValueOf(config).Elem(), "")
-	g.pages[folder+"/"+typ+".md"] = b.String()
+// kind begins a section of the index.
+func (g *generator) kind(k kind) {
+	g.of = k
+	fmt.Fprintf(&g.index, "\n## %s\n\n", k.title)
 }
 
-func (g *generator) packageDoc(t reflect.Type) string {
+func (g *generator) page(typ string, config any) {
+	t := reflect.TypeOf(config).Elem()
 	doc, err := g.comments.pkg(t.PkgPath())
 	g.fail(err)
-	return doc
+	schema := component.SchemaOf(config)
+	name := g.of.folder + "/" + typ + ".md"
+	first, _, _ := strings.Cut(oneLine(doc), ". ")
+	fmt.Fprintf(&g.index, "- [%s](%s): %s.\n", typ, name, plain(strings.TrimSuffix(first, ".")))
+
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s# %s\n\n%s\n\n", madeBy, typ, plain(doc))
+	fmt.Fprintf(&b, "```hcl\n%s %q%s {\n%s}\n```\n\n## Options\n\n", g.of.block, typ, g.of.label, body(schema))
+	if slices.ContainsFunc(schema.Fields, inKey) {
+		b.WriteString("Those marked \"in the key\" change what is made, so a change of one builds anew: see [plan and skip](../../plan-and-skip.md).\n\n")
+	}
+	g.options(&b, schema, reflect.ValueOf(config).Elem(), "")
+	g.pages[name] = b.String()
 }
+
+func inKey(f *component.Field) bool { return f.Key == "disk" }
+
+// body shows the options that must be set.
+func body(s *component.Schema) string {
+	var b strings.Builder
+	for _, f := range s.Fields {
+		if f.Required && !f.Block {
+			fmt.Fprintf(&b, "  %s = …\n", f.Name)
+		}
+	}
+	if b.Len() == 0 {
+		return "  …\n"
+	}
+	return b.String()
+}
+
+// plain keeps text from being read as Markdown or HTML.
+func plain(s string) string { return strings.NewReplacer("<", `\<`, "*", `\*`).Replace(s) }
 
 // options writes a list of options; those of blocks follow indented.
 func (g *generator) options(b *strings.Builder, s *component.Schema, defaults reflect.Value, indent string) {
@@ -82,13 +118,13 @@ func (g *generator) option(b *strings.Builder, s *component.Schema, f *component
 	if f.Required {
 		notes = append(notes, "required")
 	}
-	if d := defaultOf(defaults, f); d != "" {
+	if d := defaultOf(defaults, f); d != "" && !strings.Contains(strings.ToLower(doc), "default") {
 		notes = append(notes, "default `"+d+"`")
 	}
-	if f.Key == "disk" {
-		notes = append(notes, "counts in the key")
+	if inKey(f) {
+		notes = append(notes, "in the key")
 	}
-	fmt.Fprintf(b, "%s- `%s` (%s): %s\n", indent, f.Name, strings.Join(notes, ", "), doc)
+	fmt.Fprintf(b, "%s- `%s` (%s): %s\n", indent, f.Name, strings.Join(notes, ", "), plain(doc))
 	if f.Nested != nil {
 		g.options(b, f.Nested, reflect.Value{}, indent+"  ")
 	}
@@ -103,7 +139,9 @@ func (g *generator) fail(err error) {
 // ownerOf returns the struct that declares a field, which may be embedded.
 func ownerOf(t reflect.Type, index []int) reflect.Type {
 	for _, i := range index[:len(index)-1] {
-		t = t.Field(i).Type
+		if t = t.Field(i).Type; t.Kind() == reflect.Pointer {
+			t = t.Elem()
+		}
 	}
 	return t
 }
