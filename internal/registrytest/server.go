@@ -13,6 +13,7 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd" // the login
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory" // the storage
+	"github.com/sirupsen/logrus"
 	"golang.org/x/crypto/bcrypt"
 )
 
@@ -48,7 +49,7 @@ func Start(login bool) (*Server, error) {
 func Handler(dir string, login bool) (http.Handler, error) {
 	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}}
 	config.Catalog.MaxEntries = 1000
-	config.Log.Level = "fatal"
+	logrus.SetLevel(logrus.FatalLevel) // the registry's logger has no other handle
 	if login {
 		hash, err := bcrypt.GenerateFromPassword([]byte(Password), bcrypt.MinCost)
 		if err != nil {
