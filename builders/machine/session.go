@@ -145,12 +145,15 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 	return &builders.ExitError{Command: commandName(o), Code: exit.Code, Signal: exit.Signal}
 }
 
-// commandName is the name of the script, or the command where there is none.
+// commandName is the name of the script, or the command where there is no script.
 func commandName(o *op.Exec) string {
 	for _, f := range o.Inputs {
 		if f.Blob.Name != "" {
 			return f.Blob.Name
 		}
+	}
+	if len(o.Inputs) > 0 {
+		return "inline script" // the path that it has on the machine says nothing to people
 	}
 	return builders.CommandText(o.Argv)
 }

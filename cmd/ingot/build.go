@@ -32,7 +32,7 @@ type buildFlags struct {
 func newBuildCommand() *cobra.Command {
 	var f buildFlags
 	cmd := &cobra.Command{
-		Use:   "build [flags] TEMPLATE",
+		Use:   "build [flags] [TEMPLATE]",
 		Short: "Bake the images of a template and publish them as a version",
 		Long: `Build runs every build of a template that has something to do, in parallel,
 and publishes what they made as one version. A build whose source, steps and
@@ -44,7 +44,7 @@ build is in .ingot/logs.`,
   ingot build -only='docker.*' -var release=1.4 .
   ingot build -force -on-error=ask web.pkr.hcl
   ingot build -registry registry.example.com/images .`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneTemplate,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, templatePath(args)) },
 	}
 	f.add(cmd)
@@ -55,8 +55,8 @@ build is in .ingot/logs.`,
 	fl.BoolVar(&f.timestamp, "timestamp-ui", false, "put the time in front of each line")
 	fl.BoolVar(&f.machineReadable, "machine-readable", false, "print Packer's machine-readable lines")
 	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
-	fl.IntVar(&f.parallel, "parallel-builds", 0, "how many builds run at the same `time`; 0 is all")
-	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "what to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner")
+	fl.IntVar(&f.parallel, "parallel-builds", 0, "run at most `n` builds at the same time; 0 is all at once")
+	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner")
 	values(cmd, "on-error", onErrors)
 	values(cmd, "log-format", []string{"text", "json"})
 	return cmd
@@ -94,7 +94,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	if len(ws.plan.Builds) == 0 {
-		return fmt.Errorf("no builds to run: -only and -except leave none of %s", path)
+		return ws.plan.NothingLeft()
 	}
 	commit := gitCommit(ctx, ws.plan.Template.Dir)
 	if err := ws.plan.Resolve(ctx, engine.History(ws.registry)); err != nil {

@@ -11,7 +11,7 @@ func newPlanCommand() *cobra.Command {
 	var f templateFlags
 	var asJSON, detailed, color bool
 	cmd := &cobra.Command{
-		Use:   "plan [flags] TEMPLATE",
+		Use:   "plan [flags] [TEMPLATE]",
 		Short: "Show what a build would do, and why",
 		Long: `Plan resolves the sources of a template, compares every step with what is
 recorded in the registry, and shows which steps would run and what changed:
@@ -19,7 +19,7 @@ which file, which variable, which base image. It changes nothing.`,
 		Example: `  ingot plan .
   ingot plan -json -var release=1.4 web.pkr.hcl
   ingot plan -detailed-exitcode . || test $? -eq 2   # 2: there is something to do`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneTemplate,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
 			color = colorful(color, out)

@@ -17,7 +17,7 @@ import (
 const (
 	exitError   = 1
 	exitChanges = 2   // plan -detailed-exitcode: there is something to do
-	exitUsage   = 127 // unknown command, as Packer does
+	exitUsage   = 127 // no command or an unknown one, as Packer does
 )
 
 // exitCode is an error that has been reported, with the code to exit with.
@@ -28,6 +28,10 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
 	root := newRootCommand()
+	if len(args) == 0 {
+		_ = root.Help()
+		return exitUsage
+	}
 	root.SetArgs(twoDashes(args))
 	err := root.ExecuteContext(ctx)
 	var code exitCode
@@ -61,30 +65,14 @@ Packer's HCL2 templates, and runs only what has changed.`,
 		Example: `  ingot plan  templates/quickstart     # what would run, and why
   ingot build templates/quickstart     # bake it and publish a version
   ingot registry list                  # what was published`,
+		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return builders.WithHint(err, fmt.Sprintf("`%s --help` lists the flags", cmd.CommandPath()))
-	})
+	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
 	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newRegistryCommand(), newVersionCommand(), newSuperviseCommand())
 	return root
-}
-
-// twoDashes lets flags be written with one dash too, as Packer's are.
-func twoDashes(args []string) []string {
-	out := make([]string, len(args))
-	for i, a := range args {
-		out[i] = a
-		if a == "--" {
-			copy(out[i:], args[i:])
-			break
-		}
-		if len(a) > 2 && a[0] == '-' && a[1] != '-' {
-			out[i] = "-" + a
-		}
-	}
-	return out
 }

@@ -11,18 +11,22 @@ func newValidateCommand() *cobra.Command {
 	var f templateFlags
 	var color bool
 	cmd := &cobra.Command{
-		Use:   "validate [flags] TEMPLATE",
+		Use:   "validate [flags] [TEMPLATE]",
 		Short: "Check a template",
 		Long: `Validate checks a template: its language, every option of every component,
 and whether each builder can do what the provisioners ask. It touches neither
 network nor machine. All errors are shown, with their places.`,
 		Example: `  ingot validate .
   ingot validate -var-file=prod.pkrvars.hcl web.pkr.hcl`,
-		Args: cobra.MaximumNArgs(1),
+		Args: oneTemplate,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
-			if _, err := f.load(templatePath(args), uuid.NewString(), out, colorful(color, out)); err != nil {
+			ws, err := f.load(templatePath(args), uuid.NewString(), out, colorful(color, out))
+			if err != nil {
 				return err
+			}
+			if len(ws.plan.Builds) == 0 {
+				fmt.Fprintf(out, "Warning: %v\n", ws.plan.NothingLeft())
 			}
 			fmt.Fprintln(out, "The configuration is valid.")
 			return nil

@@ -40,6 +40,7 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
+				p.LeftOut = append(p.LeftOut, addr)
 				continue
 			}
 			k := &compiler{components: c, options: o, except: except, spec: spec, src: src}

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/ingot-build/ingot/builders"
@@ -26,20 +25,10 @@ func find[D any](what, name string, at hcl.Range, list []D, typ func(D) string) 
 	}
 	var none D
 	detail := fmt.Sprintf("There is no %s type %q here. There are: %s.", what, name, strings.Join(names, ", "))
-	if near := nearest(name, names); near != "" {
+	if near := component.Nearest(name, names); near != "" {
 		detail = fmt.Sprintf("There is no %s type %q. Did you mean %q?", what, name, near)
 	}
 	return none, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + what + " type", Detail: detail, Subject: &at}
-}
-
-func nearest(name string, names []string) string {
-	best, dist := "", 3
-	for _, n := range names {
-		if d := levenshtein.Distance(name, n, nil); d < dist {
-			best, dist = n, d
-		}
-	}
-	return best
 }
 
 // optionDiag shows an error of a component at the option it is about.

@@ -3,6 +3,8 @@
 package plan
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -27,6 +29,7 @@ type Components struct {
 type Plan struct {
 	Template *lang.Template
 	Builds   []*Build
+	LeftOut  []string // addresses of the builds that -only and -except leave out
 }
 
 // Status says what a build has to do.
@@ -137,6 +140,15 @@ func (b *Build) NewRecord(runID string, a artifact.Artifact, now time.Time) arti
 		rec.Steps = append(rec.Steps, artifact.Step{Name: s.Name, Key: s.Key, Inputs: s.inputs})
 	}
 	return rec
+}
+
+// NothingLeft returns the error of a plan without builds.
+func (p *Plan) NothingLeft() error {
+	if len(p.LeftOut) == 0 {
+		return builders.WithHint(fmt.Errorf("no builds to run: %s has no build block with a source", p.Template.Path),
+			`add one: build { sources = ["TYPE.NAME"] }`)
+	}
+	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(p.LeftOut, ", "))
 }
 
 // Todo reports whether a run would build something.
