@@ -118,3 +118,12 @@ func (s *stand) packerVersion(ctx context.Context) string {
 	}
 	return "against " + strings.TrimSpace(out)
 }
+
+// goBuild builds commands of this module's dependencies into the stand's folder.
+func (s *stand) goBuild(ctx context.Context, packages ...string) error {
+	cmd := group(exec.CommandContext(ctx, "go", append([]string{"build", "-o", s.dir}, packages...)...))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w%s", err, lastLines(out))
+	}
+	return nil
+}

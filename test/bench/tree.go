@@ -34,7 +34,9 @@ func benchTree(ctx context.Context, s *stand) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.say("%s; a TCP connect takes %s", line.kind, seconds(trip))
+	if trip < 2*delay || trip > 3*delay {
+		return nil, fmt.Errorf("the line is not as it should be: a TCP connect takes %s, not %s", trip, 2*delay)
+	}
 	template, err := s.write("tree.pkr.hcl", srv.source("machine")+fmt.Sprintf(`
 build {
   sources = ["source.null.machine"]
