@@ -29,6 +29,7 @@ const (
 	startLock   = "start.lock"
 	superLock   = "supervisor.lock"
 	pidName     = "supervisor.pid"
+	tempName    = "tmp" // the daemon's temporary files
 )
 
 // retry is how often a lock that others hold is asked for again.

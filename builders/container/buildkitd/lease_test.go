@@ -1,6 +1,7 @@
 package buildkitd
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -135,4 +136,28 @@ func TestUseAfterKill(t *testing.T) {
 	if err := l.Release(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// The daemon outlives the temporary folder of who started it.
+func TestOwnTemp(t *testing.T) {
+	dir := folder(t)
+	t.Setenv("TMPDIR", t.TempDir())
+	l, err := Use(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	want := []byte("TMPDIR=" + filepath.Join(dir, tempName) + "\x00")
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(text, []byte(filepath.Join(dir, "root"))) || bytes.Contains(text, []byte(Command)) {
+			continue
+		}
+		if env, err := os.ReadFile(filepath.Join(filepath.Dir(f), "environ")); err != nil || !bytes.Contains(env, want) {
+			t.Errorf("environment of the daemon: %q, %v", env, err)
+		}
+		return
+	}
+	t.Error("no daemon runs")
 }

@@ -110,7 +110,12 @@ func launch(dir string, t tools) (*daemon, error) {
 		notify.Close()
 		return nil, err
 	}
-	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+notify.name,
+	temp, err := emptyTemp(dir)
+	if err != nil {
+		notify.Close()
+		return nil, err
+	}
+	cmd.Env = append(cmd.Environ(), "NOTIFY_SOCKET="+notify.name, "TMPDIR="+temp,
 		"BUILDKIT_STEP_LOG_MAX_SIZE=-1", "BUILDKIT_STEP_LOG_MAX_SPEED=-1") // a step's output is shown whole
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	d := &daemon{cmd: cmd, notify: notify, done: make(chan struct{})}
@@ -129,6 +134,16 @@ func launch(dir string, t tools) (*daemon, error) {
 		return nil, fmt.Errorf("start buildkitd: %w", err)
 	}
 	return d, nil
+}
+
+// emptyTemp makes the daemon's own folder for temporary files: that of whoever
+// started it may be gone before the daemon is.
+func emptyTemp(dir string) (string, error) {
+	temp := filepath.Join(dir, tempName)
+	if err := os.RemoveAll(temp); err != nil {
+		return "", err
+	}
+	return temp, os.Mkdir(temp, 0o700)
 }
 
 func (d *daemon) awaitReady(ctx context.Context) error {
