@@ -12,7 +12,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd" // the login
 	"github.com/distribution/distribution/v3/registry/handlers"
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory" // the storage
+	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem" // the storage
 	"github.com/sirupsen/logrus"
 	"golang.org/x/crypto/bcrypt"
 )
@@ -20,7 +20,7 @@ import (
 // User and Password are the login of registries that ask for one.
 const User, Password = "tester", "let-me-in"
 
-// Server is an OCI registry on loopback that keeps all in memory.
+// Server is an OCI registry on loopback.
 type Server struct {
 	Addr string // "127.0.0.1:PORT"
 
@@ -45,9 +45,9 @@ func Start(login bool) (*Server, error) {
 }
 
 // Handler returns a registry as a handler, for tests that put something in
-// front of it. The login's file is written into dir.
+// front of it. Its content and the login's file are written into dir.
 func Handler(dir string, login bool) (http.Handler, error) {
-	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}}
+	config := &configuration.Configuration{Storage: configuration.Storage{"filesystem": {"rootdirectory": filepath.Join(dir, "content")}}}
 	config.Catalog.MaxEntries = 1000
 	logrus.SetLevel(logrus.FatalLevel) // the registry's logger has no other handle
 	if login {
