@@ -99,6 +99,10 @@ type CacheReporter interface{ LastStep() StepResult }
 // steps after a change run again.
 type Layered interface{ Layered() }
 
+// InPlace is a Builder that makes no image: what its steps do stays where they
+// do it. So only what was done there last counts as done.
+type InPlace interface{ InPlace() }
+
 // Keeper is a Session that can be told to leave the machine and what is on it
 // as they are (-on-error=abort). Close then ends only what is on this host.
 type Keeper interface{ Keep() }

@@ -43,7 +43,7 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 		return nil, component.Errorf("ssh_clear_authorized_keys", "no temporary key was put on this machine, so that there is none to remove")
 	}
 	if c.Communicator == "none" {
-		return machine.Builder(&place{}, nil), nil
+		return inPlace{machine.Builder(&place{}, nil)}, nil
 	}
 	if c.Host == "" {
 		e := component.Errorf("ssh_host", "is missing")
@@ -57,8 +57,13 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 	for _, s := range client.Secrets() {
 		h.Secrets.Add(s)
 	}
-	return machine.Builder(&place{ssh: client}, client), nil
+	return inPlace{machine.Builder(&place{ssh: client}, client)}, nil
 }
+
+// inPlace says that the machine stays as the last build left it.
+type inPlace struct{ builders.Builder }
+
+func (inPlace) InPlace() {}
 
 // parkTime is how long a connection made to look at a machine is kept for the
 // session that usually follows.

@@ -61,6 +61,14 @@ type Record struct {
 	Pending []Pending `json:"pending,omitempty"`
 }
 
+// Done is the key of the last step that was done, "" where that is not known.
+func (r Record) Done() key.Key {
+	if n := len(r.Steps); n > 0 {
+		return r.Steps[n-1].Key
+	}
+	return r.Base.Key
+}
+
 // Pending is a chain of post-processors that stopped at one of them.
 type Pending struct {
 	Name  string   `json:"name"`  // "CHAIN.NUMBER TYPE" of the first one that is left

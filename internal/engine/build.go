@@ -55,7 +55,7 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 		return artifact.Record{}, nil, b.Err
 	}
 	if err := ctx.Err(); err != nil {
-		return artifact.Record{}, nil, errCancelled(err)
+		return artifact.Record{}, nil, cancelledError{err}
 	}
 	b.values = b.Vars()
 	if b.Status == plan.Unchanged {
@@ -87,6 +87,9 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		f.Force()
 	}
 	b.bind()
+	if err := b.forget(ctx); err != nil {
+		return rec, cancelledOr(ctx, err)
+	}
 	for i, s := range b.Steps {
 		if err := b.step(ctx, i, s); err != nil {
 			return rec, cancelledOr(ctx, b.onError(ctx, err))
@@ -102,11 +105,28 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
 	}
 	rec.Pending = pendingOf(b.Post, a)
-	// Recorded also when the run was cancelled meanwhile: the image is good.
-	if err := b.Registry.Record(context.WithoutCancel(ctx), b.Publish.Bucket, rec); err != nil {
+	if err := b.record(ctx, rec); err != nil {
 		return rec, fmt.Errorf("record the artifact: %w", err)
 	}
 	return rec, nil
+}
+
+// record stores a record, also when the run was cancelled meanwhile: the image
+// is good.
+func (b *build) record(ctx context.Context, rec artifact.Record) error {
+	if !b.tainted {
+		rec.Key = b.Slot
+	}
+	return b.Registry.Record(context.WithoutCancel(ctx), b.Publish.Bucket, rec)
+}
+
+// forget takes back what is recorded of a place, before it is changed: what a
+// failed or killed run leaves there is not known.
+func (b *build) forget(ctx context.Context) error {
+	if b.Slot == b.Key || !b.Used || len(b.Steps) == 0 {
+		return nil
+	}
+	return b.Registry.Record(ctx, b.Publish.Bucket, artifact.Record{Build: b.Address, Key: b.Slot, Created: time.Now().UTC(), RunID: b.RunID})
 }
 
 // bind takes the session's values over those that the plan knew.

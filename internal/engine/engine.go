@@ -94,7 +94,9 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
+	stop := r.sayCancelling(ctx)
 	results := r.builds(ctx)
+	stop()
 	var failed []string
 	for _, res := range results {
 		if res.err != nil {
@@ -115,6 +117,20 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
 	return nil
+}
+
+// sayCancelling says so when ctx ends, until stop is called.
+func (r *run) sayCancelling(ctx context.Context) (stop func()) {
+	said := make(chan struct{})
+	cancel := context.AfterFunc(ctx, func() {
+		defer close(said)
+		r.emit(event.Say{Text: fmt.Sprintf("Cancelling build: %v. Cleaning up; once more to exit at once.", context.Cause(ctx))})
+	})
+	return func() {
+		if !cancel() {
+			<-said
+		}
+	}
 }
 
 func (r *run) emit(body event.Body) { event.Log{Sink: r.Events}.Emit(body) }

@@ -53,7 +53,7 @@ func (b *build) postProcess(ctx context.Context, rec artifact.Record) (artifact.
 		rec.Pending = nil
 	} else if changed := !slices.EqualFunc(rec.Pending, left, func(a, b artifact.Pending) bool { return a.Name == b.Name }); changed {
 		rec.Pending = left
-		if err := b.Registry.Record(context.WithoutCancel(ctx), b.Publish.Bucket, rec); err != nil {
+		if err := b.record(ctx, rec); err != nil {
 			errs = append(errs, fmt.Errorf("record what is left to do: %w", err))
 		}
 	}

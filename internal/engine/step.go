@@ -110,12 +110,15 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// errCancelled says that a build was stopped, not that it failed.
-func errCancelled(err error) error { return fmt.Errorf("cancelled: %w", err) }
+// cancelledError says that a build was stopped, not that it failed.
+type cancelledError struct{ error }
+
+func (cancelledError) Error() string   { return "cancelled" }
+func (e cancelledError) Unwrap() error { return e.error }
 
 func cancelledOr(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
-		return errCancelled(ctx.Err())
+		return cancelledError{ctx.Err()}
 	}
 	return err
 }

@@ -64,6 +64,8 @@ type Build struct {
 	Base       builders.Base
 	BaseRecord artifact.Base
 	Key        key.Key // of the last step
+	Slot       key.Key // what the record is stored under: Key, or one for all that is done in one place
+	Used       bool    // something is recorded there
 	Status     Status
 	Err        error
 	Record     *artifact.Record // of the artifact, where Unchanged

@@ -42,10 +42,12 @@ func (b *Build) resolve(ctx context.Context, h History) error {
 	}
 	b.Base = base
 	b.chain()
-	rec, found, err := h.Lookup(ctx, b.Publish.Bucket, b.Key)
+	rec, found, err := h.Lookup(ctx, b.Publish.Bucket, b.Slot)
 	if err != nil {
 		return err
 	}
+	b.Used, found = found, found && rec.Done() == b.Key
+	rec.Key = b.Key
 	if found {
 		if found, err = b.Builder.Exists(ctx, rec.Artifact); err != nil {
 			b.Status, b.Err = Failed, err
@@ -58,7 +60,7 @@ func (b *Build) resolve(ctx context.Context, h History) error {
 	}
 	b.Version = version
 	b.compare(old, recorded)
-	b.decide(rec, found, recorded && old.Key == b.Key, recorded)
+	b.decide(rec, found, old, recorded)
 	if b.Status == Unchanged && old.Key != b.Key {
 		b.Version, err = h.Since(ctx, b.Publish.Bucket, b.Address, b.Key)
 	}
@@ -79,11 +81,15 @@ func (b *Build) chain() {
 		b.Key = key.New("step/1").String(string(b.Key)).String(string(s.hash)).Sum()
 		s.Key = b.Key
 	}
+	b.Slot = b.Key
+	if _, ok := b.Builder.(builders.InPlace); ok {
+		b.Slot = key.New("place/1").String(b.Address).String(b.Base.ID).Sum()
+	}
 }
 
-// decide sets the status. Exists says that the artifact of this key is
-// recorded and there, same that the last version has this key.
-func (b *Build) decide(rec artifact.Record, exists, same, recorded bool) {
+// decide sets the status. Exists says that rec, the artifact of this key, is
+// recorded and there; old is what the last version has, where it is recorded.
+func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, recorded bool) {
 	always := slices.IndexFunc(b.Steps, func(s *Step) bool { return s.AlwaysRun })
 	switch {
 	case exists && !b.Force && always < 0:
@@ -108,12 +114,24 @@ func (b *Build) decide(rec artifact.Record, exists, same, recorded bool) {
 		}
 		b.runFrom(always, Reason{Kind: "always", Text: text})
 	}
-	if same && !exists {
-		b.Reasons = []Reason{{Kind: "gone", Text: "the artifact recorded in " + b.Version + " is gone"}}
+	if recorded && old.Key == b.Key && !exists {
+		b.Reasons = []Reason{b.gone(old.Artifact)}
 	}
 	if _, ok := b.Builder.(builders.Layered); !ok {
 		b.runWhole()
 	}
+}
+
+// gone says why an artifact that is recorded does not count.
+func (b *Build) gone(a artifact.Artifact) Reason {
+	text := "the artifact recorded in " + b.Version + " is gone"
+	switch _, inPlace := b.Builder.(builders.InPlace); {
+	case inPlace && len(a.Places) == 0:
+		text = "always runs: it makes nothing that stays"
+	case inPlace:
+		text = "the machine was changed since " + b.Version + ", or does not answer"
+	}
+	return Reason{Kind: "gone", Text: text}
 }
 
 // runWhole marks the steps that would be known if the platform kept the state
@@ -121,7 +139,7 @@ func (b *Build) decide(rec artifact.Record, exists, same, recorded bool) {
 func (b *Build) runWhole() {
 	for _, s := range b.Steps {
 		if s.Known || len(s.Reasons) == 0 {
-			s.Known, s.Reasons = false, []Reason{{Kind: "whole", Text: "runs again: a machine keeps no state between steps"}}
+			s.Known, s.Reasons = false, []Reason{{Kind: "whole", Text: "not changed, runs again with the others"}}
 		}
 	}
 }
