@@ -98,7 +98,8 @@ func (s *buildSession) run(step builders.Step, text string, r *run) {
 // commandKey is what a command is found by when it has failed.
 func commandKey(argv []string) string { return strings.Join(argv, "\x00") }
 
-// layerMark marks, in BuildKit's description of an op, those that make layers.
+// layerMark is where BuildKit's description of an op that makes a layer says
+// what it does.
 const layerMark = "ingot.layer"
 
 // layer notes what makes the next layer, and returns the constraints of its
@@ -107,7 +108,7 @@ const layerMark = "ingot.layer"
 func (s *buildSession) layer(step builders.Step, text string) []llb.ConstraintsOpt {
 	name := step.Name + ": " + text
 	s.history = append(s.history, name)
-	list := []llb.ConstraintsOpt{llb.WithCustomName(name), llb.WithDescription(map[string]string{layerMark: "yes"})}
+	list := []llb.ConstraintsOpt{llb.WithCustomName(name), llb.WithDescription(map[string]string{layerMark: text})}
 	if s.force {
 		list = append(list, llb.IgnoreCache)
 	}
@@ -185,7 +186,6 @@ i=0
 while [ $i -lt $n ]; do
 	cp "$1" ` + privateMemory + `/$i
 	chmod "$3" ` + privateMemory + `/$i
-	mkdir -p "$(dirname "$2")"
 	ln -s ` + privateMemory + `/$i "$2"
 	links="$links$2
 "

@@ -37,7 +37,7 @@ func (s *buildSession) put(step builders.Step, f op.File) error {
 	if err != nil {
 		return err
 	}
-	copied := llb.Copy(content, name, f.Path, &llb.CopyInfo{CreateDestPath: true}, owner(f.Owner))
+	copied := llb.Copy(content, name, f.Path, &llb.CopyInfo{CreateDestPath: true, ChownOpt: owner(f.Owner)})
 	s.state = s.state.File(copied, s.layer(step, text)...)
 	return nil
 }
@@ -69,8 +69,9 @@ chmod "$3" "$2"`
 func (s *buildSession) tree(step builders.Step, t *op.Tree) error {
 	text := "upload folder " + t.Dir
 	local := s.files.add(treeFS{t.Source}, t.Name, text)
-	copied := llb.Copy(local, "/", t.Dir, &llb.CopyInfo{CopyDirContentsOnly: true, CreateDestPath: true},
-		owner(s.opts.owner(s.config.Config.User)))
+	copied := llb.Copy(local, "/", t.Dir, &llb.CopyInfo{
+		CopyDirContentsOnly: true, CreateDestPath: true, ChownOpt: owner(s.opts.owner(s.config.Config.User)),
+	})
 	s.state = s.state.File(copied, s.layer(step, text)...)
 	return nil
 }
@@ -88,14 +89,14 @@ func (s *buildSession) content(f op.File, text string) (llb.State, string, error
 		if err != nil {
 			return base, "", err
 		}
-		made := llb.Mkfile(name, f.Perm(), data, ownerOfNew(f.Owner))
+		made := llb.Mkfile(name, f.Perm(), data, &llb.MkfileInfo{ChownOpt: owner(f.Owner)})
 		return base.File(made, llb.WithCustomName(text)), name, nil
 	}
 	local := s.files.add(fileFS{name[1:], f}, f.Blob.Name, text)
 	if f.Owner == "" || f.Owner == "root" {
 		return local, name, nil
 	}
-	return base.File(llb.Copy(local, name, name, owner(f.Owner)), llb.WithCustomName(text)), name, nil
+	return base.File(llb.Copy(local, name, name, &llb.CopyInfo{ChownOpt: owner(f.Owner)}), llb.WithCustomName(text)), name, nil
 }
 
 // named reports whether an owner has to be looked up in the image.
@@ -106,18 +107,13 @@ func named(owner string) bool {
 	return strings.Trim(owner, "0123456789:") != ""
 }
 
-func owner(name string) llb.CopyOption {
+// owner is nil, which is root, for "".
+func owner(name string) *llb.ChownOpt {
 	if name == "" {
-		return &llb.CopyInfo{}
+		return nil
 	}
-	return llb.WithUser(name)
-}
-
-func ownerOfNew(name string) llb.MkfileOption {
-	if name == "" {
-		return &llb.MkfileInfo{}
-	}
-	return llb.WithUser(name)
+	opt, _ := llb.WithUser(name).(llb.ChownOpt)
+	return &opt
 }
 
 func read(b op.Blob) ([]byte, error) {

@@ -27,7 +27,9 @@ type progress struct {
 }
 
 type vertex struct {
-	done, cached, failed bool
+	name         string // what it does
+	done, cached bool
+	failure      string // why it failed
 
 	out [2]*lines.Writer // standard output and error
 	mu  sync.Mutex       // held while a line is logged
@@ -38,13 +40,13 @@ func newProgress(log event.Log) *progress {
 }
 
 // expect returns those of the vertices that were not asked for before.
-func (p *progress) expect(all []digest.Digest) []digest.Digest {
+func (p *progress) expect(all map[digest.Digest]string) []digest.Digest {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var fresh []digest.Digest
-	for _, d := range all {
+	for d, name := range all {
 		if p.known[d] == nil {
-			v := &vertex{}
+			v := &vertex{name: name}
 			p.known[d], p.known[uncached(d)] = v, v
 			fresh = append(fresh, d)
 		}
@@ -95,7 +97,7 @@ func (p *progress) update(st *client.SolveStatus) {
 		if v == nil || vx.Completed == nil {
 			continue
 		}
-		v.done, v.cached, v.failed = true, vx.Cached, vx.Error != ""
+		v.done, v.cached, v.failure = true, vx.Cached, vx.Error
 		for _, w := range v.out {
 			if w != nil {
 				w.Flush()
@@ -149,12 +151,24 @@ func (p *progress) settled(list []digest.Digest, failed bool) bool {
 		if v == nil {
 			continue
 		}
-		if failed && v.failed {
+		if failed && v.failure != "" {
 			return true
 		}
 		done = done && v.done
 	}
 	return done
+}
+
+// failure says what failed and why, where one of the vertices did.
+func (p *progress) failure(list []digest.Digest) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range list {
+		if v := p.known[d]; v != nil && v.failure != "" {
+			return v.name + ": " + plainText(v.failure)
+		}
+	}
+	return ""
 }
 
 // cached reports whether none of the vertices had to be run.

@@ -19,6 +19,7 @@ import (
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	orascontent "oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
 	"oras.land/oras-go/v2/registry/remote/errcode"
@@ -148,10 +149,11 @@ func (r *registrySource) explain(ctx context.Context, err error) error {
 	var resp *errcode.ErrorResponse
 	var network *net.OpError
 	switch {
-	case errors.As(err, &resp) && resp.StatusCode == http.StatusNotFound:
+	case errors.Is(err, errdef.ErrNotFound):
 		return builders.WithHint(fmt.Errorf("image %s does not exist", name), "check its name and tag")
-	case errors.As(err, &resp) && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden):
-		return builders.WithHint(fmt.Errorf("image %s: the registry %s refuses: %s", name, host, http.StatusText(resp.StatusCode)),
+	case errors.Is(err, auth.ErrBasicCredentialNotFound),
+		errors.As(err, &resp) && (resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden):
+		return builders.WithHint(fmt.Errorf("image %s: the registry %s refuses the login", name, host),
 			"check login_username and login_password, or run docker login "+host)
 	case errors.As(err, &network):
 		return builders.WithHint(fmt.Errorf("image %s: the registry %s can't be reached: %w", name, host, network.Err),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"github.com/moby/buildkit/client/llb"
@@ -47,7 +48,7 @@ func (s *buildSession) solve(ctx context.Context) (cached bool, n int, err error
 
 // failed ends the build in which a solve has failed.
 func (s *buildSession) failed(ctx context.Context, fresh []digest.Digest, err error) error {
-	s.progress.forget(fresh)
+	defer s.progress.forget(fresh)
 	if s.build.ended() {
 		err = s.build.err
 	}
@@ -57,16 +58,20 @@ func (s *buildSession) failed(ctx context.Context, fresh []digest.Digest, err er
 	if ctx.Err() == nil && errors.As(err, &exit) && exit.ExitCode < gatewaypb.UnknownExitStatus {
 		return s.exitError(err, int(exit.ExitCode))
 	}
+	if text := s.progress.failure(fresh); text != "" && ctx.Err() == nil {
+		return errors.New(text)
+	}
 	return s.kit.explain(ctx, err)
 }
 
-// vertices returns the digests of the ops that make layers. Others load what
-// is there, or make what a command is given.
-func vertices(def *llb.Definition) []digest.Digest {
-	var list []digest.Digest
+// vertices returns the ops that make layers, with what each does. Other ops
+// load what is there, or make what a command is given.
+func vertices(def *llb.Definition) map[digest.Digest]string {
+	list := map[digest.Digest]string{}
 	for _, dt := range def.Def {
-		if d := digest.FromBytes(dt); def.Metadata[d].Description[layerMark] != "" {
-			list = append(list, d)
+		d := digest.FromBytes(dt)
+		if text := def.Metadata[d].Description[layerMark]; text != "" {
+			list[d] = text
 		}
 	}
 	return list
@@ -97,11 +102,15 @@ func (s *buildSession) exitError(err error, code int) error {
 	return out
 }
 
+// innards are paths of BuildKit's own in its messages.
+var innards = regexp.MustCompile(`/\S*/(cachemounts/buildkit\d+|snapshots/\d+/fs)`)
+
 // plain is the message of an error of BuildKit in the words of ours.
-func plain(err error) string {
-	text := err.Error()
-	for _, prefix := range []string{"failed to solve: ", "rpc error: "} {
-		text = strings.TrimPrefix(text, prefix)
+func plain(err error) string { return plainText(err.Error()) }
+
+func plainText(text string) string {
+	for _, prefix := range []string{"failed to solve: ", "rpc error: code = Unknown desc = "} {
+		text = strings.ReplaceAll(text, prefix, "")
 	}
-	return strings.ReplaceAll(text, "failed to ", "")
+	return innards.ReplaceAllString(strings.ReplaceAll(text, "failed to ", ""), "")
 }
