@@ -146,6 +146,9 @@ func (e *LeftError) Error() string { return e.message }
 
 // Hint says how to go on.
 func (e *LeftError) Hint() string {
+	if len(e.Left) == 0 { // all were done, only that could not be noted
+		return "the artifact was made and is kept. Run again"
+	}
 	return "the artifact was made and is kept; left to do: post-processor " + strings.Join(e.Left, ", ") + ". Run again to do just that"
 }
 

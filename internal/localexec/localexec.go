@@ -36,11 +36,12 @@ func Run(ctx context.Context, l *op.Local, out func(line string, stderr bool)) e
 	if len(l.Argv) == 0 {
 		return errors.New("no command to run on this host")
 	}
-	dir, err := os.MkdirTemp("", "ingot-local-")
+	inputs, err := makeFolder()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer inputs.remove()
+	dir := inputs.path
 	bound := op.Bind([]op.Op{l}, op.Values{op.LocalDir: secret.Plain(dir)})[0].(*op.Local)
 	for _, f := range bound.Inputs {
 		if err := writeInput(dir, f); err != nil {
@@ -119,6 +120,10 @@ func writeInput(dir string, f op.File) error {
 		return err
 	}
 	defer src.Close()
+	// A process that another build starts meanwhile would have the file open
+	// for writing until its exec, and a file that is written can't be run.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
 	if err != nil {
 		return err

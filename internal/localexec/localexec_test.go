@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -132,4 +133,25 @@ func alive(pid int) bool {
 	}
 	_, rest, _ := strings.Cut(string(stat), ") ")
 	return !strings.HasPrefix(rest, "Z")
+}
+
+// Scripts are run while those of other builds are being written: a process
+// started meanwhile must not keep one open for writing.
+func TestManyAtOnce(t *testing.T) {
+	t.Parallel()
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range 10 {
+				l := &op.Local{Argv: []string{op.LocalDir.String() + "/script"}, Inputs: []op.File{{
+					Path: op.LocalDir.String() + "/script", Mode: 0o700, Blob: op.Bytes([]byte("#!/bin/sh\nexit 0\n")),
+				}}}
+				if err := localexec.Run(t.Context(), l, func(string, bool) {}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
