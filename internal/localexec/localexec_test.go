@@ -139,13 +139,12 @@ func alive(pid int) bool {
 // started meanwhile must not keep one open for writing.
 func TestManyAtOnce(t *testing.T) {
 	t.Parallel()
+	path := op.Token(op.LocalDir) + "/script"
+	l := &op.Local{Argv: []string{path}, Inputs: []op.File{{Path: path, Blob: op.Text(secret.Plain("#!/bin/sh\nexit 0\n"))}}}
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
 			for range 10 {
-				l := &op.Local{Argv: []string{op.LocalDir.String() + "/script"}, Inputs: []op.File{{
-					Path: op.LocalDir.String() + "/script", Mode: 0o700, Blob: op.Bytes([]byte("#!/bin/sh\nexit 0\n")),
-				}}}
 				if err := localexec.Run(t.Context(), l, func(string, bool) {}); err != nil {
 					t.Error(err)
 					return
