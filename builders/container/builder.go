@@ -61,16 +61,12 @@ func (b *builder) Layered() {}
 
 // Begin starts a session.
 func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.Env) (builders.Session, error) {
-	from, err := b.source.begin(ctx, base, env)
-	if err != nil {
-		return nil, err
-	}
 	kit, err := connect(ctx, b.host)
 	if err != nil {
 		return nil, err
 	}
 	s := newSession(b, base, env, kit)
-	if err := s.start(ctx, from); err != nil {
+	if err := s.begin(ctx, b.source); err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 	}
 	return s, nil

@@ -7,11 +7,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client"
 	_ "github.com/moby/buildkit/client/connhelper/dockercontainer" // docker-container://NAME
 	_ "github.com/moby/buildkit/client/connhelper/kubepod"         // kube-pod://NAME
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/container/buildkitd"
@@ -68,6 +71,26 @@ func connectBundled(ctx context.Context, dir string) (*kit, error) {
 		return nil, errors.Join(err, lease.Release())
 	}
 	return &kit{Client: c, name: "buildkitd", lease: lease, hint: "the next run starts a new one; its log is " + lease.Log()}, nil
+}
+
+// canRun returns an error that says why where commands of the platform can't
+// be run.
+func (k *kit) canRun(ctx context.Context, want ocispec.Platform) error {
+	workers, err := k.ListWorkers(ctx)
+	if err != nil {
+		return k.explain(ctx, err)
+	}
+	var can []string
+	for _, w := range workers {
+		if platforms.Any(w.Platforms...).Match(want) {
+			return nil
+		}
+		for _, p := range w.Platforms {
+			can = append(can, platforms.Format(p))
+		}
+	}
+	return builders.WithHint(fmt.Errorf("platform %s: %s can run only %s", platforms.Format(want), k.name, strings.Join(can, ", ")),
+		"on Debian, apt-get install qemu-user-static makes other architectures run")
 }
 
 func (k *kit) close() error {

@@ -96,6 +96,13 @@ func (r *recorder) has(text string) bool {
 	return strings.Contains(strings.Join(r.output(), "\n"), text)
 }
 
+// await waits until a line was printed.
+func (r *recorder) await(text string) {
+	for !r.has(text) {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 // bench is a builder under test, with what it works in.
 type bench struct {
 	t *testing.T

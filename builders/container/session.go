@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
-	"github.com/containerd/platforms"
 	"github.com/google/uuid"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/client/llb"
@@ -69,7 +68,23 @@ func newSession(b *builder, base builders.Base, env builders.Env, k *kit) *build
 	}
 }
 
-// start opens the build and loads the image it starts from.
+// begin makes sure that the platform can be built for, and then makes and
+// loads the image to start from.
+func (s *buildSession) begin(ctx context.Context, src source) error {
+	if err := s.kit.canRun(ctx, s.opts.platform); err != nil {
+		return err
+	}
+	from, err := src.begin(ctx, s.base, s.env)
+	if err != nil {
+		return err
+	}
+	if err := s.start(ctx, from); err != nil {
+		return err
+	}
+	return s.load(ctx, from)
+}
+
+// start opens the build.
 func (s *buildSession) start(ctx context.Context, from origin) error {
 	creds, err := s.opts.credentials()
 	if err != nil {
@@ -97,13 +112,7 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 		opt.AllowedEntitlements = []string{"security.insecure"}
 	}
 	s.solveOpt = opt
-	if err := s.reopen(ctx); err != nil {
-		return err
-	}
-	if err := s.checkPlatform(); err != nil {
-		return err
-	}
-	return s.load(ctx, from)
+	return s.reopen(ctx)
 }
 
 // reopen opens a build where there is none. After a failure the one before is
@@ -126,20 +135,6 @@ func (s *buildSession) reopen(ctx context.Context) (err error) {
 	}
 	s.build, err = s.kit.open(ctx, s.solveOpt, s.progress)
 	return err
-}
-
-func (s *buildSession) checkPlatform() error {
-	var can []string
-	for _, w := range s.build.BuildOpts().Workers {
-		if platforms.Any(w.Platforms...).Match(s.opts.platform) {
-			return nil
-		}
-		for _, p := range w.Platforms {
-			can = append(can, platforms.Format(p))
-		}
-	}
-	return builders.WithHint(fmt.Errorf("platform %s: %s can run %v only", platforms.Format(s.opts.platform), s.kit.name, can),
-		"on Debian, apt-get install qemu-user-static makes other architectures run")
 }
 
 func (s *buildSession) load(ctx context.Context, from origin) error {

@@ -1,0 +1,135 @@
+package container
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/component"
+)
+
+func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change       func(*Config)
+		option, want string
+	}{
+		"no source":        {func(c *Config) { c.Image = "" }, "", "one of image, oci_layout and bootstrap must be set"},
+		"two sources":      {func(c *Config) { c.OCILayout = "dir" }, "oci_layout", "image is"},
+		"bad image":        {func(c *Config) { c.Image = "UPPER" }, "image", "no name of an image"},
+		"no result":        {func(c *Config) { c.Commit = false }, "", "exactly one of commit, discard and export_path"},
+		"two results":      {func(c *Config) { c.Discard = true }, "", "exactly one of commit, discard and export_path"},
+		"format":           {func(c *Config) { c.ExportFormat = "zip" }, "export_format", `"zip" is none of`},
+		"platform":         {func(c *Config) { c.Platform = "a/b/c/d" }, "platform", "a/b/c/d"},
+		"windows platform": {func(c *Config) { c.Platform = "windows/amd64" }, "platform", "images are for linux"},
+		"windows":          {func(c *Config) { c.WindowsContainer = true }, "windows_container", "not supported"},
+		"login":            {func(c *Config) { c.Login = true }, "login", "login_username and login_password"},
+		"pty":              {func(c *Config) { c.Pty = true }, "pty", "no terminal"},
+		"communicator":     {func(c *Config) { c.Communicator = "ssh" }, "communicator", `"ssh" is not supported`},
+		"tmpfs":            {func(c *Config) { c.TmpFS = []string{"relative"} }, "tmpfs", "absolute"},
+		"tmpfs option":     {func(c *Config) { c.TmpFS = []string{"/a:mode=1777"} }, "tmpfs", `"mode"`},
+		"tmpfs size":       {func(c *Config) { c.TmpFS = []string{"/a:size=big"} }, "tmpfs", `"big"`},
+		"instruction":      {func(c *Config) { c.Changes = []string{"RUN true"} }, "changes", "unknown instruction RUN"},
+		"no instruction":   {func(c *Config) { c.Changes = []string{"HELLO world"} }, "changes", "unknown instruction HELLO"},
+		"bad instruction":  {func(c *Config) { c.Changes = []string{"ENV"} }, "changes", "ENV"},
+		"cache":            {func(c *Config) { c.CacheFrom = []string{"registry.example.com/x"} }, "cache_from", "has no type"},
+		"bad cache":        {func(c *Config) { c.CacheTo = []string{"type=registry,ref"} }, "cache_to", "ref"},
+		"mirror":           {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{Suite: "s", Mirror: "ftp://x"} }, "bootstrap.mirror", "ftp://x"},
+		"package":          {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{Suite: "s", Packages: []string{"--x"}} }, "bootstrap", "--x"},
+		"no suite":         {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{} }, "bootstrap.suite", "must be set"},
+	} {
+		cfg := Definition().New().(*Config)
+		cfg.Image, cfg.Commit = "debian:12", true
+		c.change(cfg)
+		_, err := cfg.Open(builders.Host{})
+		var option *component.OptionError
+		if !errors.As(err, &option) || option.Option != c.option || !strings.Contains(option.Message, c.want) {
+			t.Errorf("%s: %#v", name, err)
+		}
+	}
+}
+
+func TestRunCommand(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"-d -i -t --entrypoint=/bin/sh -- {{.Image}}":                "",
+		"-dit --name web {{.Image}}":                                 "",
+		"-d -i -t {{.Image}} /bin/bash":                              "",
+		"-d --rm {{.Image}} sleep infinity":                          "",
+		"-d -i -u=root -t --entrypoint=/bin/sh -- {{.Image}}":        "user root",
+		"-d --user root --entrypoint /bin/bash {{.Image}}":           "user root",
+		"-d --privileged {{.Image}}":                                 "--privileged is not supported",
+		"-d -v /var/run/docker.sock:/var/run/docker.sock {{.Image}}": "-v is not supported",
+		"-d {{.Image}} /sbin/init":                                   "/sbin/init is not supported",
+		"-d --entrypoint=/usr/sbin/init {{.Image}}":                  "/usr/sbin/init is not supported",
+		"-d --network=host {{.Image}}":                               "--network=host is not supported",
+		"-d debian:12":                                               "debian:12 is not supported",
+		"-d -i -t":                                                   "does not name the image",
+	} {
+		rc, err := parseRunCommand(strings.Fields(text))
+		got := ""
+		if rc.user != "" {
+			got = "user " + rc.user
+		}
+		if err != nil {
+			got = err.Error()
+		}
+		if want == "" && got != "" || !strings.Contains(got, want) {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+}
+
+// Changes do what docker commit --change does.
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	list, err := parseChanges([]string{
+		`CMD ["nginx", "-g", "daemon off;"]`,
+		"ENTRYPOINT . /opt/venv/bin/activate && exec python main.py",
+		"ENV HOME_DIR $HOME/config",
+		"ENV A=1 B='two words' PATH=/opt/bin:$PATH",
+		"EXPOSE 80 443/tcp 53/udp 8000-8001",
+		`LABEL org.example.source=https://example.com description='some text'`,
+		`VOLUME ["/data", "/logs"]`,
+		"VOLUME /more",
+		"WORKDIR /srv", "WORKDIR sub",
+		"USER web",
+		"ONBUILD RUN make",
+		"STOPSIGNAL SIGTERM",
+		"HEALTHCHECK --interval=5s CMD curl -f http://localhost/",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := &dockerspec.DockerOCIImage{}
+	img.Config.Env = []string{"PATH=/usr/bin", "HOME=/root"}
+	if err := applyChanges(img, list); err != nil {
+		t.Fatal(err)
+	}
+	none := struct{}{}
+	want := ocispec.ImageConfig{
+		User:         "web",
+		ExposedPorts: map[string]struct{}{"80/tcp": none, "443/tcp": none, "53/udp": none, "8000/tcp": none, "8001/tcp": none},
+		Env:          []string{"PATH=/opt/bin:/usr/bin", "HOME=/root", "HOME_DIR=/root/config", "A=1", "B=two words"},
+		Entrypoint:   []string{"/bin/sh", "-c", ". /opt/venv/bin/activate && exec python main.py"},
+		Cmd:          []string{"nginx", "-g", "daemon off;"},
+		Volumes:      map[string]struct{}{"/data": none, "/logs": none, "/more": none},
+		WorkingDir:   "/srv/sub",
+		Labels:       map[string]string{"org.example.source": "https://example.com", "description": "some text"},
+		StopSignal:   "SIGTERM",
+	}
+	if diff := cmp.Diff(want, img.Config.ImageConfig); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"RUN make"}, img.Config.OnBuild); diff != "" {
+		t.Error(diff)
+	}
+	if h := img.Config.Healthcheck; h == nil || h.Interval.String() != "5s" || len(h.Test) != 2 {
+		t.Errorf("health check: %+v", h)
+	}
+}
