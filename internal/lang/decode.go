@@ -17,7 +17,7 @@ import (
 type Scope struct {
 	Form      Form
 	Source    *Source
-	BuildName string    // name of the build block, "" where it has none
+	BuildName string    // name of the build block, "" where it has none; {{build_name}} is the source's
 	Values    op.Values // of tokens; nil: build.* stay tokens
 }
 
