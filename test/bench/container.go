@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,18 +63,18 @@ func benchContainer(ctx context.Context, s *stand) ([]row, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	peer := func() *side { return &side{name: "buildctl build", turn: k.buildctl(base)} }
 	known := &side{name: "ingot", turn: k.build("known", layout, false)}
-	solved := &side{name: "ingot, nothing recorded", turn: k.build("solved", layout, true)}
+	peer := &side{name: "buildctl build", turn: k.buildctl(base, "peer", false)}
 	boot := &side{name: "ingot, bootstrap", turn: k.build("boot", packages, false)}
-	them := peer()
-	if err := s.compare(ctx, known, them, solved, boot); err != nil {
+	solved := &side{name: "ingot, nothing kept", turn: k.build("solved", layout, true)}
+	exported := &side{name: "buildctl, nothing kept", turn: k.buildctl(base, "exported", true)}
+	if err := s.compare(ctx, known, peer, boot, solved, exported); err != nil {
 		return nil, err
 	}
 	return []row{
-		newRow("unchanged", known, them, 1.5),
-		newRow("re-solved", solved, them, 1.5, "ingot's record of the build is deleted before each turn: every step comes from BuildKit's cache and the image is exported again"),
-		newRow("bootstrap", boot, them, 0, "as unchanged, with the base from bootstrap: asking the mirror whether it changed is in it, buildctl asks nobody"),
+		newRow("unchanged", known, peer, 1.5),
+		newRow("bootstrap", boot, peer, 0, "as unchanged, with the base from bootstrap: asking the mirror whether it changed is in it, buildctl asks nobody"),
+		newRow("re-solved", solved, exported, 1.5, "what the build before wrote is deleted on both sides: every step comes from BuildKit's cache and the image is exported again"),
 	}, nil
 }
 
@@ -117,18 +118,26 @@ type buildKit struct {
 }
 
 func (s *stand) startBuildKit(ctx context.Context) (*buildKit, error) {
-	s.say("building buildkitd and buildctl")
 	const commands = "github.com/moby/buildkit/cmd/"
-	if err := s.goBuild(ctx, commands+"buildkitd", commands+"buildctl"); err != nil {
+	s.say("building buildctl")
+	if err := s.goBuild(ctx, commands+"buildctl"); err != nil {
 		return nil, err
 	}
-	socket := s.path("buildkitd.sock")
-	stop, err := s.serve(ctx, "running server", s.path("buildkitd"), "--addr", "unix://"+socket,
-		"--root", s.path("buildkit"), "--containerd-worker=false", "--oci-worker=true")
+	daemon := filepath.Join(filepath.Dir(s.ingot), "buildkitd")
+	if find(daemon) == "" {
+		s.say("building buildkitd")
+		if err := s.goBuild(ctx, commands+"buildkitd"); err != nil {
+			return nil, err
+		}
+		daemon = s.path("buildkitd")
+	}
+	address := "unix://" + s.path("buildkitd.sock")
+	stop, err := s.serve(ctx, "running server", daemon, "--addr", address, "--root", s.path("buildkit"),
+		"--containerd-worker=false", "--oci-worker=true")
 	if err != nil {
 		return nil, err
 	}
-	return &buildKit{stand: s, address: "unix://" + socket, layout: s.path("base"), stop: stop}, nil
+	return &buildKit{stand: s, address: address, layout: s.path("base"), stop: stop}, nil
 }
 
 // base makes the image that both sides start from, as an OCI layout, and
@@ -174,28 +183,34 @@ build {
 	return index.Manifests[0].Digest.String(), nil
 }
 
-// buildctl is a turn of the peer.
-func (k *buildKit) buildctl(base string) turn {
-	argv := []string{
+// buildctl is a turn of the peer. Forgetful removes what it exported before.
+func (k *buildKit) buildctl(base, name string, forgetful bool) turn {
+	out := k.path("work", name)
+	return k.after(out, forgetful, command{argv: []string{
 		k.path("buildctl"), "--addr", k.address, "build", "--frontend", "dockerfile.v0",
 		"--local", "context=" + k.path("context"), "--local", "dockerfile=" + k.path("context"),
 		"--opt", "context:base=oci-layout://base@" + base, "--oci-layout", "base=" + k.layout,
-		"--output", "type=oci,tar=false,dest=" + k.path("buildctl-out"),
-	}
-	return k.command(argv...)
+		"--output", "type=oci,tar=false,dest=" + out,
+	}})
 }
 
 // build is a turn of ours, in a folder of its own. Forgetful removes what was
-// recorded before.
+// recorded before, and the images.
 func (k *buildKit) build(name, template string, forgetful bool) turn {
 	dir := k.path("work", name)
-	c := command{argv: []string{k.ingot, "build", template}, dir: dir, env: []string{"BUILDKIT_HOST=" + k.address}}
+	return k.after(filepath.Join(dir, ".ingot", "registry"), forgetful, command{
+		argv: []string{k.ingot, "build", template}, dir: dir, env: []string{"BUILDKIT_HOST=" + k.address},
+	})
+}
+
+// after is a turn of a command that may have to do without what it left.
+func (k *buildKit) after(left string, forgetful bool, c command) turn {
 	return func(ctx context.Context) (sample, error) {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(cmp.Or(c.dir, k.dir), 0o755); err != nil {
 			return sample{}, err
 		}
 		if forgetful {
-			if err := os.RemoveAll(filepath.Join(dir, ".ingot", "registry")); err != nil {
+			if err := os.RemoveAll(left); err != nil {
 				return sample{}, err
 			}
 		}
