@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 
@@ -178,6 +179,10 @@ func (l *link) session(ctx context.Context) (*session, error) {
 			return nil, o.err
 		}
 		return newSession(l, o.ch, o.reqs), nil
+	case <-l.gone:
+		// The library waits for ever for a channel that is asked for while
+		// the connection ends.
+		return nil, io.EOF
 	case <-ctx.Done():
 		go func() {
 			if o := <-result; o.err == nil {

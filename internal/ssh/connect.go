@@ -106,6 +106,15 @@ func (c *Client) limits(t Target) limits {
 	return l
 }
 
+// since says after how long, for people.
+func since(start time.Time) time.Duration {
+	d := time.Since(start)
+	if d > time.Second {
+		return d.Round(time.Second)
+	}
+	return d.Round(time.Millisecond)
+}
+
 func (c *Client) fail(t Target, err error) error {
 	return &Error{Target: t.Name, Err: err, Advice: hint(err)}
 }
@@ -140,7 +149,7 @@ func (c *Client) connect(ctx context.Context, t Target, p *pin, lim limits) (*li
 		case final(err), lim.attempts > 0 && refused >= lim.attempts:
 			return nil, c.fail(t, err)
 		case within.Err() != nil, time.Since(closedSince) > lim.closed:
-			return nil, c.fail(t, fmt.Errorf("can't connect within %s: %w", time.Since(start).Round(time.Second), err))
+			return nil, c.fail(t, fmt.Errorf("can't connect within %s: %w", since(start), err))
 		case errors.Is(err, errOtherKind):
 			continue
 		}

@@ -105,9 +105,8 @@ type jump struct {
 	bastion *gossh.Client
 }
 
-func (j *jump) Close() error {
-	return errors.Join(j.Conn.Close(), j.bastion.Close())
-}
+// Close ends both at once: a word to a bastion that is gone could block.
+func (j *jump) Close() error { return j.bastion.Close() }
 
 func (c *Client) dialBastion(ctx context.Context, direct *net.Dialer, addr string) (net.Conn, error) {
 	via := net.JoinHostPort(c.config.BastionHost, strconv.Itoa(c.config.BastionPort))
@@ -153,6 +152,9 @@ func (c *Client) handshake(ctx context.Context, conn net.Conn, l login, p *pin) 
 	})
 	if err == nil {
 		return gossh.NewClient(sc, chans, reqs), nil
+	}
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without "ssh: handshake failed"
 	}
 	var algo *gossh.AlgorithmNegotiationError
 	switch {

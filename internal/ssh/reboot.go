@@ -46,23 +46,26 @@ func (c *Conn) RunDisconnect(ctx context.Context, e *op.Exec, out func(line stri
 // the same one and not on its way down.
 func (c *Conn) settle(ctx context.Context, boot string) error {
 	lim := c.client.limits(Target{})
-	within, cancel := context.WithTimeout(ctx, lim.timeout)
-	defer cancel()
+	total, start := lim.timeout, time.Now()
 	for {
-		said, err := c.ask(within, lim, stateScript, "")
+		said, err := c.ask(ctx, lim, stateScript, "")
 		state, now, _ := strings.Cut(said, ":")
+		lim.timeout = total - time.Since(start)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil && (state != "down" || (boot != "" && now != boot)):
 			return nil
-		case within.Err() != nil:
-			return c.client.fail(c.target, fmt.Errorf("it is not up again after %s", lim.timeout))
 		case err != nil && !errors.Is(err, ErrLost):
 			return err
+		case lim.timeout <= 0:
+			return &Error{
+				Target: c.target.Name, Err: fmt.Errorf("it is not up again after %s", total),
+				Advice: "ssh_timeout sets how long to wait",
+			}
 		}
-		if wait(within, goingDownPause) != nil && ctx.Err() != nil {
-			return ctx.Err()
+		if err := wait(ctx, goingDownPause); err != nil {
+			return err
 		}
 	}
 }

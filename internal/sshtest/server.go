@@ -49,6 +49,7 @@ type Server struct {
 	HostKey string // fingerprint of the first host key
 	Dir     string // configuration, keys and home of the server
 
+	mu      sync.Mutex // serialises starting and stopping
 	options Options
 	cmd     *exec.Cmd
 	waited  chan struct{}
@@ -271,6 +272,12 @@ func (s *Server) read(r io.Reader, up func()) {
 // Stop ends the server and all that runs in it at once, as a power failure
 // does. Start it again with Restart.
 func (s *Server) Stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+}
+
+func (s *Server) stop() {
 	if s.cmd == nil {
 		return
 	}
@@ -284,7 +291,9 @@ func (s *Server) Stop() {
 
 // Restart starts a stopped server at the same port, with another boot id.
 func (s *Server) Restart(bootID string) error {
-	s.Stop()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
 	s.options.BootID = bootID
 	return s.start()
 }
