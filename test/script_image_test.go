@@ -22,6 +22,9 @@ import (
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/ingot-build/ingot/internal/registrytest"
 )
 
 // unpackImage unpacks a container's image, `image PATH DIR`. PATH is an OCI
@@ -61,10 +64,15 @@ func imageParts(dir string) (config []byte, layers []string, err error) {
 		return filepath.Join(dir, "blobs", d.Digest.Algorithm().String(), d.Digest.Encoded())
 	}
 	for err == nil {
-		if len(index.Manifests) != 1 {
-			return nil, nil, fmt.Errorf("%s: %d images", dir, len(index.Manifests))
+		if len(index.Manifests) == 0 {
+			return nil, nil, fmt.Errorf("%s: no image", dir)
 		}
 		d := index.Manifests[0]
+		for _, other := range index.Manifests { // one image may have several names
+			if other.Digest != d.Digest {
+				return nil, nil, fmt.Errorf("%s: more than one image", dir)
+			}
+		}
 		if d.MediaType != ocispec.MediaTypeImageIndex {
 			m, err := readJSON[ocispec.Manifest](blob(d))
 			if err != nil {
@@ -106,23 +114,32 @@ func readJSON[T any](file string) (v T, err error) {
 }
 
 // pullImage pulls an image as any client of registries does,
-// `pull HOST/NAME:TAG PLATFORM DIR`, to an OCI layout.
+// `pull [-login] HOST/NAME:TAG PLATFORM DIR`, to an OCI layout.
 func pullImage(ts *testscript.TestScript, neg bool, args []string) {
-	if len(args) != 3 {
-		ts.Fatalf("usage: pull HOST/NAME:TAG PLATFORM DIR")
+	login := len(args) > 0 && args[0] == "-login"
+	if login {
+		args = args[1:]
 	}
-	err := pull(context.Background(), args[0], args[1], ts.MkAbs(args[2]))
+	if len(args) != 3 {
+		ts.Fatalf("usage: pull [-login] HOST/NAME:TAG PLATFORM DIR")
+	}
+	err := pull(context.Background(), login, args[0], args[1], ts.MkAbs(args[2]))
 	if neg != (err != nil) {
 		ts.Fatalf("pull: %v", err)
 	}
 }
 
-func pull(ctx context.Context, name, platform, dir string) error {
+func pull(ctx context.Context, login bool, name, platform, dir string) error {
 	from, err := remote.NewRepository(name)
 	if err != nil {
 		return err
 	}
 	from.PlainHTTP = true
+	if login {
+		from.Client = &auth.Client{Credential: auth.StaticCredential(from.Reference.Registry, auth.Credential{
+			Username: registrytest.User, Password: registrytest.Password,
+		})}
+	}
 	want, err := platforms.Parse(platform)
 	if err != nil {
 		return err
