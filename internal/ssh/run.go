@@ -72,11 +72,17 @@ func (c *Conn) follow(ctx context.Context, s *session, mark, input string, out f
 	stdout := lines.New(&w.mu, func(line string) { w.line(line, false) })
 	stderr := lines.New(&w.mu, func(line string) { w.line(line, true) })
 	output := s.copies(stdout, stderr)
-	go func() { _, _ = io.WriteString(s.ch, input) }() // an error shows as the session's end
-	exit, err := s.finish(ctx, output, func() {
-		_, _ = io.WriteString(s.ch, "kill\n")
-		_ = s.ch.CloseWrite()
-	})
+	stopped := make(chan struct{})
+	go func() { // an error shows as the session's end
+		_, _ = io.WriteString(s.ch, input)
+		select {
+		case <-s.done:
+		case <-stopped:
+			_, _ = io.WriteString(s.ch, "kill\n")
+			_ = s.ch.CloseWrite()
+		}
+	}()
+	exit, err := s.finish(ctx, output, func() { close(stopped) })
 	if err == nil || !errors.Is(err, ctx.Err()) {
 		stdout.Flush()
 		stderr.Flush()

@@ -90,19 +90,15 @@ func (c *Conn) upload(ctx context.Context, text string, args []string, feed func
 	output := s.copies(io.Discard, errs)
 	fed := make(chan error, 1)
 	go func() {
-		w := &remoteWriter{s: s}
+		w := &remoteWriter{ctx: ctx, s: s}
 		err := feed(w)
+		_ = s.ch.CloseWrite() // the script sees whether it has got all
 		if err != nil && w.err == nil {
-			// The machine must not take a part for the whole.
-			fed <- localError{err}
-			s.ch.Close()
-			return
+			err = localError{err}
 		}
-		_ = s.ch.CloseWrite()
-		fed <- nil
+		fed <- err
 	}()
-	exit, err := s.finish(ctx, output, func() { s.ch.Close() })
-	s.ch.Close()
+	exit, err := s.finish(ctx, output, func() {}) // remoteWriter stops
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -113,13 +109,18 @@ func (c *Conn) upload(ctx context.Context, text string, args []string, feed func
 	return c.transferred(exit, err, errs.String(), args[0])
 }
 
-// remoteWriter remembers that it was the machine that ended a transfer.
+// remoteWriter ends with ctx, and remembers that it was not this side that
+// ended a transfer.
 type remoteWriter struct {
+	ctx context.Context
 	s   *session
 	err error
 }
 
 func (w *remoteWriter) Write(p []byte) (int, error) {
+	if w.err = w.ctx.Err(); w.err != nil {
+		return 0, w.err
+	}
 	n, err := w.s.ch.Write(p)
 	w.err = err
 	return n, err
@@ -151,7 +152,7 @@ func (c *Conn) remote(said, path string) error {
 		e.Err = fmt.Errorf("%s: %s", path, said)
 	}
 	switch {
-	case strings.Contains(said, noSpace), strings.Contains(said, "Disk quota exceeded"):
+	case strings.Contains(said, noSpace), strings.Contains(said, "Disk quota exceeded"), strings.Contains(said, "Wrote only"):
 		if path == "" {
 			path, _, _ = strings.Cut(strings.TrimPrefix(said, "write "), ": ")
 		}
