@@ -70,7 +70,9 @@ func testClose(t *testing.T, h Harness) {
 func testScratch(t *testing.T, h Harness) {
 	a, b := begin(t, h.New(t)), begin(t, h.New(t))
 	x, y := a.s.Vars()[op.Scratch].Reveal(), b.s.Vars()[op.Scratch].Reveal()
-	if x == "" || x == y {
+	// Where steps are known by what they are, the name is a part of that: such
+	// sessions have file systems of their own and may have the same name.
+	if _, layered := a.b.(builders.Layered); x == "" || x == y && !layered {
 		t.Errorf("scratch names are %q and %q", x, y)
 	}
 	for _, r := range x {

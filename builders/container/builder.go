@@ -74,12 +74,12 @@ func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.En
 
 // Exists reports whether all that the build kept is still on this host. Of a
 // result that was discarded, nothing can be missing.
-func (b *builder) Exists(ctx context.Context, a artifact.Artifact) (bool, error) {
-	if !filesExist(a.Files) {
-		return false, nil
+func (b *builder) Exists(_ context.Context, a artifact.Artifact) (bool, error) {
+	switch {
+	case b.opts.Discard:
+		return a.ID == discarded, nil
+	case b.opts.Commit:
+		return imageExists(b.host.Layout, a.Image)
 	}
-	if a.Image == nil {
-		return true, nil
-	}
-	return imageExists(b.host.Layout, *a.Image)
+	return len(a.Files) > 0 && filesExist(a.Files), nil
 }

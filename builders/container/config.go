@@ -21,8 +21,8 @@ type Config struct {
 	// "registry.example.com/team/base@sha256:…".
 	Image string `hcl:"image,optional"`
 	// OCILayout is an OCI image layout of this host to start from: its folder,
-	// and after a colon the tag, e.g. "out/base:v1". Without a tag the layout
-	// must hold one image.
+	// and after a colon the tag or after an @ the digest, e.g. "out/base:v1".
+	// Without either the layout must hold one image.
 	OCILayout string `hcl:"oci_layout,optional"`
 	// Bootstrap makes the image to start from out of Debian packages.
 	Bootstrap *Bootstrap `hcl:"bootstrap,block"`

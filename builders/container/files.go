@@ -65,17 +65,6 @@ chmod "$3" "$2"`
 	return nil
 }
 
-// tree adds a folder's content to the state.
-func (s *buildSession) tree(step builders.Step, t *op.Tree) error {
-	text := "upload folder " + t.Dir
-	local := s.files.add(treeFS{t.Source}, t.Name, text)
-	copied := llb.Copy(local, "/", t.Dir, &llb.CopyInfo{
-		CopyDirContentsOnly: true, CreateDestPath: true, ChownOpt: owner(s.opts.owner(s.config.Config.User)),
-	})
-	s.state = s.state.File(copied, s.layer(step, text)...)
-	return nil
-}
-
 // content returns a state that has the file, and the file's path in it. Where
 // the file's owner is a name, the state is one that knows the name.
 func (s *buildSession) content(f op.File, text string) (llb.State, string, error) {

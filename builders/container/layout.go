@@ -98,10 +98,12 @@ func (b *bootstrapSource) begin(ctx context.Context, base builders.Base, env bui
 // layoutSource is the option oci_layout.
 type layoutSource struct{ *builder }
 
-// place returns the layout's folder and the tag, which may be "".
+// place returns the layout's folder and the tag or digest, which may be "".
 func (l *layoutSource) place() (dir, tag string) {
 	dir = l.opts.OCILayout
-	if i := strings.LastIndexByte(dir, ':'); i > strings.LastIndexByte(dir, '/') {
+	if name, sum, ok := strings.Cut(dir, "@"); ok && digestOf(sum).Validate() == nil {
+		dir, tag = name, sum
+	} else if i := strings.LastIndexByte(dir, ':'); i > strings.LastIndexByte(dir, '/') {
 		dir, tag = dir[:i], dir[i+1:]
 	}
 	if !filepath.IsAbs(dir) {
@@ -137,8 +139,11 @@ func (l *layoutSource) begin(ctx context.Context, base builders.Base, _ builders
 	}}, nil
 }
 
-// find returns the manifest of the tag for the wanted platform.
+// find returns the manifest of the tag or digest for the wanted platform.
 func (l *layoutSource) find(dir, tag string) (ocispec.Descriptor, error) {
+	if sum := digestOf(tag); sum.Validate() == nil {
+		return byDigest(dir, sum, l.opts.platform)
+	}
 	var index ocispec.Index
 	text, err := os.ReadFile(filepath.Join(dir, ocispec.ImageIndexFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -157,7 +162,7 @@ func (l *layoutSource) find(dir, tag string) (ocispec.Descriptor, error) {
 		if name != "" {
 			names = append(names, name)
 		}
-		if tag == "" || name == tag || m.Digest.String() == tag {
+		if tag == "" || name == tag {
 			found = append(found, m)
 		}
 	}
@@ -168,6 +173,28 @@ func (l *layoutSource) find(dir, tag string) (ocispec.Descriptor, error) {
 		return ocispec.Descriptor{}, fmt.Errorf("%s has %d images; name the tag, one of %q", dir, len(found), names)
 	}
 	return forPlatform(dir, found[0], l.opts.platform)
+}
+
+// byDigest needs no index: it reads the blob.
+func byDigest(dir string, sum digest.Digest, want ocispec.Platform) (ocispec.Descriptor, error) {
+	text, err := readBlob(dir, ocispec.Descriptor{Digest: sum})
+	if errors.Is(err, fs.ErrNotExist) {
+		return ocispec.Descriptor{}, fmt.Errorf("%s has no image %s", dir, sum)
+	}
+	if err != nil {
+		return ocispec.Descriptor{}, err
+	}
+	desc := ocispec.Descriptor{Digest: sum, Size: int64(len(text))}
+	var head struct {
+		MediaType string `json:"mediaType"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return desc, fmt.Errorf("%s is no image: %w", sum, err)
+	}
+	if desc.MediaType = head.MediaType; isIndex(head.MediaType) {
+		return pick(text, want)
+	}
+	return desc, nil
 }
 
 // forPlatform returns the manifest for a platform from an index, or the

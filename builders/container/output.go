@@ -1,7 +1,6 @@
 package container
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -46,10 +45,13 @@ func (o *options) newOutput(host builders.Host) (output, error) {
 // discard keeps nothing.
 type discard struct{}
 
+// discarded is the id of a result that was not kept.
+const discarded = "discarded"
+
 func (discard) exports() []client.ExportEntry { return nil }
 func (discard) abandon() error                { return nil }
 func (discard) artifact(*client.SolveResponse) (artifact.Artifact, error) {
-	return artifact.Artifact{Builder: "docker", Text: "The image was discarded"}, nil
+	return artifact.Artifact{Builder: "docker", ID: discarded, Text: "The image was discarded"}, nil
 }
 
 // commit keeps an image in an OCI layout. Its index belongs to the registry,
@@ -165,64 +167,4 @@ func (e *exportFile) artifact(*client.SolveResponse) (artifact.Artifact, error) 
 		Builder: "docker", ID: "Container", Text: "Exported Docker file: " + e.path,
 		Files: []artifact.File{{Path: e.path, Size: st.Size()}},
 	}, nil
-}
-
-// filesExist reports whether the files are there with their sizes.
-func filesExist(files []artifact.File) bool {
-	for _, f := range files {
-		if st, err := os.Stat(f.Path); err != nil || st.Size() != f.Size {
-			return false
-		}
-	}
-	return true
-}
-
-// imageExists reports whether the layout has all blobs of the image.
-func imageExists(layout string, img artifact.Image) (bool, error) {
-	text, err := readBlob(layout, ocispec.Descriptor{Digest: digestOf(img.Digest), Size: img.Size})
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	var m ocispec.Manifest
-	if err := json.Unmarshal(text, &m); err != nil {
-		return false, fmt.Errorf("manifest %s: %w", img.Digest, err)
-	}
-	for _, desc := range append(m.Layers, m.Config) {
-		if st, err := os.Stat(blobPath(layout, desc.Digest)); err != nil || st.Size() != desc.Size {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// Seal makes the image of what the steps left.
-func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
-	if err := s.reopen(ctx); err != nil {
-		return artifact.Artifact{}, err
-	}
-	if _, _, err := s.solve(ctx); err != nil {
-		return artifact.Artifact{}, err
-	}
-	res, err := s.result()
-	if err != nil {
-		return artifact.Artifact{}, err
-	}
-	resp, err := s.build.finish(ctx, res)
-	if err != nil {
-		return artifact.Artifact{}, s.kit.explain(ctx, err)
-	}
-	a, err := s.output.artifact(resp)
-	if err != nil {
-		return artifact.Artifact{}, err
-	}
-	a.Arch = s.opts.platform.Architecture
-	a.Labels = map[string]string{"source_image": s.base.Name, "source_digest": s.base.ID}
-	if a.Image != nil {
-		a.Image.OS, a.Image.Architecture, a.Image.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
-		s.digest = a.Image.Digest
-	}
-	return a, nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	dockerspec "github.com/moby/docker-image-spec/specs-go/v1"
+	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ingot-build/ingot/builders"
@@ -78,7 +79,7 @@ func TestCommitThenLayout(t *testing.T) {
 	from := func(layout string) *bench {
 		return newBench(t, func(c *Config) { c.Bootstrap, c.OCILayout = nil, layout })
 	}
-	for _, tag := range []string{"", ":v1"} {
+	for _, tag := range []string{"", ":v1", "@" + a.ID} {
 		b2 := from(b.host.Layout + tag)
 		s := b2.begin()
 		s.(builders.Forcer).Force()
@@ -90,6 +91,7 @@ func TestCommitThenLayout(t *testing.T) {
 	for layout, want := range map[string]string{
 		b.host.Layout + ":v2": `has no image tagged "v2"; it has ["v1"]`,
 		t.TempDir():           "is no OCI image layout",
+		b.host.Layout + "@" + digest.FromString("x").String(): "has no image sha256:",
 	} {
 		if _, err := from(layout).builder.Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", layout, err)

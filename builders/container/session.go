@@ -49,6 +49,7 @@ type buildSession struct {
 	ref     gateway.Reference // of the state solved last, in build
 	solved  *llb.Definition   // of it
 	force   bool              // take nothing from a cache
+	ran     tally             // of the step under way
 	last    builders.StepResult
 	digest  string // of the sealed image
 
@@ -90,9 +91,11 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 	if err != nil {
 		return err
 	}
-	if s.output, err = s.opts.newOutput(s.host); err != nil {
+	out, err := s.opts.newOutput(s.host)
+	if err != nil {
 		return err
 	}
+	s.output = out
 	opt := client.SolveOpt{
 		Exports:      s.output.exports(),
 		OCIStores:    map[string]content.Store{},
@@ -189,7 +192,7 @@ func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error
 	if err := s.reopen(ctx); err != nil {
 		return err
 	}
-	s.last = builders.StepResult{}
+	s.ran, s.last = tally{}, builders.StepResult{}
 	// What follows a step that was run afresh does so on something new.
 	s.force = s.force || step.Fresh
 	before, layers := s.state, len(s.history)
@@ -198,27 +201,31 @@ func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error
 			s.state, s.history = before, s.history[:layers]
 		}
 	}()
-	cached, solved := true, false
 	for _, o := range ops {
-		if image, err := s.extend(ctx, step, o); image || err != nil {
-			if err != nil {
-				return err
-			}
+		if image, err := s.extend(ctx, step, o); err != nil {
+			return err
+		} else if image {
 			continue
 		}
-		c, n, err := s.solve(ctx)
-		cached, solved = cached && c, solved || n > 0
-		if err != nil {
+		if err := s.solve(ctx); err != nil {
 			return err
 		}
 		if err := s.onHost(ctx, o); err != nil {
 			return err
 		}
-		cached = false
+		s.ran.fresh = true
 	}
-	c, n, err := s.solve(ctx)
-	s.last.Cached = cached && c && (solved || n > 0)
-	return err
+	if err := s.solve(ctx); err != nil {
+		return err
+	}
+	s.last.Cached = s.ran.layers > 0 && !s.ran.fresh
+	return nil
+}
+
+// tally counts what a step did.
+type tally struct {
+	layers int  // that it has
+	fresh  bool // something was not taken from a cache
 }
 
 // extend adds an op that changes the image to the state, and reports whether o
@@ -230,7 +237,7 @@ func (s *buildSession) extend(ctx context.Context, step builders.Step, o op.Op) 
 	case *op.Put:
 		return true, s.put(step, o.File)
 	case *op.Tree:
-		return true, s.tree(step, o)
+		return true, s.tree(ctx, step, o)
 	}
 	return false, ctx.Err()
 }

@@ -19,16 +19,15 @@ import (
 	"github.com/ingot-build/ingot/builders"
 )
 
-// solve has BuildKit make the state. It reports how many vertices were new
-// and whether all of them were cached.
-func (s *buildSession) solve(ctx context.Context) (cached bool, n int, err error) {
+// solve has BuildKit make the state.
+func (s *buildSession) solve(ctx context.Context) error {
 	def, err := s.state.Marshal(ctx, llb.Platform(s.opts.platform), llb.LocalUniqueID(s.files.unique))
 	if err != nil {
-		return false, 0, err
+		return err
 	}
 	fresh := s.progress.expect(vertices(def))
 	if len(fresh) == 0 && s.ref != nil {
-		return true, 0, nil
+		return nil
 	}
 	var imports []gateway.CacheOptionsEntry
 	for _, c := range s.opts.cacheFrom {
@@ -37,13 +36,15 @@ func (s *buildSession) solve(ctx context.Context) (cached bool, n int, err error
 	res, err := s.build.Solve(ctx, gateway.SolveRequest{Definition: def.ToPB(), Evaluate: true, CacheImports: imports})
 	s.progress.settle(ctx, fresh, err != nil)
 	if err != nil {
-		return false, 0, s.failed(ctx, fresh, err)
+		return s.failed(ctx, fresh, err)
 	}
 	if s.ref, err = res.SingleRef(); err != nil {
-		return false, 0, err
+		return err
 	}
 	s.solved = def
-	return s.progress.cached(fresh), len(fresh), nil
+	s.ran.layers += len(fresh)
+	s.ran.fresh = s.ran.fresh || !s.progress.cached(fresh)
+	return nil
 }
 
 // failed ends the build in which a solve has failed.

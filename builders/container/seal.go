@@ -1,13 +1,45 @@
 package container
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"github.com/ingot-build/ingot/internal/artifact"
 )
+
+// Seal makes the image of what the steps left.
+func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
+	if err := s.reopen(ctx); err != nil {
+		return artifact.Artifact{}, err
+	}
+	if err := s.solve(ctx); err != nil {
+		return artifact.Artifact{}, err
+	}
+	res, err := s.result()
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	resp, err := s.build.finish(ctx, res)
+	if err != nil {
+		return artifact.Artifact{}, s.kit.explain(ctx, err)
+	}
+	a, err := s.output.artifact(resp)
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	a.Arch = s.opts.platform.Architecture
+	a.Labels = map[string]string{"source_image": s.base.Name, "source_digest": s.base.ID}
+	if a.Image != nil {
+		a.Image.OS, a.Image.Architecture, a.Image.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
+		s.digest = a.Image.Digest
+	}
+	return a, nil
+}
 
 // result is the file system with the configuration that the image gets.
 func (s *buildSession) result() (*gateway.Result, error) {
