@@ -196,3 +196,28 @@ func (l *layout) whole(ctx context.Context, image ocispec.Descriptor) (bool, err
 	}
 	return true, nil
 }
+
+// damage returns an error about the first blob of an image that has another
+// size than it should: builders take it for the blob, and don't make it anew.
+func (l *layout) damage(ctx context.Context, image ocispec.Descriptor) error {
+	path, err := l.blobPath(image.Digest)
+	if err != nil {
+		return err
+	}
+	if st, err := os.Stat(path); err == nil && st.Size() != image.Size {
+		return &corruptError{string(image.Digest), fmt.Errorf("it has %d bytes, not %d", st.Size(), image.Size)}
+	}
+	if !isManifest(image.MediaType) {
+		return nil
+	}
+	children, err := content.Successors(ctx, limited{l}, image)
+	if err != nil {
+		return nil // it is missing
+	}
+	for _, c := range children {
+		if err := l.damage(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

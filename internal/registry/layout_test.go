@@ -130,6 +130,17 @@ func TestMissingBlobs(t *testing.T) {
 	checkError(t, r.Record(context.Background(), "web", rec), "are missing in "+r.Layout())
 }
 
+// A builder finds a cut blob and takes it for the blob: the error of recording
+// names it, and how it is made anew.
+func TestCutBlob(t *testing.T) {
+	t.Parallel()
+	r := open(t, "", t.TempDir())
+	rec := container(t, r.Layout(), "docker.web", "one", "amd64")
+	path := mustPath(t, r, rec)
+	write(t, path, "cut", 0o644)
+	checkError(t, r.Record(context.Background(), "web", rec), "is corrupt: it has 3 bytes, not ", "remove "+path)
+}
+
 func TestCorruption(t *testing.T) {
 	t.Parallel()
 	ctx, r := context.Background(), open(t, "", t.TempDir())

@@ -57,6 +57,9 @@ func (r *Registry) storeImage(ctx context.Context, repo repository, img *artifac
 		from = newLayout(img.Layout)
 	}
 	if from.dir == r.layout.dir && !r.Remote() {
+		if err := r.layout.damage(ctx, desc); err != nil {
+			return err
+		}
 		return &Error{Op: "image " + short(img.Digest), Err: plainError("blobs of it are missing in " + from.dir)}
 	}
 	return repo.take(ctx, from, desc)
