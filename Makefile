@@ -13,8 +13,8 @@ setup: ## install the Debian packages that builds and tests need
 
 build: ## build bin/ingot and the bundled bin/buildkitd
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ingot ./cmd/ingot
-	$(GO) build -trimpath -ldflags '-s -w' -o bin/buildkitd github.com/moby/buildkit/cmd/buildkitd
+	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ingot ./cmd/ingot
+	$(GO) build -ldflags '-s -w' -o bin/buildkitd github.com/moby/buildkit/cmd/buildkitd
 
 demo: setup build ## bake templates/quickstart: a container and a machine, one version
 	@scripts/demo
