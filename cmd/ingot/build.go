@@ -97,9 +97,6 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		return ws.plan.NothingLeft()
 	}
 	commit := gitCommit(ctx, ws.plan.Template.Dir)
-	if err := ws.plan.Resolve(ctx, engine.History(ws.registry)); err != nil {
-		return err
-	}
 	logs := filepath.Join(ws.dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
 	pruneLogs(filepath.Dir(logs))
 	o := ui.Options{Out: out, Color: color, Timestamp: f.timestamp, Secrets: ws.secrets, LogDir: logs}
@@ -107,7 +104,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	files := ui.Logs(o)
 	err = engine.Run(ctx, ws.plan, engine.Options{
 		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force,
-		Registry: ws.registry, Events: ui.Tee(files, view), Secrets: ws.secrets, Dir: ws.dir,
+		Registry: ws.registry, History: engine.History(ws.registry), Events: ui.Tee(files, view), Secrets: ws.secrets, Dir: ws.dir,
 		GitCommit: commit(), User: userName(), Ask: asker(view, live),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
 	})

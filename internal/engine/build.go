@@ -34,7 +34,8 @@ type build struct {
 
 // build runs one build to its end and reports it.
 func (r *run) build(ctx context.Context, pb *plan.Build) result {
-	b := &build{run: r, Build: pb, log: event.Log{Build: pb.Address, Sink: r.Events}, started: time.Now()}
+	b := &build{run: r, Build: pb, log: event.Log{Build: pb.Address, Sink: r.Events},
+		started: time.Now().Add(-pb.Resolved), times: []event.Time{{Phase: "resolve", Took: pb.Resolved}}}
 	res := result{build: pb}
 	res.record, res.artifacts, res.err = b.make(ctx)
 	if res.err != nil {
@@ -52,7 +53,7 @@ func (r *run) build(ctx context.Context, pb *plan.Build) result {
 // make takes the recorded artifact or builds one, and post-processes it.
 func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact, error) {
 	if b.Err != nil {
-		return artifact.Record{}, nil, b.Err
+		return artifact.Record{}, nil, cancelledOr(ctx, b.Err)
 	}
 	if err := ctx.Err(); err != nil {
 		return artifact.Record{}, nil, cancelledError{err}
@@ -80,7 +81,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	b.enter("begin", b.BaseRecord.Name, 0)
 	b.session, err = b.Builder.Begin(ctx, b.Base, builders.Env{RunID: b.RunID, Log: b.log})
 	if err != nil {
-		return rec, cancelledOr(ctx, err)
+		return rec, cancelledOr(ctx, b.SourceError(err))
 	}
 	defer func() { err = b.close(ctx, err) }()
 	if f, ok := b.session.(builders.Forcer); ok && b.Force {

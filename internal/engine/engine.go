@@ -48,6 +48,7 @@ type Options struct {
 	OnError   OnError
 	Force     bool
 	Registry  Registry
+	History   plan.History // what the sources and steps are compared with
 	Events    event.Sink
 	Secrets   *secret.Set
 	Dir       string // relative paths start here
@@ -89,12 +90,13 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 		addrs = append(addrs, b.Address)
 	}
 	r.emit(event.RunStarted{RunID: o.RunID, Builds: addrs})
-	if err := r.refuseConflicts(ctx); err != nil {
+	stop := r.sayCancelling(ctx)
+	defer stop()
+	if err := r.resolve(ctx); err != nil {
 		r.emit(event.Failed{Err: err})
 		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
 		return fmt.Errorf("%w: %w", ErrFailed, err)
 	}
-	stop := r.sayCancelling(ctx)
 	results := r.builds(ctx)
 	stop()
 	var failed []string
@@ -119,6 +121,17 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	return nil
 }
 
+// resolve finds out what there is to do.
+func (r *run) resolve(ctx context.Context) error {
+	for _, b := range r.plan.Builds {
+		event.Log{Build: b.Address, Sink: r.Events}.Emit(event.Phase{Name: "resolve", Steps: len(b.Steps)})
+	}
+	if err := r.plan.Resolve(ctx, r.History); err != nil {
+		return cancelledOr(ctx, err)
+	}
+	return r.refuseConflicts(ctx)
+}
+
 // sayCancelling says so when ctx ends, until stop is called.
 func (r *run) sayCancelling(ctx context.Context) (stop func()) {
 	said := make(chan struct{})
@@ -126,11 +139,11 @@ func (r *run) sayCancelling(ctx context.Context) (stop func()) {
 		defer close(said)
 		r.emit(event.Say{Text: fmt.Sprintf("Cancelling build: %v. Cleaning up; once more to exit at once.", context.Cause(ctx))})
 	})
-	return func() {
+	return sync.OnceFunc(func() {
 		if !cancel() {
 			<-said
 		}
-	}
+	})
 }
 
 func (r *run) emit(body event.Body) { event.Log{Sink: r.Events}.Emit(body) }

@@ -38,9 +38,12 @@ func optionDiag(err error, what string, at func(option string) hcl.Range) *hcl.D
 	if errors.As(err, &oe) {
 		option, msg = oe.Option, oe.Message
 	}
-	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what, Detail: sentence(msg)}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what, Detail: ended(msg)}
 	if option != "" {
 		d.Summary = fmt.Sprintf("Invalid %s in %s", quote(option), what)
+		if strings.HasPrefix(msg, "is ") {
+			d.Detail = quote(option) + " " + d.Detail
+		}
 	}
 	if hint := builders.Hint(err); hint != "" {
 		d.Detail += " Hint: " + sentence(hint)
@@ -50,12 +53,19 @@ func optionDiag(err error, what string, at func(option string) hcl.Range) *hcl.D
 	return d
 }
 
-// sentence makes a message fit for a diagnostic's detail.
+// sentence makes a text fit for a diagnostic's detail.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	s = strings.ToUpper(s[:1]) + s[1:]
+	return ended(strings.ToUpper(s[:1]) + s[1:])
+}
+
+// ended ends a message, which may begin with the name of a file.
+func ended(s string) string {
+	if s == "" {
+		return s
+	}
 	if strings.ContainsAny(s[len(s)-1:], ".?!") {
 		return s
 	}

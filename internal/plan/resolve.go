@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,9 +36,11 @@ func (p *Plan) Resolve(ctx context.Context, h History) error {
 }
 
 func (b *Build) resolve(ctx context.Context, h History) error {
+	start := time.Now()
 	base, err := b.Builder.Resolve(ctx)
+	b.Resolved = time.Since(start)
 	if err != nil {
-		b.Status, b.Err = Failed, err
+		b.Status, b.Err = Failed, b.SourceError(err)
 		return nil
 	}
 	b.Base = base
@@ -50,7 +53,7 @@ func (b *Build) resolve(ctx context.Context, h History) error {
 	rec.Key = b.Key
 	if found {
 		if found, err = b.Builder.Exists(ctx, rec.Artifact); err != nil {
-			b.Status, b.Err = Failed, err
+			b.Status, b.Err = Failed, b.SourceError(err)
 			return nil
 		}
 	}
@@ -65,6 +68,11 @@ func (b *Build) resolve(ctx context.Context, h History) error {
 		b.Version, err = h.Since(ctx, b.Publish.Bucket, b.Address, b.Key)
 	}
 	return err
+}
+
+// SourceError adds the source's place in the template to an error.
+func (b *Build) SourceError(err error) error {
+	return fmt.Errorf("source (%s): %w", where(b.Range), err)
 }
 
 // chain gives the base and every step its key.

@@ -163,10 +163,18 @@ func (c *Client) handshake(ctx context.Context, conn net.Conn, l login, p *pin) 
 	case errors.Is(err, errOtherKind) && len(p.algorithms()) == 0,
 		errors.As(err, &algo) && len(algorithms) < allAlgorithms() && strings.Contains(err.Error(), "host key"):
 		return nil, p.mismatch()
-	case strings.Contains(err.Error(), "unable to authenticate"):
+	case refusedLogin(err):
 		return nil, &loginError{login: l, err: err}
 	}
 	return nil, err
+}
+
+// refusedLogin reports whether the server answered that one may not log in.
+// The library has no type for it, and calls a keyboard-interactive login that
+// is refused without a question (51 in place of 60) unexpected.
+func refusedLogin(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "unable to authenticate") || strings.Contains(text, "unexpected message type 51 (expected 60)")
 }
 
 func allAlgorithms() int { return len((&pin{}).algorithms()) }

@@ -142,10 +142,15 @@ func TestAgent(t *testing.T) {
 
 func TestPassword(t *testing.T) {
 	t.Parallel()
-	for name, pam := range map[string]bool{"password": false, "keyboard-interactive": true} {
+	for name, o := range map[string]sshtest.Options{
+		"password":             {},
+		"keyboard-interactive": {PAM: true},
+		"nothing is asked":     {Config: []string{"KbdInteractiveAuthentication yes"}}, // and nobody there to ask
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := sshtest.Run(t, sshtest.Options{User: "ingot-test", Password: "it's secret", PAM: pam})
+			o.User, o.Password = "ingot-test", "it's secret"
+			s := sshtest.Run(t, o)
 			c := config(s)
 			c.PrivateKeyFile, c.Password = "", secret.Sensitive("it's secret")
 			if got := sh(t, connect(t, c), "id -un"); got[0] != "ingot-test" {
