@@ -131,7 +131,7 @@ func newRegistryShow(f *registryFlags) *cobra.Command {
 		Long:  "Show shows one version, the newest where none is named.",
 		Example: `  ingot registry show web
   ingot registry show web production
-  ingot registry show web 1.4.0 -json`,
+  ingot registry show web:1.4.0 -json`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
@@ -148,8 +148,11 @@ func newRegistryShow(f *registryFlags) *cobra.Command {
 	}
 }
 
-// find returns the version that the arguments BUCKET [NAME] ask for.
+// find returns the version that the arguments BUCKET [NAME] or BUCKET:NAME ask for.
 func find(ctx context.Context, r *registry.Registry, args []string) (registry.Version, error) {
+	if bucket, name, ok := strings.Cut(args[0], ":"); ok && len(args) == 1 {
+		args = []string{bucket, name}
+	}
 	var v registry.Version
 	var ok bool
 	var err error
@@ -272,7 +275,7 @@ docker load, podman load and skopeo read.`,
 			if strings.HasSuffix(out, ".tar") {
 				to = registry.PullTo{Build: build, Tar: out}
 			}
-			if v, err = r.Pull(cmd.Context(), args[0], v.Name, to); err != nil {
+			if v, err = r.Pull(cmd.Context(), v.Bucket, v.Name, to); err != nil {
 				return err
 			}
 			view := pulledView{Bucket: v.Bucket, Version: v.Name, Path: out}

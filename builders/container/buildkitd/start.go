@@ -114,7 +114,7 @@ func findDaemon() (string, error) {
 	path, err := exec.LookPath("buildkitd")
 	if err != nil {
 		return "", builders.WithHint(errors.New("buildkitd is neither beside the ingot program nor in $PATH"),
-			"run make setup, which builds it, or set BUILDKIT_HOST to the address of a BuildKit daemon")
+			"run make build, which builds it, or set BUILDKIT_HOST to the address of a BuildKit daemon")
 	}
 	return path, nil
 }
