@@ -73,7 +73,7 @@ func (b *builder) Supports(k op.Kind) error {
 		if b.ssh != nil {
 			return nil
 		}
-		err := fmt.Errorf(`%s needs a machine, and communicator is "none"`, k)
+		err := errors.New(`it needs a machine, and communicator is "none"`)
 		return builders.WithHint(err, `use shell-local, or set communicator = "ssh"`)
 	}
 	return fmt.Errorf("%s is not supported on machines", k)

@@ -87,6 +87,16 @@ type limits struct {
 	attempts int           // refused logins; 0 is any number
 }
 
+// patience is how long the port may be closed, given why it seems to be. One
+// that does not answer may belong to a server with too much to do.
+func (l limits) patience(err error) time.Duration {
+	var netErr net.Error
+	if errors.As(err, &netErr) && netErr.Timeout() {
+		return l.closed + 2*dialTimeout
+	}
+	return l.closed
+}
+
 func (c *Client) limits(t Target) limits {
 	l := limits{timeout: c.config.Timeout, attempts: c.config.HandshakeAttempts}
 	if l.timeout == 0 {
@@ -148,7 +158,7 @@ func (c *Client) connect(ctx context.Context, t Target, p *pin, lim limits) (*li
 		switch {
 		case final(err), lim.attempts > 0 && refused >= lim.attempts:
 			return nil, c.fail(t, err)
-		case within.Err() != nil, time.Since(closedSince) > lim.closed:
+		case within.Err() != nil, time.Since(closedSince) > lim.patience(err):
 			return nil, c.fail(t, fmt.Errorf("can't connect within %s: %w", since(start), err))
 		case errors.Is(err, errOtherKind):
 			continue

@@ -76,17 +76,18 @@ func readKey(dir, prefix, keyFile, certFile string) ([]gossh.Signer, []byte, err
 	}
 	option := prefix + "private_key_file"
 	text, err := os.ReadFile(hostPath(dir, keyFile))
-	if err != nil {
-		return nil, nil, component.Errorf(option, "%v", err)
+	var read *fs.PathError
+	if errors.As(err, &read) {
+		return nil, nil, component.Errorf(option, "the private key %s can't be read: %v", keyFile, read.Err)
 	}
 	signer, err := gossh.ParsePrivateKey(text)
 	if isEncrypted(err) {
-		e := component.Errorf(option, "%s is encrypted", keyFile)
+		e := component.Errorf(option, "the key in %s is encrypted", keyFile)
 		e.Advice = "add the key to an SSH agent (ssh-add " + keyFile + ") and set " + prefix + "agent_auth = true"
 		return nil, nil, e
 	}
 	if err != nil {
-		return nil, nil, component.Errorf(option, "%s is not a private key: %s", keyFile, strings.TrimPrefix(err.Error(), "ssh: "))
+		return nil, nil, component.Errorf(option, "there is no private key in %s: %s", keyFile, strings.TrimPrefix(err.Error(), "ssh: "))
 	}
 	signers := []gossh.Signer{signer}
 	if certFile != "" {
