@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
@@ -76,6 +77,11 @@ func (r *run) publish(ctx context.Context, results []result) error {
 
 func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []artifact.Record) error {
 	pub := group[0].Publish
+	if left := r.plan.LeftOut[pub.Bucket]; len(left) > 0 && len(pub.Channels) > 0 {
+		// Who pulls by a channel must find all that the template makes.
+		r.emit(event.Warning{Text: fmt.Sprintf("channels stay where they are (%s): this run left out %s", strings.Join(pub.Channels, ", "), strings.Join(left, ", "))})
+		pub.Channels = nil
+	}
 	name := cmp.Or(pub.Version, commonVersion(group))
 	if name != "" {
 		v, found, err := r.Registry.Version(ctx, pub.Bucket, name)

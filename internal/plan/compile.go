@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -35,16 +36,17 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	diags = append(diags, ds...)
 	except, ds := globs("-except", o.Except)
 	diags = append(diags, ds...)
-	p := &Plan{Template: t}
+	p := &Plan{Template: t, LeftOut: map[string][]string{}}
 	for _, spec := range t.Builds {
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
+			k := &compiler{components: c, options: o, except: except, spec: spec, src: src}
+			pub := k.publish(bucketName(t))
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
-				p.LeftOut = append(p.LeftOut, addr)
+				p.LeftOut[pub.Bucket] = append(p.LeftOut[pub.Bucket], addr)
 				continue
 			}
-			k := &compiler{components: c, options: o, except: except, spec: spec, src: src}
-			b, ds := k.build(addr, bucketName(t))
+			b, ds := k.build(addr, pub)
 			diags = append(diags, ds...)
 			if !ds.HasErrors() {
 				p.Builds = append(p.Builds, b)
@@ -124,15 +126,19 @@ func (c *compiler) scope(f lang.Form) lang.Scope {
 	return lang.Scope{Form: f, Source: c.src, BuildName: c.spec.Name}
 }
 
-func (c *compiler) build(addr, bucket string) (*Build, hcl.Diagnostics) {
-	b := &Build{Address: addr, Type: c.src.Type, Name: c.src.Name, Range: c.src.Range,
-		Publish: Publish{Bucket: bucket}, Force: c.options.Force, dir: c.options.Host.Dir}
-	if p := c.spec.Publish; p != nil {
-		b.Publish = Publish{Bucket: p.Bucket, Version: p.Version, Description: p.Description, Channels: p.Channels, Labels: p.Labels}
-		if b.Publish.Bucket == "" {
-			b.Publish.Bucket = bucket
-		}
+// publish is where the build's version goes; without a publish block, to the
+// bucket of that name.
+func (c *compiler) publish(bucket string) Publish {
+	p := c.spec.Publish
+	if p == nil {
+		return Publish{Bucket: bucket}
 	}
+	return Publish{Bucket: cmp.Or(p.Bucket, bucket), Version: p.Version, Description: p.Description, Channels: p.Channels, Labels: p.Labels}
+}
+
+func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
+	b := &Build{Address: addr, Type: c.src.Type, Name: c.src.Name, Range: c.src.Range,
+		Publish: pub, Force: c.options.Force, dir: c.options.Host.Dir}
 	diags := c.open(b)
 	for i, spec := range c.spec.Provisioners {
 		if !spec.AppliesTo(c.src) {
@@ -243,8 +249,9 @@ func (c *compiler) supported(b *Build, s *Step) hcl.Diagnostics {
 	}
 	for _, o := range s.Ops {
 		if err := b.Builder.Supports(o.Kind()); err != nil {
-			return hcl.Diagnostics{{Severity: hcl.DiagError, Subject: s.Range.Ptr(),
-				Summary: fmt.Sprintf("%s can't run the provisioner %q", b.Address, s.Type), Detail: sentence(err.Error())}}
+			d := optionDiag(err, "", func(string) hcl.Range { return s.Range })
+			d.Summary = fmt.Sprintf("%s can't run the provisioner %q", b.Address, s.Type)
+			return hcl.Diagnostics{d}
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -38,11 +39,11 @@ func optionDiag(err error, what string, at func(option string) hcl.Range) *hcl.D
 	if errors.As(err, &oe) {
 		option, msg = oe.Option, oe.Message
 	}
-	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what, Detail: ended(msg)}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what, Detail: sentence(msg)}
 	if option != "" {
 		d.Summary = fmt.Sprintf("Invalid %s in %s", quote(option), what)
-		if strings.HasPrefix(msg, "is ") {
-			d.Detail = quote(option) + " " + d.Detail
+		if predicate.MatchString(msg) {
+			d.Detail = sentence(quote(option) + " " + msg)
 		}
 	}
 	if hint := builders.Hint(err); hint != "" {
@@ -53,18 +54,19 @@ func optionDiag(err error, what string, at func(option string) hcl.Range) *hcl.D
 	return d
 }
 
-// sentence makes a text fit for a diagnostic's detail.
+// predicate is the start of a message that says something of its option.
+var predicate = regexp.MustCompile(`^(is|must|needs|takes|has|can't) `)
+
+// word is the start of a message that begins with prose, and not with a name.
+var word = regexp.MustCompile(`^[a-z']+[ ,:]`)
+
+// sentence makes a message fit for a diagnostic's detail.
 func sentence(s string) string {
 	if s == "" {
 		return s
 	}
-	return ended(strings.ToUpper(s[:1]) + s[1:])
-}
-
-// ended ends a message, which may begin with the name of a file.
-func ended(s string) string {
-	if s == "" {
-		return s
+	if word.MatchString(s) {
+		s = strings.ToUpper(s[:1]) + s[1:]
 	}
 	if strings.ContainsAny(s[len(s)-1:], ".?!") {
 		return s

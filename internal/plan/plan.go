@@ -4,6 +4,8 @@ package plan
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,9 @@ type Components struct {
 type Plan struct {
 	Template *lang.Template
 	Builds   []*Build
-	LeftOut  []string // addresses of the builds that -only and -except leave out
+	// LeftOut are the addresses of the builds that -only and -except leave
+	// out, by bucket.
+	LeftOut map[string][]string
 }
 
 // Status says what a build has to do.
@@ -123,6 +127,12 @@ type Post struct {
 // Where returns the step's place in the template, "file:line".
 func (s *Step) Where() string { return where(s.Range) }
 
+// onHost reports whether the step works on this host, where no image keeps
+// what it did.
+func (s *Step) onHost() bool {
+	return slices.ContainsFunc(s.Ops, func(o op.Op) bool { return o.Kind() == op.KindLocal || o.Kind() == op.KindGet })
+}
+
 // Files counts the files that the build's steps read.
 func (b *Build) Files() int {
 	n := 0
@@ -151,7 +161,9 @@ func (p *Plan) NothingLeft() error {
 		return builders.WithHint(fmt.Errorf("no builds to run: %s has no build block with a source", p.Template.Path),
 			`add one: build { sources = ["TYPE.NAME"] }`)
 	}
-	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(p.LeftOut, ", "))
+	all := slices.Concat(slices.Collect(maps.Values(p.LeftOut))...)
+	slices.Sort(all)
+	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(all, ", "))
 }
 
 // Todo reports whether a run would build something.

@@ -128,6 +128,11 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	if _, ok := b.Builder.(builders.Layered); !ok {
 		b.runWhole()
 	}
+	for _, s := range b.Steps {
+		if s.Known && s.onHost() {
+			s.Known, s.Reasons = false, []Reason{{Kind: "host", Text: "not changed, runs on this host whenever the build runs"}}
+		}
+	}
 }
 
 // gone says why an artifact that is recorded does not count.
