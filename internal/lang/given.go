@@ -78,7 +78,7 @@ func (t *Template) readVarFile(name string, out map[string]*given) hcl.Diagnosti
 		return diags
 	}
 	f, diags := t.parse(name, src)
-	if f == nil {
+	if diags.HasErrors() {
 		return diags
 	}
 	attrs, ds := f.Body.JustAttributes()

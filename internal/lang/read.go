@@ -141,6 +141,9 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	} else {
 		f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	}
+	if first := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError }); first >= 0 {
+		diags = diags[:first+1] // those behind it are mostly its consequences
+	}
 	if f != nil && f.Body != nil {
 		t.Files[name] = f
 		return f, diags

@@ -3,6 +3,7 @@ package ssh
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -87,7 +88,7 @@ func readKey(dir, prefix, keyFile, certFile string) ([]gossh.Signer, []byte, err
 		return nil, nil, e
 	}
 	if err != nil {
-		return nil, nil, component.Errorf(option, "there is no private key in %s: %s", keyFile, strings.TrimPrefix(err.Error(), "ssh: "))
+		return nil, nil, component.Errorf(option, "the file %s is not a private key: %s", keyFile, strings.TrimPrefix(err.Error(), "ssh: "))
 	}
 	signers := []gossh.Signer{signer}
 	if certFile != "" {
