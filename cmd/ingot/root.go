@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -40,6 +41,8 @@ func run(ctx context.Context, args []string) int {
 		return 0
 	case errors.As(err, &code):
 		return int(code)
+	case errors.Is(err, syscall.EPIPE):
+		return exitError // who read our output has seen enough
 	}
 	reportError(root.ErrOrStderr(), err)
 	if strings.HasPrefix(err.Error(), "unknown command") {
