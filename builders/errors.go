@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/ingot-build/ingot/internal/op"
 )
 
 // ErrConnectionLost is in the chain of an error that came because the machine
@@ -45,18 +47,21 @@ type hinted struct {
 func (e *hinted) Unwrap() error { return e.error }
 func (e *hinted) Hint() string  { return e.hint }
 
-// Hint returns the hint of the first error in err's tree that has one.
+// Hint returns the first hint in err's chain, "" where there is none.
 func Hint(err error) string {
 	var h Hinter
-	if errors.As(err, &h) {
-		return h.Hint()
+	for errors.As(err, &h) {
+		if text := h.Hint(); text != "" {
+			return text
+		}
+		e, ok := h.(error)
+		if !ok {
+			return ""
+		}
+		err = errors.Unwrap(e)
 	}
 	return ""
 }
-
-// commandWidth is how much of a command is shown, in characters.
-const commandWidth = 80
-
 // CommandText returns a command as people see it: its first line, shortened.
 func CommandText(argv []string) string {
 	text, more, cut := strings.Cut(strings.TrimSpace(strings.Join(argv, " ")), "\n")

@@ -142,20 +142,7 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 	if exit.Signal == "" && op.Success(o.OK, exit.Code) {
 		return nil
 	}
-	return &builders.ExitError{Command: commandName(o), Code: exit.Code, Signal: exit.Signal}
-}
-
-// commandName is the name of the script, or the command where there is no script.
-func commandName(o *op.Exec) string {
-	for _, f := range o.Inputs {
-		if f.Blob.Name != "" {
-			return f.Blob.Name
-		}
-	}
-	if len(o.Inputs) > 0 {
-		return "inline script" // the path that it has on the machine says nothing to people
-	}
-	return builders.CommandText(o.Argv)
+	return &builders.ExitError{Command: builders.CommandName(o.Argv, o.Inputs), Code: exit.Code, Signal: exit.Signal}
 }
 
 func pause(ctx context.Context, d time.Duration) error {

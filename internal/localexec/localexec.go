@@ -83,7 +83,7 @@ func result(l *op.Local, state *os.ProcessState, err error) error {
 	if state == nil {
 		return fmt.Errorf("run on this host: %w", err)
 	}
-	exit := &builders.ExitError{Command: builders.CommandText(l.Argv), Code: state.ExitCode()}
+	exit := &builders.ExitError{Command: builders.CommandName(l.Argv, l.Inputs), Code: state.ExitCode()}
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		exit.Code = 128 + int(ws.Signal())
 		exit.Signal = signalName(ws.Signal())

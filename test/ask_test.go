@@ -1,0 +1,125 @@
+package test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+const failingTemplate = `
+source "null" "a" { communicator = "none" }
+build {
+  sources = ["null.a"]
+  provisioner "shell-local" { inline = ["echo >>tries", "test $(wc -l <tries) = 3"] }
+  provisioner "shell-local" { inline = ["echo went on"] }
+  provisioner "breakpoint" { note = "look around" }
+  provisioner "shell-local" { inline = ["exit 1"] }
+  error-cleanup-provisioner "shell-local" { inline = ["touch cleaned"] }
+}
+`
+
+// TestAsk answers the questions of -on-error=ask and of a breakpoint on a
+// terminal.
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	const question = "[c] Clean up and exit, [a] abort without cleanup, or [r] retry the step?"
+	for answer, cleaned := range map[string]bool{"c": true, "a": false} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			p := startTerminal(t, failingTemplate, "-on-error=ask")
+			p.answer(question, "r")
+			p.answer(question, "r")
+			p.answer("look around", "")
+			p.answer(question, "what?")
+			p.answer(question, answer)
+			var exit *exec.ExitError
+			if err := p.cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+				t.Errorf("it ended with %v\n%s", err, p.text())
+			}
+			if tries, err := os.ReadFile(filepath.Join(p.cmd.Dir, "tries")); string(tries) != "\n\n\n" {
+				t.Errorf("the first step left %q (%v)", tries, err)
+			}
+			if _, err := os.Stat(filepath.Join(p.cmd.Dir, "cleaned")); (err == nil) != cleaned {
+				t.Errorf("the error-cleanup-provisioner: %v", err)
+			}
+		})
+	}
+}
+
+// terminal is ingot build on a pseudo terminal.
+type terminal struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	file *os.File
+
+	mu   sync.Mutex
+	out  bytes.Buffer
+	read int // how much of out has been waited for
+}
+
+func startTerminal(t *testing.T, template string, flags ...string) *terminal {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "t.pkr.hcl"), []byte(template), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	bin, err := filepath.Abs(ingotBin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &terminal{t: t, cmd: exec.Command(bin, append(append([]string{"build"}, flags...), ".")...)}
+	p.cmd.Dir = dir
+	p.cmd.Env = append(os.Environ(), "TERM=xterm", "CI=", "INGOT_CACHE_DIR="+cacheDir)
+	if p.file, err = pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 24, Cols: 200}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		p.file.Close()
+	})
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := p.file.Read(buf)
+			p.mu.Lock()
+			p.out.Write(buf[:n])
+			p.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return p
+}
+
+func (p *terminal) text() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.out.String()
+}
+
+// answer waits until the question is asked, and answers with a line.
+func (p *terminal) answer(question, line string) {
+	p.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		text := p.text()
+		if i := strings.Index(text[p.read:], question); i >= 0 {
+			p.read += i + len(question)
+			break
+		}
+		if time.Now().After(end) {
+			p.t.Fatalf("it does not ask %q:\n%s", question, text)
+		}
+	}
+	if _, err := p.file.WriteString(line + "\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
