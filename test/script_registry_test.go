@@ -12,15 +12,15 @@ import (
 	"github.com/ingot-build/ingot/internal/registrytest"
 )
 
-// ownCache gives the script a cache of its own, `cache`, and so a BuildKit
-// daemon of its own. The base images stay shared.
+// ownCache gives the script a cache of its own from here on, `cache NAME`, and
+// so a BuildKit daemon of its own. The base images stay shared.
 func ownCache(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) > 0 {
-		ts.Fatalf("usage: cache")
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: cache NAME")
 	}
 	bases := filepath.Join(cacheDir, "bases")
 	ts.Check(os.MkdirAll(bases, 0o755))
-	cache := ts.MkAbs("cache")
+	cache := ts.MkAbs(args[0])
 	ts.Check(shareBases(cache, bases))
 	ts.Setenv("INGOT_CACHE_DIR", cache)
 	ts.Defer(func() { stopDaemon(cache) })
@@ -57,8 +57,8 @@ func registryCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		ts.Check(s.(*registryServer).listen())
 	case what == "" || what == "login":
-		dir := ts.MkAbs(".registry-login")
-		ts.Check(os.MkdirAll(dir, 0o700))
+		dir, err := os.MkdirTemp(ts.MkAbs("."), ".registry-")
+		ts.Check(err)
 		h, err := registrytest.Handler(dir, what == "login")
 		ts.Check(err)
 		s := &registryServer{addr: "127.0.0.1:0", handler: h}
