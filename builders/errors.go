@@ -64,20 +64,6 @@ func Hint(err error) string {
 // commandWidth is how much of a command is shown, in characters.
 const commandWidth = 80
 
-// CommandName is what people call a command: the name of its script, or the
-// command itself where there is no script.
-func CommandName(argv []string, inputs []op.File) string {
-	for _, f := range inputs {
-		if f.Blob.Name != "" {
-			return f.Blob.Name
-		}
-	}
-	if len(inputs) > 0 {
-		return "inline script" // the path that it has while it runs says nothing to people
-	}
-	return CommandText(argv)
-}
-
 // CommandText returns a command as people see it: its first line, shortened.
 func CommandText(argv []string) string {
 	text, more, cut := strings.Cut(strings.TrimSpace(strings.Join(argv, " ")), "\n")

@@ -34,7 +34,7 @@ func (c Config) machineLogin(dir string) (login, error) {
 	if l.password == "" && len(l.signers) == 0 && !l.agent {
 		return login{}, component.Errorf("", "there is nothing to log in with: set ssh_private_key_file, ssh_password or ssh_agent_auth")
 	}
-	return l, checkAgent("ssh_agent_auth", l.agent || c.AgentForwarding)
+	return l, nil
 }
 
 // bastionLogin is the bastion's own login; what it does not have is the machine's.
@@ -54,16 +54,7 @@ func (c Config) bastionLogin(dir string, machine login) (login, error) {
 	if l.password == "" && len(l.signers) == 0 && !l.agent && !l.interactive {
 		l.password, l.signers, l.agent = machine.password, machine.signers, machine.agent
 	}
-	return l, checkAgent("ssh_bastion_agent_auth", l.agent)
-}
-
-func checkAgent(option string, wanted bool) error {
-	if !wanted || os.Getenv("SSH_AUTH_SOCK") != "" {
-		return nil
-	}
-	e := component.Errorf(option, "there is no SSH agent: SSH_AUTH_SOCK is not set")
-	e.Advice = "start one with: eval $(ssh-agent); ssh-add"
-	return e
+	return l, nil
 }
 
 // readKey reads a private key and its certificate. Options are named prefix +
@@ -191,10 +182,14 @@ func (l login) tried() string {
 	return strings.Join(with, " and ")
 }
 
+// dialAgent is called when a connection is made: that there is no agent says
+// nothing about the template.
 func dialAgent() (net.Conn, error) {
 	path := os.Getenv("SSH_AUTH_SOCK")
 	if path == "" {
-		return nil, errors.New("there is no SSH agent: SSH_AUTH_SOCK is not set")
+		e := component.Errorf("", "there is no SSH agent: SSH_AUTH_SOCK is not set")
+		e.Advice = "start one with: eval $(ssh-agent); ssh-add"
+		return nil, e
 	}
 	conn, err := net.Dial("unix", path)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -110,7 +111,7 @@ func (j *jsonLines) objects(e event.Event) []object {
 	case event.Warning:
 		return []object{{Type: "warning", Text: j.text(b.Text)}}
 	case event.Failed:
-		return []object{{Type: "error", Error: j.error(b.Err), Hint: j.clean(hint(b.Err))}}
+		return []object{{Type: "error", Error: j.error(b.Err), Hint: j.clean(builders.Hint(b.Err))}}
 	case event.Skipped:
 		return []object{{Type: "skipped", Text: j.text(b.Why), Version: j.clean(b.Version)}}
 	case event.StepDone:
@@ -146,7 +147,7 @@ func (j *jsonLines) buildDone(build string, d event.BuildDone) object {
 	}
 	o := object{
 		Type: "build_done", OK: &ok, Seconds: seconds(d.Took),
-		Error: j.error(d.Err), Hint: j.clean(hint(d.Err)), Log: j.clean(d.Log),
+		Error: j.error(d.Err), Hint: j.clean(builders.Hint(d.Err)), Log: j.clean(d.Log),
 	}
 	for _, t := range d.Times {
 		o.Times = append(o.Times, phaseTime{Phase: j.clean(t.Phase), Seconds: t.Took.Seconds()})

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -169,7 +170,7 @@ func (n *narrator) failed(build string, err error) {
 }
 
 func (n *narrator) hint(build string, err error) {
-	if text := hint(err); text != "" {
+	if text := builders.Hint(err); text != "" {
 		n.prefixed(failure, build, "    hint: ", text)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/event"
 )
 
@@ -103,7 +104,7 @@ func TestHint(t *testing.T) {
 		{errors.Join(errors.New("x"), inner), "do this"},
 		{&wrapError{adviceError{"no hint of its own", ""}, inner}, "do this"},
 	} {
-		if got := hint(c.err); got != c.want {
+		if got := builders.Hint(c.err); got != c.want {
 			t.Errorf("%v: got %q, want %q", c.err, got, c.want)
 		}
 	}

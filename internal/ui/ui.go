@@ -3,7 +3,6 @@
 package ui
 
 import (
-	"errors"
 	"io"
 	"sync"
 
@@ -70,21 +69,4 @@ func (s *steady) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.out.err
-}
-
-// hint returns what the user can do about err, "" where no error in its tree
-// knows.
-func hint(err error) string {
-	var h interface{ Hint() string }
-	for errors.As(err, &h) {
-		if text := h.Hint(); text != "" {
-			return text
-		}
-		e, ok := h.(error)
-		if !ok {
-			return ""
-		}
-		err = errors.Unwrap(e)
-	}
-	return ""
 }
