@@ -91,7 +91,7 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 	if err != nil {
 		return err
 	}
-	out, err := s.opts.newOutput(s.host)
+	out, err := s.opts.newOutput(ctx, s.host)
 	if err != nil {
 		return err
 	}
@@ -102,6 +102,10 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 		SharedKey:    "ingot", // folders that were sent before are only updated
 		CacheExports: s.opts.cacheTo,
 		CacheImports: s.opts.cacheFrom,
+		// The client adds to it where there are caches.
+		FrontendAttrs: map[string]string{},
+		// BuildKit's history would keep what commands print, also of secrets.
+		Internal: true,
 		Session: []session.Attachable{
 			authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: creds.provide}),
 			filesync.NewFSSyncProvider(s.files),

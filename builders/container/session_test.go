@@ -46,12 +46,6 @@ func TestBuild(t *testing.T) {
 	if ok, err := b.builder.Exists(t.Context(), a); !ok || err != nil {
 		t.Errorf("exists: %v, %v", ok, err)
 	}
-	if err := os.Remove(blobPath(b.host.Layout, digestOf(a.ID))); err != nil {
-		t.Fatal(err)
-	}
-	if ok, err := b.builder.Exists(t.Context(), a); ok || err != nil {
-		t.Errorf("exists without its manifest: %v, %v", ok, err)
-	}
 	if entries, _ := os.ReadDir(b.host.Layout); len(entries) != 2 {
 		if err := s.Close(t.Context()); err != nil {
 			t.Error(err)
