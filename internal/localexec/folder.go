@@ -58,7 +58,8 @@ func removeAbandoned() {
 		if sys, ok := st.Sys().(*syscall.Stat_t); !ok || int(sys.Uid) != os.Geteuid() {
 			continue
 		}
-		f := &folder{path: path, lock: flock.New(filepath.Join(path, lockName))}
+		// The lock is not made anew: its folder may be on its way out.
+		f := &folder{path: path, lock: flock.New(filepath.Join(path, lockName), flock.SetFlag(os.O_RDWR))}
 		if free, err := f.lock.TryLock(); err == nil && free {
 			f.remove()
 		}
