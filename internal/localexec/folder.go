@@ -42,7 +42,12 @@ func makeFolder() (*folder, error) {
 }
 
 func (f *folder) remove() {
-	_ = os.RemoveAll(f.path)
+	const tries = 5 // another run that looks for abandoned folders may make a lock in it meanwhile
+	for range tries {
+		if os.RemoveAll(f.path) == nil {
+			break
+		}
+	}
 	_ = f.lock.Close()
 }
 
@@ -58,8 +63,7 @@ func removeAbandoned() {
 		if sys, ok := st.Sys().(*syscall.Stat_t); !ok || int(sys.Uid) != os.Geteuid() {
 			continue
 		}
-		// The lock is not made anew: its folder may be on its way out.
-		f := &folder{path: path, lock: flock.New(filepath.Join(path, lockName), flock.SetFlag(os.O_RDWR))}
+		f := &folder{path: path, lock: flock.New(filepath.Join(path, lockName))}
 		if free, err := f.lock.TryLock(); err == nil && free {
 			f.remove()
 		}
