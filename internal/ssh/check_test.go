@@ -62,7 +62,7 @@ func TestClientChecks(t *testing.T) {
 		"no key":            {func(c *ssh.Config) { c.PrivateKeyFile = "nonsense" }, "ssh_private_key_file", "not a private key"},
 		"public key":        {func(c *ssh.Config) { c.PrivateKeyFile = key + ".pub" }, "ssh_private_key_file", "not a private key"},
 		"encrypted key":     {func(c *ssh.Config) { c.PrivateKeyFile = encrypted }, "ssh_private_key_file", "is encrypted"},
-		"no agent":          {func(c *ssh.Config) { c.AgentAuth = true }, "ssh_agent_auth", "no SSH agent"},
+		"no agent":          {func(c *ssh.Config) { c.PrivateKeyFile, c.AgentAuth = "", true }, "", ""},
 		"no certificate":    {func(c *ssh.Config) { c.CertificateFile = key + ".pub" }, "ssh_certificate_file", "not a certificate"},
 		"wrong certificate": {func(c *ssh.Config) { c.CertificateFile = other + "-cert.pub" }, "ssh_certificate_file", "of another key"},
 		"lone certificate": {func(c *ssh.Config) {

@@ -15,6 +15,8 @@ import (
 // ErrLost is in the chain of an error that came because the connection ended.
 var ErrLost = errors.New("the connection was lost")
 
+var errNoAgent = errors.New("there is no SSH agent: SSH_AUTH_SOCK is not set")
+
 // Error is an error of a connection or of what was done over it.
 type Error struct {
 	Target string // "user@host:port"
@@ -76,6 +78,8 @@ func hint(err error) string {
 	switch {
 	case errors.As(err, &key):
 		return key.Hint()
+	case errors.Is(err, errNoAgent):
+		return "start one with: eval $(ssh-agent); ssh-add"
 	case errors.As(err, &login):
 		return "check ssh_username, and that the server accepts this login: " + logHint
 	case errors.As(err, &algo):
@@ -100,5 +104,5 @@ const logHint = "its log says why it refused (journalctl -u ssh)"
 func final(err error) bool {
 	var key *HostKeyError
 	var algo *gossh.AlgorithmNegotiationError
-	return errors.As(err, &key) || errors.As(err, &algo)
+	return errors.As(err, &key) || errors.As(err, &algo) || errors.Is(err, errNoAgent)
 }

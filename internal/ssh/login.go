@@ -187,9 +187,7 @@ func (l login) tried() string {
 func dialAgent() (net.Conn, error) {
 	path := os.Getenv("SSH_AUTH_SOCK")
 	if path == "" {
-		e := component.Errorf("", "there is no SSH agent: SSH_AUTH_SOCK is not set")
-		e.Advice = "start one with: eval $(ssh-agent); ssh-add"
-		return nil, e
+		return nil, errNoAgent
 	}
 	conn, err := net.Dial("unix", path)
 	if err != nil {

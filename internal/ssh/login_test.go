@@ -140,6 +140,14 @@ func TestAgent(t *testing.T) {
 	}
 }
 
+func TestNoAgent(t *testing.T) {
+	s := sshtest.Run(t, sshtest.Options{})
+	t.Setenv("SSH_AUTH_SOCK", "")
+	c := config(s)
+	c.PrivateKeyFile, c.AgentAuth = "", true
+	wantError(t, fails(t, c, nil), "there is no SSH agent")
+}
+
 func TestPassword(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]sshtest.Options{
