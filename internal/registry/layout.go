@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gofrs/flock"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
 )
@@ -25,9 +24,11 @@ type layout struct {
 	mu     sync.Mutex
 	cached *index
 	seen   os.FileInfo // of the index.json that cached was read from
+
+	queue queue
 }
 
-func newLayout(dir string) *layout { return &layout{dir: dir} }
+func newLayout(dir string) *layout { return &layout{dir: dir, queue: newQueue()} }
 
 func (l *layout) indexPath() string { return filepath.Join(l.dir, ocispec.ImageIndexFile) }
 
@@ -74,33 +75,6 @@ func (l *layout) read() (*index, error) {
 	}
 	l.cached, l.seen = ix, st
 	return ix, nil
-}
-
-// update changes the index under a lock that all processes respect: either
-// all of the change is seen or nothing. The change returns false where there
-// is nothing to do.
-func (l *layout) update(ctx context.Context, change func(ix *index) (bool, error)) error {
-	if err := os.MkdirAll(l.dir, 0o755); err != nil {
-		return err
-	}
-	lock := flock.New(filepath.Join(l.dir, "index.lock"))
-	if _, err := lock.TryLockContext(ctx, retryLock); err != nil {
-		return fmt.Errorf("lock the layout: %w", err)
-	}
-	defer lock.Close()
-	l.sweepTemporary()
-	now, err := l.read()
-	if err != nil {
-		return err
-	}
-	next := now.clone()
-	if changed, err := change(next); err != nil || !changed {
-		return err
-	}
-	if err := l.writeMarker(); err != nil {
-		return err
-	}
-	return replace(l.indexPath(), next.bytes())
 }
 
 // writeMarker writes the file that makes a folder an OCI layout.
