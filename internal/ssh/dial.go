@@ -151,7 +151,7 @@ func (c *Client) handshake(ctx context.Context, conn net.Conn, l login, p *pin) 
 		ClientVersion: "SSH-2.0-ingot",
 	})
 	if err == nil {
-		return gossh.NewClient(sc, chans, reqs), nil
+		return gossh.NewClient(sc, chans, acknowledge(sc, reqs)), nil
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner // without "ssh: handshake failed"
