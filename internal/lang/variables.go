@@ -54,11 +54,17 @@ func (t *Template) loadVariables(blocks hcl.Blocks) hcl.Diagnostics {
 		}
 	}
 	given, ds := t.givenValues()
+	lost := ds.HasErrors() // what was to be given could not be taken: more errors would follow from that
 	diags = append(diags, ds...)
 	for _, v := range t.Variables {
-		diags = append(diags, t.assign(v, given[v.Name])...)
+		if ds := t.assign(v, given[v.Name]); !lost || given[v.Name] != nil {
+			diags = append(diags, ds...)
+		}
 	}
 	t.makeRoots()
+	if lost {
+		return diags
+	}
 	for _, v := range t.Variables {
 		diags = append(diags, t.validate(v)...)
 	}
