@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -14,6 +15,7 @@ type report struct {
 	CPUs     int      `json:"cpus"`
 	Platform string   `json:"platform"`
 	Rounds   int      `json:"rounds"`
+	Load     string   `json:"load"` // averages of 1, 5 and 15 minutes before the run
 	Rows     []row    `json:"rows"`
 	NotRun   []notRun `json:"not_run,omitempty"`
 }
@@ -28,8 +30,8 @@ type row struct {
 	Ratio float64   `json:"ratio"` // ours to the peer's
 	Bar   float64   `json:"bar"`   // the ratio that should not be exceeded, 0 for none
 	Met   bool      `json:"met"`
-	All   []float64 `json:"ours_all,omitempty"`
-	Them  []float64 `json:"peer_all,omitempty"`
+	All   []float64 `json:"ours_rounds,omitempty"`
+	Them  []float64 `json:"peer_rounds,omitempty"`
 	Notes []string  `json:"notes,omitempty"`
 }
 
@@ -40,7 +42,17 @@ type notRun struct {
 }
 
 func newReport(rounds int) *report {
-	return &report{CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Rounds: rounds}
+	return &report{CPUs: runtime.NumCPU(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Rounds: rounds, Load: load()}
+}
+
+// load is what the machine was doing beside: ratios of a busy one scatter.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 3 {
+		return "unknown"
+	}
+	return strings.Join(fields[:3], " ")
 }
 
 // newRow compares the medians of two sides; bar 0 is no bar.
@@ -79,7 +91,7 @@ func (r *report) json(w io.Writer) error {
 }
 
 func (r *report) text(w io.Writer) error {
-	fmt.Fprintf(w, "\n%s, %d CPUs, medians of %d rounds\n\n", r.Platform, r.CPUs, r.Rounds)
+	fmt.Fprintf(w, "\n%s, %d CPUs, load before the run %s, medians of %d rounds\n\n", r.Platform, r.CPUs, r.Load, r.Rounds)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "bench\tours\tpeer\tratio\tbar\t\tpeer is")
 	for _, row := range r.Rows {
