@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -102,10 +103,15 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	o := ui.Options{Out: out, Color: color, Timestamp: f.timestamp, Secrets: ws.secrets, LogDir: logs}
 	view, live := f.view(o)
 	files := ui.Logs(o)
+	events, debug, err := withDebug(o, cmd.ErrOrStderr(), files, view)
+	if err != nil {
+		return errors.Join(err, view.Close())
+	}
+	defer debug.Close()
 	err = engine.Run(ctx, ws.plan, engine.Options{
 		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force,
-		Registry: ws.registry, History: engine.History(ws.registry), Events: ui.Tee(files, view), Secrets: ws.secrets, Dir: ws.dir,
-		GitCommit: commit(), User: userName(), Ask: asker(view, live),
+		Registry: ws.registry, History: engine.History(ws.registry), Events: events, Secrets: ws.secrets, Dir: ws.dir,
+		GitCommit: commit, User: userName(), Ask: asker(view, live),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
 	})
 	closeErr := view.Close()

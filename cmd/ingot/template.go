@@ -14,6 +14,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
+	"github.com/ingot-build/ingot/internal/engine"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/registry"
@@ -85,6 +86,9 @@ func (f *templateFlags) load(path, runID string, w io.Writer, color bool) (*work
 		Only: f.only, Except: f.except, Force: f.force,
 	})
 	if err := writeDiags(w, t, append(diags, ds...), secrets, color); err != nil {
+		return nil, err
+	}
+	if err := engine.CheckNames(p); err != nil {
 		return nil, err
 	}
 	return &workspace{plan: p, registry: reg, secrets: secrets, dir: dir}, nil

@@ -34,8 +34,7 @@ type build struct {
 
 // build runs one build to its end and reports it.
 func (r *run) build(ctx context.Context, pb *plan.Build) result {
-	b := &build{run: r, Build: pb, log: event.Log{Build: pb.Address, Sink: r.Events},
-		started: time.Now().Add(-pb.Resolved), times: []event.Time{{Phase: "resolve", Took: pb.Resolved}}}
+	b := &build{run: r, Build: pb, log: event.Log{Build: pb.Address, Sink: r.Events}, started: time.Now()}
 	res := result{build: pb}
 	res.record, res.artifacts, res.err = b.make(ctx)
 	if res.err != nil {
@@ -52,11 +51,11 @@ func (r *run) build(ctx context.Context, pb *plan.Build) result {
 
 // make takes the recorded artifact or builds one, and post-processes it.
 func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact, error) {
-	if b.Err != nil {
-		return artifact.Record{}, nil, cancelledOr(ctx, b.Err)
-	}
 	if err := ctx.Err(); err != nil {
 		return artifact.Record{}, nil, cancelledError{err}
+	}
+	if err := b.resolve(ctx); err != nil {
+		return artifact.Record{}, nil, cancelledOr(ctx, err)
 	}
 	b.values = b.Vars()
 	if b.Status == plan.Unchanged {
@@ -73,6 +72,18 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 		return rec, nil, err
 	}
 	return b.postProcess(ctx, rec)
+}
+
+// resolve finds out what there is to do.
+func (b *build) resolve(ctx context.Context) error {
+	b.enter("resolve", "", 0)
+	if err := b.Resolve(ctx, b.History); err != nil {
+		return err
+	}
+	if b.Err != nil {
+		return b.Err
+	}
+	return b.refuseConflict()
 }
 
 // bake begins a session, applies the steps and seals the image. The image is

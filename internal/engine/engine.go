@@ -51,9 +51,9 @@ type Options struct {
 	History   plan.History // what the sources and steps are compared with
 	Events    event.Sink
 	Secrets   *secret.Set
-	Dir       string // relative paths start here
-	GitCommit string
-	User      string // who runs it, for the history of channels
+	Dir       string        // relative paths start here
+	GitCommit func() string // of the template's repository, "" where there is none
+	User      string        // who runs it, for the history of channels
 
 	// Ask puts a question to the user and returns one of the answers. It
 	// returns an error where there is no terminal.
@@ -65,7 +65,8 @@ type Options struct {
 // run is one run of a plan.
 type run struct {
 	Options
-	plan *plan.Plan
+	plan  *plan.Plan
+	taken map[string]registry.Version // versions that the template names and that exist, by bucket
 
 	askMu sync.Mutex
 	mu    sync.Mutex
@@ -83,7 +84,7 @@ type result struct {
 // Run runs the builds that have something to do, publishes a version when all
 // succeeded, and reports all of it as events.
 func Run(ctx context.Context, p *plan.Plan, o Options) error {
-	r := &run{Options: o, plan: p, first: map[string]bool{}}
+	r := &run{Options: o, plan: p, taken: map[string]registry.Version{}, first: map[string]bool{}}
 	start := time.Now()
 	var addrs []string
 	for _, b := range p.Builds {
@@ -92,7 +93,7 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r.emit(event.RunStarted{RunID: o.RunID, Builds: addrs})
 	stop := r.sayCancelling(ctx)
 	defer stop()
-	if err := r.resolve(ctx); err != nil {
+	if err := r.look(ctx); err != nil {
 		r.emit(event.Failed{Err: err})
 		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
 		return fmt.Errorf("%w: %w", ErrFailed, err)
@@ -121,15 +122,26 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	return nil
 }
 
-// resolve finds out what there is to do.
-func (r *run) resolve(ctx context.Context) error {
-	for _, b := range r.plan.Builds {
-		event.Log{Build: b.Address, Sink: r.Events}.Emit(event.Phase{Name: "resolve", Steps: len(b.Steps)})
+// look reads what the registry has of the template's buckets, before anything
+// is done: one that is down or refuses the login is one error.
+func (r *run) look(ctx context.Context) error {
+	for _, group := range byBucket(r.plan.Builds) {
+		pub := group[0].Publish
+		if _, _, _, err := r.History.Last(ctx, pub.Bucket, group[0].Address); err != nil {
+			return cancelledOr(ctx, err)
+		}
+		if pub.Version == "" {
+			continue
+		}
+		v, found, err := r.Registry.Version(ctx, pub.Bucket, pub.Version)
+		if err != nil {
+			return cancelledOr(ctx, err)
+		}
+		if found {
+			r.taken[pub.Bucket] = v
+		}
 	}
-	if err := r.plan.Resolve(ctx, r.History); err != nil {
-		return cancelledOr(ctx, err)
-	}
-	return r.refuseConflicts(ctx)
+	return nil
 }
 
 // sayCancelling says so when ctx ends, until stop is called.

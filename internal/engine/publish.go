@@ -16,29 +16,36 @@ import (
 	"github.com/ingot-build/ingot/internal/registry"
 )
 
-// refuseConflicts fails before anything is launched when a version that the
-// template names exists with other content.
-func (r *run) refuseConflicts(ctx context.Context) error {
-	for _, group := range byBucket(r.plan.Builds) {
+// CheckNames refuses buckets, versions and channels that can't be called so.
+func CheckNames(p *plan.Plan) error {
+	for _, group := range byBucket(p.Builds) {
 		pub := group[0].Publish
-		if pub.Version == "" {
-			continue
+		if err := registry.ValidBucket(pub.Bucket); err != nil {
+			return fmt.Errorf("publish: %w", err)
 		}
-		v, found, err := r.Registry.Version(ctx, pub.Bucket, pub.Version)
-		if err != nil {
-			return err
+		if pub.Version != "" {
+			if err := registry.ValidVersion(pub.Version); err != nil {
+				return fmt.Errorf("publish: %w", err)
+			}
 		}
-		if !found {
-			continue
-		}
-		for _, b := range group {
-			if b.Err == nil && !holds(v, b.Address, b.Key) {
-				return builders.WithHint(fmt.Errorf("publish: version %s of bucket %s exists with another %s", pub.Version, pub.Bucket, b.Address),
-					"versions are immutable: set another `version` in the publish block")
+		for _, c := range pub.Channels {
+			if err := registry.ValidChannel(c); err != nil {
+				return fmt.Errorf("publish: %w", err)
 			}
 		}
 	}
 	return nil
+}
+
+// refuseConflict fails before anything is launched when a version that the
+// template names exists with other content.
+func (b *build) refuseConflict() error {
+	v, found := b.taken[b.Publish.Bucket]
+	if !found || holds(v, b.Address, b.Key) {
+		return nil
+	}
+	return builders.WithHint(fmt.Errorf("publish: version %s of bucket %s exists with another %s", v.Name, v.Bucket, b.Address),
+		"versions are immutable: set another `version` in the publish block")
 }
 
 func byBucket(builds []*plan.Build) [][]*plan.Build {
@@ -96,7 +103,7 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 	out, isNew, err := r.Registry.Publish(ctx, registry.Version{
 		Bucket: pub.Bucket, Name: cmp.Or(pub.Version, registry.DefaultName(now, setKey(records))), Created: now, RunID: r.RunID,
 		Description: pub.Description, Labels: pub.Labels, Channels: pub.Channels,
-		GitCommit: r.GitCommit, TemplateDigest: r.plan.Template.Digest, Records: records,
+		GitCommit: r.GitCommit(), TemplateDigest: r.plan.Template.Digest, Records: records,
 	})
 	if err != nil {
 		return err

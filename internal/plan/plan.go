@@ -72,7 +72,6 @@ type Build struct {
 	Used       bool    // something is recorded there
 	Status     Status
 	Err        error
-	Resolved   time.Duration    // how long the source took to resolve
 	Record     *artifact.Record // of the artifact, where Unchanged
 	Version    string           // the version compared with; "" where there is none
 	Reasons    []Reason         // why the build as a whole runs

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,15 +29,16 @@ type History interface {
 func (p *Plan) Resolve(ctx context.Context, h History) error {
 	var g errgroup.Group
 	for _, b := range p.Builds {
-		g.Go(func() error { return b.resolve(ctx, h) })
+		g.Go(func() error { return b.Resolve(ctx, h) })
 	}
 	return g.Wait()
 }
 
-func (b *Build) resolve(ctx context.Context, h History) error {
-	start := time.Now()
+// Resolve pins the build's source, chains its keys and finds out what is
+// recorded. Where the source can't be resolved the build is Failed; the error
+// is the registry's.
+func (b *Build) Resolve(ctx context.Context, h History) error {
 	base, err := b.Builder.Resolve(ctx)
-	b.Resolved = time.Since(start)
 	if err != nil {
 		b.Status, b.Err = Failed, b.SourceError(err)
 		return nil
