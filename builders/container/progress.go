@@ -94,10 +94,16 @@ func (p *progress) update(st *client.SolveStatus) {
 	}
 	for _, vx := range st.Vertexes {
 		v := p.known[vx.Digest]
-		if v == nil || vx.Completed == nil {
+		if v == nil {
 			continue
 		}
-		v.done, v.cached, v.failure = true, vx.Cached, vx.Error
+		// A vertex whose layers are fetched from a cache is said to have
+		// started and completed several times, and only once to be cached.
+		v.cached = v.cached || vx.Cached
+		if vx.Completed == nil {
+			continue
+		}
+		v.done, v.failure = true, vx.Error
 		for _, w := range v.out {
 			if w != nil {
 				w.Flush()

@@ -161,3 +161,32 @@ func TestOwnTemp(t *testing.T) {
 	}
 	t.Error("no daemon runs")
 }
+
+// A daemon that nobody uses stops; one that is used does not.
+func TestIdle(t *testing.T) {
+	t.Setenv(IdleEnv, "300ms")
+	dir := folder(t)
+	l, err := Use(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := supervisor(t, dir)
+	time.Sleep(time.Second) // more than the idle time
+	workers(t, l)
+	if again := supervisor(t, dir); again != pid {
+		t.Errorf("supervisor %d was replaced by %d", pid, again)
+	}
+	if err := l.Release(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.After(time.Minute); ; {
+		if _, err := os.Stat(filepath.Join(dir, pidName)); os.IsNotExist(err) {
+			return
+		}
+		select {
+		case <-deadline:
+			t.Fatal("the daemon did not stop")
+		case <-time.After(retry):
+		}
+	}
+}
