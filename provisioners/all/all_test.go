@@ -180,7 +180,8 @@ func TestKeyKnowsNoFolder(t *testing.T) {
 		"provisioner \"file\" {\n source = \"d\"\n destination = \"/srv\"\n}",
 		"provisioner \"file\" {\n source = \"setup.sh\"\n destination = \"/srv/\"\n}",
 	} {
-		if hash(t.TempDir(), text) != hash(t.TempDir(), text) {
+		here, elsewhere := t.TempDir(), t.TempDir()
+		if hash(here, text) != hash(elsewhere, text) {
 			t.Errorf("the key depends on the folder: %s", text)
 		}
 	}
