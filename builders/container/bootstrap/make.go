@@ -34,12 +34,12 @@ func (s Store) make(ctx context.Context, id string, spec Spec, r release, log ev
 	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
-	temp := filepath.Join(s.Dir, "tmp-"+id)
-	if err := errors.Join(remove(temp), os.Mkdir(temp, 0o711)); err != nil { // of one that was killed
+	temp, done, err := s.temp(id)
+	if err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	layer, diff, err := s.run(ctx, blobs, id, temp, spec, r, log)
-	if err = errors.Join(err, remove(temp)); err != nil {
+	if err = errors.Join(err, done()); err != nil {
 		return ocispec.Descriptor{}, err
 	}
 	config, err := write(ctx, blobs, ocispec.MediaTypeImageConfig, spec.image(r, diff))
@@ -57,6 +57,22 @@ func (s Store) make(ctx context.Context, id string, spec Spec, r release, log ev
 		return ocispec.Descriptor{}, err
 	}
 	return manifest, s.tag(ctx, manifest, id, spec.options())
+}
+
+// temp makes the folder that mmdebstrap works in, and removes what a run that
+// was killed has left there.
+func (s Store) temp(id string) (dir string, done func() error, err error) {
+	dir = filepath.Join(s.Dir, "tmp-"+id)
+	if os.Geteuid() == 0 {
+		return dir, func() error { return remove(dir) }, errors.Join(remove(dir), os.Mkdir(dir, 0o711))
+	}
+	// Without root, mmdebstrap works as users that can't look into the home of
+	// this one. What it left there is theirs, and goes with the system's
+	// temporary files.
+	if dir, err = os.MkdirTemp("", "ingot-base-"); err != nil {
+		return "", nil, err
+	}
+	return dir, func() error { return remove(dir) }, os.Chmod(dir, 0o711)
 }
 
 // run stores the tar file that mmdebstrap writes to its output, as it comes.

@@ -28,11 +28,17 @@ func command(dir string, t tools) (*exec.Cmd, error) {
 		"--cdi-disabled",
 		"--allow-insecure-entitlement", "security.insecure", // asked for by each build that is privileged
 	}
+	// The default is one place for all daemons of the host, and root's.
+	if traces := filepath.Join(dir, tracesName); len(traces) < maxSocketPath {
+		args = append(args, "--otel-socket-path", traces)
+	}
 	if os.Geteuid() != 0 {
 		all := append([]string{"--net=host", "--pidns", "--copy-up=/etc", "--copy-up=/run", t.buildkitd, "--rootless"}, args...)
 		cmd := exec.Command(t.rootlesskit, all...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-		return cmd, nil
+		// Where runc keeps what it knows of containers; /run/runc is root's.
+		cmd.Env = append(environ(), "XDG_RUNTIME_DIR="+filepath.Join(dir, runtimeName))
+		return cmd, os.MkdirAll(runtimeName, 0o700)
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -43,9 +49,14 @@ func command(dir string, t tools) (*exec.Cmd, error) {
 		Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	// Debian keeps runc where $PATH of a user may not look.
-	cmd.Env = append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
+	cmd.Env = environ()
 	return cmd, nil
+}
+
+// environ finds runc also where Debian has it, which is not in the $PATH of
+// every user.
+func environ() []string {
+	return append(os.Environ(), "PATH="+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 }
 
 // becomeDaemon mounts the /proc of the new PID namespace and becomes the

@@ -23,6 +23,8 @@ import (
 // Names of what is in the daemon's folder.
 const (
 	socketName  = "buildkitd.sock"
+	tracesName  = "traces.sock"
+	runtimeName = "run"
 	logName     = "buildkitd.log"
 	configName  = "buildkitd.toml" // written by the user, e.g. for mirrors
 	clientsLock = "clients.lock"
@@ -102,12 +104,15 @@ func (l *Lease) Release() error {
 	return l.clients.Close()
 }
 
-// dialUnix connects to a socket whose whole path may be longer than the 107
-// bytes that an address has room for.
+// maxSocketPath is a little less than the 107 bytes that the address of a unix
+// socket has room for.
+const maxSocketPath = 100
+
+// dialUnix connects to a socket whose whole path may be longer than that.
 func dialUnix(ctx context.Context, dir, name string) (net.Conn, error) {
 	path := filepath.Join(dir, name)
 	var d net.Dialer
-	if len(path) < 100 {
+	if len(path) < maxSocketPath {
 		return d.DialContext(ctx, "unix", path)
 	}
 	f, err := os.Open(dir)
