@@ -186,7 +186,7 @@ func (b *Build) compare(old artifact.Record, recorded bool) {
 		}
 	}
 	if len(old.Steps) > len(b.Steps) {
-		b.Reasons = append(b.Reasons, Reason{Kind: "step", Text: fmt.Sprintf("%d fewer steps", len(old.Steps)-len(b.Steps))})
+		b.Reasons = append(b.Reasons, Reason{Kind: "step", Text: count(len(old.Steps)-len(b.Steps), "step") + " fewer"})
 	}
 }
 
