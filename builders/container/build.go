@@ -34,7 +34,7 @@ func (k *kit) open(ctx context.Context, opt client.SolveOpt, p *progress) (*buil
 	b := &build{result: make(chan *gateway.Result, 1), cancel: cancel, done: make(chan struct{})}
 	ready := make(chan gateway.Client, 1)
 	status := make(chan *client.SolveStatus)
-	go p.follow(status)
+	p.follow(status)
 	go func() {
 		defer close(b.done)
 		b.resp, b.err = k.Build(running, opt, "", func(ctx context.Context, gw gateway.Client) (*gateway.Result, error) {

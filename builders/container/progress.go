@@ -20,10 +20,10 @@ const stragglers = 2 * time.Second
 type progress struct {
 	log event.Log
 
-	mu      sync.Mutex
-	known   map[digest.Digest]*vertex
-	changed chan struct{} // closed and replaced with each change
-	ended   bool
+	mu        sync.Mutex
+	known     map[digest.Digest]*vertex
+	changed   chan struct{} // closed and replaced with each change
+	following int           // builds that are followed
 }
 
 type vertex struct {
@@ -68,15 +68,21 @@ func (p *progress) forget(list []digest.Digest) {
 	}
 }
 
-// follow reads what BuildKit tells until it stops.
+// follow reads what BuildKit tells of a build until it stops. The build that
+// comes after one that failed may be followed before that one's end is heard of.
 func (p *progress) follow(status <-chan *client.SolveStatus) {
-	for st := range status {
-		p.update(st)
-	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.ended = true
-	p.wake()
+	p.following++
+	p.mu.Unlock()
+	go func() {
+		for st := range status {
+			p.update(st)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.following--
+		p.wake()
+	}()
 }
 
 func (p *progress) wake() {
@@ -90,6 +96,9 @@ func (p *progress) update(st *client.SolveStatus) {
 	for _, l := range st.Logs {
 		if w := p.writer(l); w != nil {
 			_, _ = w.Write(l.Data)
+			if p.known[l.Vertex].done { // nobody will end its last line
+				w.Flush()
+			}
 		}
 	}
 	for _, vx := range st.Vertexes {
@@ -134,7 +143,7 @@ func (p *progress) settle(ctx context.Context, list []digest.Digest, failed bool
 	defer timer.Stop()
 	for {
 		p.mu.Lock()
-		over := p.ended || p.settled(list, failed)
+		over := p.following == 0 || p.settled(list, failed)
 		changed := p.changed
 		p.mu.Unlock()
 		if over {
