@@ -1,24 +1,17 @@
 package container
 
 import (
-	"context"
 	"encoding/json"
 	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
-	"github.com/distribution/distribution/v3/configuration"
-	_ "github.com/distribution/distribution/v3/registry/auth/htpasswd"
-	"github.com/distribution/distribution/v3/registry/handlers"
-	_ "github.com/distribution/distribution/v3/registry/storage/driver/filesystem"
 	"github.com/opencontainers/go-digest"
 	"github.com/opencontainers/image-spec/specs-go"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/crypto/bcrypt"
 	"oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/registry/remote"
@@ -26,36 +19,28 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/registrytest"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // Who may use the registry of the tests.
-const user, password = "ann", "open-sesame"
+const user, password = registrytest.User, registrytest.Password
 
 // registry is a real registry, on loopback, that asks for a login.
 type registry struct {
-	*httptest.Server
+	*registrytest.Server
 	t    *testing.T
 	host string
 }
 
 func newRegistry(t *testing.T) *registry {
 	t.Helper()
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+	server, err := registrytest.Start(true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "htpasswd")
-	if err := os.WriteFile(file, []byte(user+":"+string(hash)+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	config := &configuration.Configuration{}
-	config.Storage = configuration.Storage{"filesystem": {"rootdirectory": t.TempDir()}}
-	config.Auth = configuration.Auth{"htpasswd": {"realm": "test", "path": file}}
-	config.Log.Level, config.Log.AccessLog.Disabled = "fatal", true
-	server := httptest.NewServer(handlers.NewApp(context.Background(), config))
 	t.Cleanup(server.Close)
-	return &registry{Server: server, t: t, host: strings.TrimPrefix(server.URL, "http://")}
+	return &registry{Server: server, t: t, host: server.Addr}
 }
 
 func (r *registry) repository(name string) *remote.Repository {
