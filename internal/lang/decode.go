@@ -15,10 +15,9 @@ import (
 
 // Scope is what a component is decoded for.
 type Scope struct {
-	Form      Form
-	Source    *Source
-	BuildName string    // name of the build block, "" where it has none; {{build_name}} is the source's
-	Values    op.Values // of tokens; nil: build.* stay tokens
+	Form   Form
+	Source *Source
+	Values op.Values // of tokens; nil: build.* stay tokens
 }
 
 // Decoded tells about options that were decoded.

@@ -123,7 +123,7 @@ type compiler struct {
 }
 
 func (c *compiler) scope(f lang.Form) lang.Scope {
-	return lang.Scope{Form: f, Source: c.src, BuildName: c.spec.Name}
+	return lang.Scope{Form: f, Source: c.src}
 }
 
 // publish is where the build's version goes; without a publish block, to the

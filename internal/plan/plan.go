@@ -120,7 +120,6 @@ type Post struct {
 	Def  postprocessors.Definition
 	Spec *lang.PostProcessor
 	src  *lang.Source
-	name string
 }
 
 // Where returns the step's place in the template, "file:line".

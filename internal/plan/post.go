@@ -29,7 +29,7 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 				diags = append(diags, diag)
 				continue
 			}
-			p := Post{Name: fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type), Type: spec.Type, Def: def, Spec: spec, src: c.src, name: c.spec.Name}
+			p := Post{Name: fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type), Type: spec.Type, Def: def, Spec: spec, src: c.src}
 			diags = append(diags, p.check(b)...)
 			chain = append(chain, p)
 		}
@@ -68,7 +68,7 @@ func (p Post) Open(values op.Values, in *postprocessors.Input) (postprocessors.P
 }
 
 func (p Post) decode(values op.Values, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
-	sc := lang.Scope{Form: lang.Real, Source: p.src, BuildName: p.name, Values: values}
+	sc := lang.Scope{Form: lang.Real, Source: p.src, Values: values}
 	in.Render = sc.Render
 	proc := p.Def.New()
 	dec, diags := p.Spec.Decode(sc, proc)
