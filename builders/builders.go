@@ -4,9 +4,11 @@ package builders
 
 import (
 	"context"
+	"time"
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -34,6 +36,18 @@ type Host struct {
 	Cache   string      // the user's cache folder for ingot, made when needed
 	Layout  string      // the OCI image layout that image content is stored in, made when needed
 	Secrets *secret.Set // values to redact; a builder adds those that it makes or reads
+	Sandbox *Sandbox    // where clouds are to be reached instead; nil is the real ones
+}
+
+// Sandbox is a stand-in for the clouds on this host. With it, the options of a
+// source that say how its cloud is reached and with which credentials do not
+// count.
+type Sandbox struct {
+	AWS         string // URL of the endpoint of all AWS services
+	AWSKey      string // access key id
+	AWSSecret   string
+	GCE         string // URL of the endpoint of all Google services, without a path
+	GoogleToken string // OAuth access token
 }
 
 // Builder makes images on one platform, from one source.
@@ -59,8 +73,10 @@ type Base struct {
 
 // Env is what a session is given.
 type Env struct {
-	RunID string
-	Log   event.Log // of the build
+	RunID   string
+	Build   string           // address of the build
+	Log     event.Log        // of the build
+	Journal *journal.Journal // of the run; nil keeps nothing
 }
 
 // Session is one image being made.
@@ -109,3 +125,43 @@ type Keeper interface{ Keep() }
 
 // Forcer is a Session that can be told to take nothing from a cache (-force).
 type Forcer interface{ Force() }
+
+// Distributor is a Builder whose images are copied, shared and tagged after
+// they are made.
+type Distributor interface {
+	// Distribution is the key of all that Distribute is to bring about: names,
+	// places, tags, shares.
+	Distribution() key.Key
+	// Distribute brings it about for an image that Seal made, now or in an
+	// earlier run, and returns it with all its places. It does what is missing,
+	// so that it may be called again, and never removes a finished image.
+	Distribute(ctx context.Context, a artifact.Artifact, env Env) (artifact.Artifact, error)
+}
+
+// Sweeper clears what dead runs left in one cloud.
+type Sweeper struct {
+	Cloud string // as in journal.Resource
+	// Sweep removes what in.Journal names and is still there, and then what
+	// carries the marks of dead runs of the same user. It goes on after an
+	// error and returns all of them.
+	Sweep func(ctx context.Context, h Host, in SweepInput) error
+}
+
+// SweepInput is what a sweep is to look for.
+type SweepInput struct {
+	// Journal are the resources in this cloud that dead runs have not removed.
+	Journal []journal.Resource
+	// Places are regions, or "project/zone"s, to look at for marked resources
+	// also where no journal names one.
+	Places []string
+	// Live reports whether a run is still under way on this host.
+	Live func(runID string) bool
+	// Now and OlderThan: marked resources that no journal names are cleared
+	// when they expired before Now, and are older than OlderThan.
+	Now       time.Time
+	OlderThan time.Duration
+	DryRun    bool // find only
+	// Found is told of each resource, once it was removed, or found in a dry
+	// run; err says why it could not be removed.
+	Found func(r journal.Resource, err error)
+}

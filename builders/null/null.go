@@ -32,6 +32,7 @@ func Definition() builders.Definition {
 // unless communicator is "none".
 type Config struct {
 	ssh.Config
+	ssh.NoKeyPair
 }
 
 // Open checks the options.

@@ -19,6 +19,16 @@ import (
 // connects with them. It touches no network. Relative paths start at dir.
 // Errors are *component.OptionError. Communicator must be "ssh".
 func (c Config) Client(dir string) (*Client, error) {
+	cl, err := c.Unkeyed(dir)
+	if err == nil && !cl.HasLogin() {
+		return nil, component.Errorf("", "there is nothing to log in with: set ssh_private_key_file, ssh_password or ssh_agent_auth")
+	}
+	return cl, err
+}
+
+// Unkeyed is Client for a machine that gets a key made for it, where the
+// options have nothing to log in with: Client.WithKey adds it.
+func (c Config) Unkeyed(dir string) (*Client, error) {
 	if c.WaitTimeout != 0 {
 		if c.Timeout != 0 && c.Timeout != c.WaitTimeout {
 			return nil, component.Errorf("ssh_wait_timeout", "is another name for ssh_timeout, which is set to %s", c.Timeout)

@@ -115,6 +115,11 @@ type Config struct {
 	// ProxyPassword is the password for the proxy.
 	ProxyPassword secret.String `hcl:"ssh_proxy_password,optional"`
 
+	WinRM
+}
+
+// NoKeyPair are the options of key pairs, for builders that have none.
+type NoKeyPair struct {
 	// KeypairName is the name of a key pair of a cloud.
 	KeypairName *string `hcl:"ssh_keypair_name,optional" refuse:"this builder has no key pairs: set ssh_private_key_file"`
 	// TemporaryKeyPairName is the name of the key pair made for one build.
@@ -123,8 +128,23 @@ type Config struct {
 	TemporaryKeyPairType *string `hcl:"temporary_key_pair_type,optional" refuse:"this builder makes no temporary key pair"`
 	// TemporaryKeyPairBits is the size of the key pair made for one build.
 	TemporaryKeyPairBits *int `hcl:"temporary_key_pair_bits,optional" refuse:"this builder makes no temporary key pair"`
+}
 
-	WinRM
+// KeyPair are the options of key pairs, for builders of clouds: without a key
+// file, a password or an agent, a key is made for the one build.
+type KeyPair struct {
+	// KeypairName is the name of a key pair that the cloud has. Its private key
+	// is given by ssh_private_key_file or an agent.
+	KeypairName string `hcl:"ssh_keypair_name,optional"`
+	// TemporaryKeyPairName is the name of the key pair made for the build.
+	// Default: made of the run's id.
+	TemporaryKeyPairName string `hcl:"temporary_key_pair_name,optional"`
+	// TemporaryKeyPairType is the kind of the key made for the build:
+	// "ed25519", "ecdsa" or "rsa". Default "ed25519".
+	TemporaryKeyPairType string `hcl:"temporary_key_pair_type,optional"`
+	// TemporaryKeyPairBits is its size: 2048 to 16384 for RSA (default 4096),
+	// 256, 384 or 521 for ECDSA (default 521). Ed25519 has one size.
+	TemporaryKeyPairBits int `hcl:"temporary_key_pair_bits,optional"`
 }
 
 // WinRM are the options of a communicator that ingot does not have.

@@ -31,10 +31,12 @@ func (c Config) machineLogin(dir string) (login, error) {
 	if err != nil {
 		return login{}, err
 	}
-	if l.password == "" && len(l.signers) == 0 && !l.agent {
-		return login{}, component.Errorf("", "there is nothing to log in with: set ssh_private_key_file, ssh_password or ssh_agent_auth")
-	}
 	return l, nil
+}
+
+// HasLogin reports whether there is something to log in with.
+func (c *Client) HasLogin() bool {
+	return c.login.password != "" || len(c.login.signers) > 0 || c.login.agent
 }
 
 // bastionLogin is the bastion's own login; what it does not have is the machine's.
