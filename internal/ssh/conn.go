@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	gossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
@@ -23,6 +24,7 @@ type Conn struct {
 	target  Target
 	pin     *pin
 	tunnels []net.Listener
+	leads   atomic.Bool // see leader
 
 	mu     sync.Mutex
 	live   *link // nil before the first and after Close

@@ -27,6 +27,7 @@ func (c *Conn) Run(ctx context.Context, e *op.Exec, out func(line string, stderr
 type began struct {
 	started bool
 	boot    string // the machine's boot id, "" where it has none
+	leads   bool   // the server makes the leader of a process group
 }
 
 func (c *Conn) run(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (Exit, began, error) {
@@ -59,11 +60,19 @@ func (c *Conn) run(ctx context.Context, e *op.Exec, out func(line string, stderr
 	if err != nil {
 		return Exit{}, began{}, err
 	}
-	if err := s.start(shell); err != nil {
+	command := shell
+	if c.leads.Load() {
+		command = "exec " + leader
+	}
+	if err := s.start(command); err != nil {
 		s.ch.Close()
 		return Exit{}, began{}, c.client.fail(c.target, fmt.Errorf("start a command: %w: %w", ErrLost, err))
 	}
-	return c.follow(ctx, s, sc.mark, text, out)
+	exit, was, err := c.follow(ctx, s, sc.mark, text, out)
+	if was.leads {
+		c.leads.Store(true)
+	}
+	return exit, was, err
 }
 
 // follow sends input to a started session and reads what it says until its end.
@@ -128,7 +137,8 @@ func (w *watcher) line(line string, stderr bool) {
 		return
 	}
 	if boot, ok := strings.CutPrefix(said, "on:"); ok {
-		w.began = began{started: true, boot: boot}
+		id, how, _ := strings.Cut(boot, " ")
+		w.began = began{started: true, boot: id, leads: how == leads}
 	} else if failure, ok := strings.CutPrefix(said, "fail:"); ok {
 		w.failure = failure
 	}

@@ -15,9 +15,14 @@ import (
 
 // shell starts a shell that reads its script from standard input, and that
 // leads a process group, so that all it starts can be killed with it. OpenSSH
-// makes it a leader; where a server does not, setsid does.
-const shell = `exec /bin/sh -c 'kill -s 0 -- -$$ 2>/dev/null && exec /bin/sh; ` +
-	`command -v setsid >/dev/null && exec setsid /bin/sh; exec /bin/sh'`
+// makes it a leader; where a server does not, setsid does. On a server that is
+// known to, leader does, with one program less to start.
+const (
+	shell = `exec /bin/sh -c 'kill -s 0 -- -$$ 2>/dev/null && exec ` + leader + `; ` +
+		`command -v setsid >/dev/null && exec setsid /bin/sh; exec /bin/sh'`
+	leader = `/bin/sh -s ` + leads
+	leads  = `leads` // what the script then says of itself
+)
 
 // largestInput is up to which size an input is sent as part of the script, in
 // bytes. Larger ones are uploaded first.
@@ -43,7 +48,7 @@ func quoteAll(list []string) string {
 // the machine's process list but the command itself.
 //
 // It tells of itself by lines on standard error that begin with mark:
-// "on:BOOTID" when it starts, "fail:WHAT" when it can't run the command.
+// "on:BOOTID" when it starts ("on:BOOTID leads" by leader), "fail:WHAT" when it can't run the command.
 type script struct {
 	mark   string // no command knows it
 	exec   *op.Exec
@@ -69,7 +74,7 @@ func (s script) text() (string, error) {
 	p("(trap '' TERM HUP INT; read -r x%s; clean; kill -s TERM -- -$$; sleep 2; kill -s KILL -- -$$) <&3 >/dev/null 2>&1 &\n", gone)
 	p("w=$!; exec 3<&-\n")
 	p("[ ! -r %[1]s ] || read -r b <%[1]s\n", bootID)
-	p("printf '%%s\\n' %s\"on:$b\" >&2\n", quote(s.mark))
+	p("printf '%%s\\n' %s\"on:$b $1\" >&2\n", quote(s.mark))
 	for _, f := range s.inline {
 		if err := writeInput(&b, f); err != nil {
 			return "", err

@@ -133,7 +133,8 @@ func (s *stand) clients(ctx context.Context, argv []string) (sample, int, error)
 }
 
 // connections opens as many connections from this process, and on each does
-// what a build does: a session for each provisioner.
+// what a build does and no more: a session for each provisioner, in which a
+// script is written, run and removed.
 func connections(ctx context.Context, srv *sshServer, login *ssh.ClientConfig) (sample, error) {
 	begin := time.Now()
 	errs := make([]error, fleetSize)
@@ -158,12 +159,17 @@ func sessions(ctx context.Context, address string, login *ssh.ClientConfig, comm
 		if err != nil {
 			return err
 		}
-		if _, err := session.Output(c); err != nil {
+		session.Stdin = strings.NewReader("#!/bin/sh -e\n" + c + "\n")
+		if _, err := session.Output(runScript); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// runScript is the least that a machine has to do for a script: it comes on
+// standard input.
+const runScript = `umask 077; f=/tmp/bench-$$; cat >$f && chmod 755 $f && $f; r=$?; rm -f $f; exit $r`
 
 // login is how x/crypto/ssh logs in to the server.
 func (srv *sshServer) login() (*ssh.ClientConfig, error) {
