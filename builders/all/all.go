@@ -14,3 +14,8 @@ func List() []builders.Definition {
 		null.Definition(),
 	}
 }
+
+// Sweepers returns those that clear what dead runs left in clouds.
+func Sweepers() []builders.Sweeper {
+	return []builders.Sweeper{}
+}
