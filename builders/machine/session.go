@@ -29,6 +29,7 @@ type session struct {
 
 	mu        sync.Mutex
 	destroyed bool
+	kept      bool
 }
 
 func newScratch() string { return strings.ToLower(rand.Text()) }
@@ -161,14 +162,21 @@ func (s *session) Seal(ctx context.Context) (artifact.Artifact, error) {
 	return s.machine.Capture(ctx)
 }
 
-// Close ends the connection and removes the machine.
+// Keep leaves the machine as it is: Close ends only the connection.
+func (s *session) Keep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept = true
+}
+
+// Close ends the connection and removes the machine, unless it is kept.
 func (s *session) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil {
 		s.conn.Close()
 	}
-	if s.destroyed {
+	if s.destroyed || s.kept {
 		return nil
 	}
 	if err := s.machine.Destroy(ctx); err != nil {

@@ -56,6 +56,10 @@ type Record struct {
 	Created  time.Time `json:"created"`
 	RunID    string    `json:"runId"`
 
+	// Distributed is the key of what its places, names, tags and shares were
+	// last brought to; "" before that.
+	Distributed key.Key `json:"distributed,omitempty"`
+
 	// Pending are the post-processors that have not succeeded yet. The next
 	// run does just those.
 	Pending []Pending `json:"pending,omitempty"`

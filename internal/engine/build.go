@@ -13,9 +13,6 @@ import (
 	"github.com/ingot-build/ingot/internal/plan"
 )
 
-// closeTimeout bounds the cleaning up after a build, also after cancellation.
-const closeTimeout = 2 * time.Minute
-
 // build is one build under way.
 type build struct {
 	*run
@@ -58,20 +55,35 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 		return artifact.Record{}, nil, cancelledOr(ctx, err)
 	}
 	b.values = b.Vars()
-	if b.Status == plan.Unchanged {
-		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
-		if img := b.Record.Artifact.Image; img != nil && len(b.Post) > 0 {
-			if err := b.Registry.Fetch(ctx, b.Publish.Bucket, *img); err != nil {
-				return artifact.Record{}, nil, err
-			}
-		}
-		return b.postProcess(ctx, *b.Record)
+	rec, err := b.recorded(ctx)
+	if err == nil && b.Status != plan.Unchanged {
+		rec, err = b.bake(ctx)
 	}
-	rec, err := b.bake(ctx)
+	if err == nil {
+		rec, err = b.distribute(ctx, rec)
+	}
 	if err != nil {
 		return rec, nil, err
 	}
 	return b.postProcess(ctx, rec)
+}
+
+// recorded returns the record of an unchanged build, with its image at hand
+// where post-processors need it.
+func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
+	if b.Status != plan.Unchanged {
+		return artifact.Record{}, nil
+	}
+	if b.Distribute {
+		b.log.Say(b.Summary() + "; distributing")
+	} else {
+		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
+	}
+	img := b.Record.Artifact.Image
+	if img == nil || len(b.Post) == 0 {
+		return *b.Record, nil
+	}
+	return *b.Record, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)
 }
 
 // resolve finds out what there is to do.
@@ -87,14 +99,22 @@ func (b *build) resolve(ctx context.Context) error {
 }
 
 // bake begins a session, applies the steps and seals the image. The image is
-// recorded as soon as it exists.
+// recorded as soon as it exists. From then on nobody waits for the session's
+// end.
 func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	b.enter("begin", b.BaseRecord.Name, 0)
-	b.session, err = b.Builder.Begin(ctx, b.Base, builders.Env{RunID: b.RunID, Log: b.log})
+	b.session, err = b.Builder.Begin(ctx, b.Base, b.env())
 	if err != nil {
 		return rec, cancelledOr(ctx, b.SourceError(err))
 	}
-	defer func() { err = b.close(ctx, err) }()
+	sealed := false
+	defer func() {
+		if sealed {
+			b.closeBehind(ctx)
+		} else {
+			b.close(ctx)
+		}
+	}()
 	if f, ok := b.session.(builders.Forcer); ok && b.Force {
 		f.Force()
 	}
@@ -112,6 +132,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	if err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
+	sealed = true
 	rec = b.NewRecord(b.RunID, a, time.Now())
 	if b.tainted {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
@@ -123,13 +144,25 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	return rec, nil
 }
 
+func (b *build) env() builders.Env {
+	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal}
+}
+
 // record stores a record, also when the run was cancelled meanwhile: the image
-// is good.
+// is good, and from here on not to be swept.
 func (b *build) record(ctx context.Context, rec artifact.Record) error {
 	if !b.tainted {
 		rec.Key = b.Slot
 	}
-	return b.Registry.Record(context.WithoutCancel(ctx), b.Publish.Bucket, rec)
+	if err := b.Registry.Record(context.WithoutCancel(ctx), b.Publish.Bucket, rec); err != nil {
+		return err
+	}
+	for _, p := range rec.Artifact.Places {
+		if err := b.journal.Keep(p.ID); err != nil {
+			b.log.Warn(err.Error())
+		}
+	}
+	return nil
 }
 
 // forget takes back what is recorded of a place, before it is changed: what a
@@ -149,22 +182,6 @@ func (b *build) bind() {
 			b.Secrets.Add(v.Reveal())
 		}
 	}
-}
-
-func (b *build) close(ctx context.Context, err error) error {
-	if k, ok := b.session.(builders.Keeper); ok && b.kept {
-		k.Keep()
-	}
-	b.enter("cleanup", "", 0)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-	defer cancel()
-	if cerr := b.session.Close(ctx); cerr != nil {
-		if err == nil {
-			return fmt.Errorf("clean up: %w", cerr)
-		}
-		b.log.Warn(fmt.Sprintf("clean up: %v", cerr))
-	}
-	return err
 }
 
 // enter ends the phase before and starts one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/registry"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -52,6 +53,8 @@ type Options struct {
 	Events    event.Sink
 	Secrets   *secret.Set
 	Dir       string        // relative paths start here
+	Journals  string        // folder of the journals of runs; "" keeps none
+	Sweep     string        // the command that clears what dead runs left, as users are told
 	GitCommit func() string // of the template's repository, "" where there is none
 	User      string        // who runs it, for the history of channels
 
@@ -65,8 +68,10 @@ type Options struct {
 // run is one run of a plan.
 type run struct {
 	Options
-	plan  *plan.Plan
-	taken map[string]registry.Version // versions that the template names and that exist, by bucket
+	plan    *plan.Plan
+	taken   map[string]registry.Version // versions that the template names and that exist, by bucket
+	journal *journal.Journal
+	closing closing
 
 	askMu sync.Mutex
 	mu    sync.Mutex
@@ -85,12 +90,16 @@ type result struct {
 // succeeded, and reports all of it as events.
 func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r := &run{Options: o, plan: p, taken: map[string]registry.Version{}, first: map[string]bool{}}
+	if o.Journals != "" {
+		r.journal = journal.Open(o.Journals, o.RunID)
+	}
 	start := time.Now()
 	var addrs []string
 	for _, b := range p.Builds {
 		addrs = append(addrs, b.Address)
 	}
 	r.emit(event.RunStarted{RunID: o.RunID, Builds: addrs})
+	r.sayDead()
 	stop := r.sayCancelling(ctx)
 	defer stop()
 	if err := r.look(ctx); err != nil {
@@ -112,7 +121,13 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 			r.emit(event.Failed{Err: err})
 		}
 	}
-	r.emit(event.RunDone{Took: time.Since(start), Failed: failed, Cancelled: ctx.Err() != nil})
+	cancelled := ctx.Err() != nil
+	if cleaning, _ := r.closing.open(); len(cleaning) > 0 {
+		r.emit(event.Results{Took: time.Since(start), Failed: failed, Cancelled: cancelled, Cleaning: cleaning})
+		r.awaitClosing(ctx)
+	}
+	r.closeJournal()
+	r.emit(event.RunDone{Took: time.Since(start), Failed: failed, Cancelled: cancelled})
 	if err == nil && len(failed) > 0 {
 		err = fmt.Errorf("%d of %d builds", len(failed), len(results))
 	}

@@ -3,11 +3,15 @@ package engine
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
 )
+
+// cleanupTimeout bounds the error-cleanup-provisioner.
+const cleanupTimeout = 2 * time.Minute
 
 // onError does what -on-error says after a step failed for good, and returns
 // the step's error.
@@ -34,7 +38,7 @@ func (b *build) cleanup(ctx context.Context) {
 	if b.Cleanup == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	b.log.Emit(event.Say{Text: "Running the error-cleanup-provisioner " + b.Cleanup.Name})
 	err := b.session.Apply(ctx, builders.Step{Name: b.Cleanup.Name, Ops: op.Bind(b.Cleanup.Ops, b.values), Where: b.Cleanup.Where(), Fresh: true})

@@ -96,7 +96,13 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 			return err
 		}
 		if found && holdsAll(v, records) {
-			return r.moveChannels(ctx, v, pub.Channels)
+			moved := movedSince(v, group, records)
+			if moved != "" && pub.Version != "" {
+				r.emit(event.Warning{Text: fmt.Sprintf("version %s keeps the places of %s that it was published with: set another `version` to publish the new ones", v.Name, moved)})
+			}
+			if moved == "" || pub.Version != "" {
+				return r.moveChannels(ctx, v, pub.Channels)
+			}
 		}
 	}
 	now := time.Now().UTC()
@@ -133,6 +139,22 @@ func holdsAll(v registry.Version, records []artifact.Record) bool {
 		}
 	}
 	return true
+}
+
+// movedSince is a build whose image is in other places now than in the version
+// that has it, "" where there is none.
+func movedSince(v registry.Version, group []*plan.Build, records []artifact.Record) string {
+	for _, b := range group {
+		if !b.Distribute {
+			continue
+		}
+		ours := func(rec artifact.Record) bool { return rec.Build == b.Address }
+		now, then := slices.IndexFunc(records, ours), slices.IndexFunc(v.Records, ours)
+		if now >= 0 && then >= 0 && !slices.Equal(records[now].Artifact.Places, v.Records[then].Artifact.Places) {
+			return b.Address
+		}
+	}
+	return ""
 }
 
 // commonVersion is the version that has all of the builds unchanged already.

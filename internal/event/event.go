@@ -34,7 +34,7 @@ type RunStarted struct {
 // Steps counts the provisioners, Step is the 1-based number of this one and 0
 // in other phases.
 type Phase struct {
-	Name        string // "resolve", "begin", "provision", "seal", "post-process", "publish", "cleanup"
+	Name        string // "resolve", "begin", "provision", "seal", "distribute", "post-process", "publish", "cleanup"
 	Detail      string // e.g. the provisioner's type
 	Step, Steps int
 }
@@ -77,6 +77,14 @@ type BuildDone struct {
 	Log       string // the build's log file, "" where there is none
 }
 
+// CleanedUp says that all that a build made beside its artifact is removed, or
+// why not. Where the image is made that goes on beside the rest of the build,
+// and may end after BuildDone.
+type CleanedUp struct {
+	Took time.Duration
+	Err  error
+}
+
 // Time is how long one phase of a build took.
 type Time struct {
 	Phase string
@@ -88,6 +96,15 @@ type Published struct {
 	Registry, Bucket, Version string
 	Channels                  []string
 	New                       bool
+}
+
+// Results says what came of all builds, where the run goes on only to clean up
+// after those in Cleaning. Failed names the builds with errors.
+type Results struct {
+	Took      time.Duration
+	Failed    []string
+	Cancelled bool
+	Cleaning  []string
 }
 
 // RunDone is the last event of a run. Failed names the builds with errors.
@@ -106,7 +123,9 @@ func (Failed) event()     {}
 func (Skipped) event()    {}
 func (StepDone) event()   {}
 func (BuildDone) event()  {}
+func (CleanedUp) event()  {}
 func (Published) event()  {}
+func (Results) event()    {}
 func (RunDone) event()    {}
 
 // Log emits the events of one build. The zero Log emits nothing.

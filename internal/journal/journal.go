@@ -113,8 +113,8 @@ func (j *Journal) open() error {
 	if err := os.MkdirAll(j.dir, 0o700); err != nil {
 		return err
 	}
-	path := j.path()
-	lock := flock.New(path + ".lock")
+	path := path(j.dir, j.runID)
+	lock := flock.New(path + lockExtension)
 	if ok, err := lock.TryLock(); err != nil || !ok {
 		return errors.Join(err, fmt.Errorf("%s is in use by another process", path))
 	}
@@ -127,7 +127,12 @@ func (j *Journal) open() error {
 	return syncDir(j.dir)
 }
 
-func (j *Journal) path() string { return filepath.Join(j.dir, j.runID+".jsonl") }
+const (
+	extension     = ".jsonl"
+	lockExtension = ".lock"
+)
+
+func path(dir, runID string) string { return filepath.Join(dir, runID+extension) }
 
 func (j *Journal) append(l line, sync bool) error {
 	text, err := json.Marshal(l)
@@ -156,7 +161,8 @@ func (j *Journal) Close() error {
 	}
 	err := j.file.Close()
 	if len(j.entries) == 0 {
-		err = errors.Join(err, os.Remove(j.path()), os.Remove(j.path()+".lock"))
+		file := path(j.dir, j.runID)
+		err = errors.Join(err, os.Remove(file), os.Remove(file+lockExtension))
 	}
 	j.file = nil
 	return errors.Join(err, j.lock.Unlock())

@@ -182,7 +182,28 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 		}
 	}
 	b.options = optionInputs(component.KeyFields(keyed))
+	b.distribution = c.distribution(builder, keyed, dec.Marked)
 	return diags
+}
+
+// distribution is the key of what the builder does with a finished image. As
+// in other keys constants stand in place of marked values: an image is not
+// copied again because its name has the time in it.
+func (c *compiler) distribution(real builders.Builder, keyed builders.Config, marked bool) key.Key {
+	d, ok := real.(builders.Distributor)
+	if !ok {
+		return ""
+	}
+	if marked {
+		host := c.options.Host
+		host.Secrets = &secret.Set{} // the constants are none
+		if b, err := keyed.Open(host); err == nil {
+			if constant, ok := b.(builders.Distributor); ok {
+				d = constant
+			}
+		}
+	}
+	return d.Distribution()
 }
 
 // step decodes and lowers one provisioner.

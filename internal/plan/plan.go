@@ -61,8 +61,9 @@ type Build struct {
 	Post    [][]Post // chains of post-processors
 	Force   bool     // -force
 
-	options []artifact.Input // builder options that count, by name
-	dir     string
+	options      []artifact.Input // builder options that count, by name
+	distribution key.Key          // of a builder that distributes its images, else ""
+	dir          string
 
 	// Resolve sets these.
 	Base       builders.Base
@@ -73,6 +74,7 @@ type Build struct {
 	Status     Status
 	Err        error
 	Record     *artifact.Record // of the artifact, where Unchanged
+	Distribute bool             // Unchanged, but the artifact is not yet where and as it is to be
 	Version    string           // the version compared with; "" where there is none
 	Reasons    []Reason         // why the build as a whole runs
 }
@@ -164,10 +166,14 @@ func (p *Plan) NothingLeft() error {
 	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(all, ", "))
 }
 
-// Todo reports whether a run would build something.
+// Distribution is the key of all that is to be brought about for the artifact
+// after it is made; "" where the builder does nothing then.
+func (b *Build) Distribution() key.Key { return b.distribution }
+
+// Todo reports whether a run would build or distribute something.
 func (p *Plan) Todo() bool {
 	for _, b := range p.Builds {
-		if b.Status != Unchanged {
+		if b.Status != Unchanged || b.Distribute {
 			return true
 		}
 	}

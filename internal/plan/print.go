@@ -37,16 +37,23 @@ func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 	for _, b := range p.Builds {
 		b.text(ew, paint)
 	}
-	todo := 0
+	todo, distribute := 0, 0
 	for _, b := range p.Builds {
-		if b.Status != Unchanged {
+		switch {
+		case b.Status != Unchanged:
 			todo++
+		case b.Distribute:
+			distribute++
 		}
 	}
-	if todo == 0 {
+	unchanged := len(p.Builds) - todo - distribute
+	switch {
+	case todo+distribute == 0:
 		ew.printf("Nothing to do: %s unchanged.\n", count(len(p.Builds), "build"))
-	} else {
-		ew.printf("%s to run, %d unchanged.\n", count(todo, "build"), len(p.Builds)-todo)
+	case distribute == 0:
+		ew.printf("%s to run, %d unchanged.\n", count(todo, "build"), unchanged)
+	default:
+		ew.printf("%s to run, %d to distribute, %d unchanged.\n", count(todo, "build"), distribute, unchanged)
 	}
 	return ew.err
 }
@@ -54,6 +61,10 @@ func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 func (b *Build) text(w *errWriter, paint func(string, string) string) {
 	switch b.Status {
 	case Unchanged:
+		if b.Distribute {
+			w.printf("%s %s: %s; %s\n\n", paint("yellow", "~"), b.Address, b.Summary(), paint("yellow", "will distribute"+b.undistributed()))
+			return
+		}
 		w.printf("%s %s: %s\n\n", paint("green", "="), b.Address, b.Summary())
 		return
 	case Failed:
@@ -76,6 +87,14 @@ func (b *Build) text(w *errWriter, paint func(string, string) string) {
 		w.printf("  %s %-4d  %s%s%s\n", mark, i+1, s.Name, paint("dim", place(s)), why)
 	}
 	w.printf("\n")
+}
+
+// undistributed says why an image that is there is to be distributed.
+func (b *Build) undistributed() string {
+	if b.Record.Distributed == "" {
+		return ": it has not been done yet"
+	}
+	return ": names, places, tags or shares changed"
 }
 
 func compared(version string) string {
@@ -120,15 +139,16 @@ func (e *errWriter) printf(format string, args ...any) {
 }
 
 type jsonBuild struct {
-	Build   string     `json:"build"`
-	Bucket  string     `json:"bucket"`
-	Status  Status     `json:"status"`
-	Version string     `json:"version,omitempty"`
-	Key     string     `json:"key,omitempty"`
-	Base    string     `json:"base,omitempty"`
-	Reasons []Reason   `json:"reasons,omitempty"`
-	Error   string     `json:"error,omitempty"`
-	Steps   []jsonStep `json:"steps"`
+	Build      string     `json:"build"`
+	Bucket     string     `json:"bucket"`
+	Status     Status     `json:"status"`
+	Distribute bool       `json:"distribute,omitempty"`
+	Version    string     `json:"version,omitempty"`
+	Key        string     `json:"key,omitempty"`
+	Base       string     `json:"base,omitempty"`
+	Reasons    []Reason   `json:"reasons,omitempty"`
+	Error      string     `json:"error,omitempty"`
+	Steps      []jsonStep `json:"steps"`
 }
 
 type jsonStep struct {
@@ -147,7 +167,7 @@ func (p *Plan) JSON(w io.Writer) error {
 		Builds []jsonBuild `json:"builds"`
 	}{p.Todo(), []jsonBuild{}}
 	for _, b := range p.Builds {
-		jb := jsonBuild{Build: b.Address, Bucket: b.Publish.Bucket, Status: b.Status, Version: b.Version,
+		jb := jsonBuild{Build: b.Address, Bucket: b.Publish.Bucket, Status: b.Status, Distribute: b.Distribute, Version: b.Version,
 			Key: string(b.Key), Base: b.BaseRecord.ID, Reasons: b.Reasons, Steps: []jsonStep{}}
 		if b.Err != nil {
 			jb.Error = b.Err.Error()

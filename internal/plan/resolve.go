@@ -102,6 +102,7 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	switch {
 	case exists && !b.Force && always < 0:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
+		b.Distribute = rec.Distributed != b.distribution
 		for _, s := range b.Steps {
 			s.Known, s.Reasons = true, nil
 		}

@@ -29,7 +29,9 @@ import (
 //	skipped      text (why), version
 //	step_done    step, name, cached, seconds
 //	build_done   ok, seconds, artifacts, times ([{phase, seconds}]), error, hint, log
+//	cleaned_up   ok, seconds, error, hint
 //	published    registry, bucket, version, channels, new
+//	results      ok, seconds, failed, cancelled, cleaning (builds; only where some are still cleaned up)
 //	run_done     ok, seconds, failed, cancelled
 func JSON(o Options) View {
 	j := &jsonLines{secrets: o.Secrets, logDir: o.LogDir}
@@ -69,6 +71,7 @@ type object struct {
 	Channels  []string    `json:"channels,omitempty"`
 	New       *bool       `json:"new,omitempty"`
 	Failed    []string    `json:"failed,omitempty"`
+	Cleaning  []string    `json:"cleaning,omitempty"`
 	Artifacts []any       `json:"artifacts,omitempty"`
 	Times     []phaseTime `json:"times,omitempty"`
 	Log       string      `json:"log,omitempty"`
@@ -118,6 +121,12 @@ func (j *jsonLines) objects(e event.Event) []object {
 		return []object{{Type: "step_done", Step: b.Step, Name: j.clean(b.Name), Cached: &b.Cached, Seconds: seconds(b.Took)}}
 	case event.BuildDone:
 		return []object{j.buildDone(e.Build, b)}
+	case event.CleanedUp:
+		ok := b.Err == nil
+		return []object{{Type: "cleaned_up", OK: &ok, Seconds: seconds(b.Took), Error: j.error(b.Err), Hint: j.clean(builders.Hint(b.Err))}}
+	case event.Results:
+		ok := len(b.Failed) == 0 && !b.Cancelled
+		return []object{{Type: "results", OK: &ok, Seconds: seconds(b.Took), Failed: j.all(b.Failed), Cancelled: &b.Cancelled, Cleaning: j.all(b.Cleaning)}}
 	case event.Published:
 		return []object{{Type: "published", Registry: j.clean(b.Registry), Bucket: j.clean(b.Bucket),
 			Version: j.clean(b.Version), Channels: j.all(b.Channels), New: &b.New}}

@@ -27,6 +27,7 @@ type live struct {
 	doing    int // widest text of "what it does" so far, so that columns stay where they are
 	done     int
 	failed   int
+	cleaning int // builds that are still being cleaned up, after the results
 	ended    bool
 	keys     bool // the keyboard is read
 	showLogs bool
@@ -67,7 +68,12 @@ func (l *live) follow(e event.Event) {
 			l.row(b)
 		}
 	}
-	if _, ok := e.Body.(event.RunDone); ok {
+	switch body := e.Body.(type) {
+	case event.Results:
+		l.cleaning = len(body.Cleaning)
+	case event.CleanedUp:
+		l.cleaning = max(l.cleaning-1, 0)
+	case event.RunDone:
 		l.ended = true
 	}
 	if e.Build == "" {
@@ -194,6 +200,9 @@ func (l *live) draw(build string, name, cols int, now time.Time) string {
 
 func (l *live) status(running, waiting int, now time.Time) string {
 	parts := []string{fmt.Sprintf("%d running", running)}
+	if l.cleaning > 0 {
+		parts = []string{fmt.Sprintf("%d cleaning up", l.cleaning)}
+	}
 	for _, c := range []struct {
 		n    int
 		what string

@@ -41,6 +41,7 @@ type narrator struct {
 	order     []string
 	builds    map[string]*outcome
 	published []event.Published
+	concluded bool // what came of the builds has been told
 }
 
 // outcome is what is known of a build so far.
@@ -53,6 +54,7 @@ type outcome struct {
 	artifacts []artifact.Artifact
 	took      time.Duration
 	times     []event.Time
+	cleanup   *event.CleanedUp // beside or after the other phases
 	log       string
 }
 
@@ -95,10 +97,15 @@ func (n *narrator) tell(e event.Event) {
 		n.stepDone(e.Build, body)
 	case event.BuildDone:
 		n.done(e.Build, body)
+	case event.CleanedUp:
+		n.cleanedUp(e.Build, body)
 	case event.Published:
 		n.published = append(n.published, body)
+	case event.Results:
+		n.results(body)
 	case event.RunDone:
-		n.summary(body)
+		n.results(event.Results{Took: body.Took, Failed: body.Failed, Cancelled: body.Cancelled})
+		n.times()
 	}
 }
 
@@ -191,6 +198,17 @@ func (n *narrator) done(build string, d event.BuildDone) {
 	}
 	if b.log != "" {
 		n.line(failure, build, "    log: "+b.log)
+	}
+}
+
+func (n *narrator) cleanedUp(build string, c event.CleanedUp) {
+	n.build(build).cleanup = &c
+	switch {
+	case c.Err != nil:
+		n.say(say, build, "Warning: clean up: "+c.Err.Error())
+		n.hint(build, c.Err)
+	case n.phases:
+		n.say(say, build, "Cleaned up after "+inWords(c.Took))
 	}
 }
 

@@ -11,8 +11,12 @@ import (
 	"github.com/ingot-build/ingot/internal/event"
 )
 
-// summary ends a run: what Packer prints, then what only we know.
-func (n *narrator) summary(d event.RunDone) {
+// results ends a run: what Packer prints, then what only we know.
+func (n *narrator) results(d event.Results) {
+	if n.concluded {
+		return
+	}
+	n.concluded = true
 	n.line(say, "", "\n==> Wait completed after "+inWords(d.Took))
 	if d.Cancelled {
 		n.line(say, "", "Cleanly cancelled builds after being interrupted.")
@@ -23,7 +27,9 @@ func (n *narrator) summary(d event.RunDone) {
 	for _, p := range n.published {
 		n.line(say, "", publishedLine(p))
 	}
-	n.times()
+	if len(d.Cleaning) > 0 {
+		n.line(say, "", "\n==> Cleaning up after "+strings.Join(d.Cleaning, ", "))
+	}
 }
 
 func (n *narrator) errors() {
@@ -113,7 +119,7 @@ func publishedLine(p event.Published) string {
 
 // times prints where the time went: a row a build, a column a phase.
 func (n *narrator) times() {
-	phases := []string{"resolve", "begin", "provision", "seal", "post-process", "publish", "cleanup"}
+	phases := []string{"resolve", "begin", "provision", "seal", "distribute", "post-process", "publish", "cleanup"}
 	spent := map[string]bool{}
 	var rows []string
 	for _, name := range n.order {
@@ -122,6 +128,9 @@ func (n *narrator) times() {
 			continue
 		}
 		rows = append(rows, name)
+		if b.cleanup != nil {
+			b.times = append(b.times, event.Time{Phase: "cleanup", Took: b.cleanup.Took})
+		}
 		for _, t := range b.times {
 			spent[t.Phase] = true
 			if !slices.Contains(phases, t.Phase) {

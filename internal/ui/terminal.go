@@ -94,8 +94,13 @@ func (t *terminal) Emit(e event.Event) {
 		}
 	}
 	t.narrator.tell(e)
-	if _, last := e.Body.(event.RunDone); last || t.pending.Len() > manyBytes {
+	switch e.Body.(type) {
+	case event.Results, event.RunDone:
 		t.draw()
+	default:
+		if t.pending.Len() > manyBytes {
+			t.draw()
+		}
 	}
 }
 

@@ -1,0 +1,68 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/journal"
+)
+
+// sayDead says, from the journals alone, that earlier runs left something.
+func (r *run) sayDead() {
+	if r.Journals == "" {
+		return
+	}
+	dead, err := journal.ReadDead(r.Journals)
+	if err != nil {
+		r.emit(event.Warning{Text: err.Error()})
+	}
+	if len(dead) == 0 {
+		return
+	}
+	var left []journal.Resource
+	began := dead[0].Began
+	for _, d := range dead {
+		left = append(left, d.Resources...)
+		if d.Began.Before(began) {
+			began = d.Began
+		}
+	}
+	who := "a run of " + began.Local().Format(time.DateTime)
+	if len(dead) > 1 {
+		who = fmt.Sprintf("%d runs since %s", len(dead), began.Local().Format(time.DateTime))
+	}
+	r.emit(event.Warning{Text: fmt.Sprintf("%s left %s: run `%s`", who, leftText(left), r.Sweep)})
+}
+
+// closeJournal says what the run itself leaves.
+func (r *run) closeJournal() {
+	left := r.journal.Left()
+	if err := r.journal.Close(); err != nil {
+		r.emit(event.Warning{Text: err.Error()})
+	}
+	if len(left) > 0 {
+		r.emit(event.Warning{Text: fmt.Sprintf("this run leaves %s: run `%s` to remove it", leftText(left), r.Sweep)})
+	}
+}
+
+// leftText is "3 resources in amazon eu-west-1 (instance, key-pair, security-group)".
+func leftText(left []journal.Resource) string {
+	var places, kinds []string
+	for _, res := range left {
+		places = append(places, res.Cloud+" "+res.Place)
+		kinds = append(kinds, res.Kind)
+	}
+	what := "1 resource"
+	if len(left) > 1 {
+		what = fmt.Sprintf("%d resources", len(left))
+	}
+	return fmt.Sprintf("%s in %s (%s)", what, distinct(places), distinct(kinds))
+}
+
+func distinct(texts []string) string {
+	slices.Sort(texts)
+	return strings.Join(slices.Compact(texts), ", ")
+}
