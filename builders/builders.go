@@ -4,6 +4,7 @@ package builders
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -37,6 +38,7 @@ type Host struct {
 	Layout  string      // the OCI image layout that image content is stored in, made when needed
 	Secrets *secret.Set // values to redact; a builder adds those that it makes or reads
 	Sandbox *Sandbox    // where clouds are to be reached instead; nil is the real ones
+	Shared  *sync.Map   // what builders keep for all builds of the process, by keys of their own types; nil shares nothing
 }
 
 // Sandbox is a stand-in for the clouds on this host. With it, the options of a
