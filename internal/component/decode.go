@@ -65,6 +65,7 @@ type Option struct {
 type Result struct {
 	Range   hcl.Range            // of the block
 	Options map[string]hcl.Range // by path: "image", "bootstrap", "bootstrap.suite"
+	Unknown []string             // paths of values that are not known
 }
 
 // At returns the place of an option: its value's, else that of the block it
@@ -265,10 +266,7 @@ func (x *decoding) argument(f *Field, l level, arg argument, dst reflect.Value) 
 		return true
 	}
 	plain, marks := v.Unmark()
-	if !plain.IsKnown() {
-		return true // its error was reported where the value was made
-	}
-	if plain.IsNull() {
+	if plain.IsKnown() && plain.IsNull() {
 		return false
 	}
 	if f.Refuse != "" {

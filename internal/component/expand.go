@@ -102,8 +102,8 @@ func (d *dynamic) expand(eval EvalFunc) ([]Block, hcl.Diagnostics) {
 		return nil, diags
 	}
 	each, marks := each.Unmark()
-	if !each.IsKnown() {
-		return nil, diags
+	if !each.IsKnown() { // one element, of which nothing is known
+		each = cty.TupleVal([]cty.Value{cty.DynamicVal})
 	}
 	if each.IsNull() || !each.CanIterateElements() {
 		return nil, append(diags, errorAt(d.forEach.Range(), "for_each needs a list or a map",

@@ -34,7 +34,11 @@ func (w weak) set(dst reflect.Value, v cty.Value, path string, sensitive bool) {
 	v, marks := v.Unmark()
 	_, here := marks[Sensitive]
 	sensitive = sensitive || here
-	if !v.IsKnown() || v.IsNull() {
+	if v.IsNull() {
+		return
+	}
+	if !v.IsKnown() {
+		w.x.result.unknown(dst, path)
 		return
 	}
 	switch t := dst.Type(); {

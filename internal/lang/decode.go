@@ -39,6 +39,10 @@ func (d *Decoded) Range(option string) hcl.Range {
 	return d.places.At(option)
 }
 
+// Excuses reports whether an error of a component may come of values that are
+// not known, because data sources were not read.
+func (d *Decoded) Excuses(err error) bool { return d != nil && d.places.Excuses(err) }
+
 type decodeInput struct {
 	what      string
 	at        hcl.Range

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -187,8 +188,8 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 				d = missingName(tr, "local", name, t.localNames())
 			}
 		case "data":
-			if v := t.values[dataAddress(tr)]; v == nil {
-				d = errorAt(tr.SourceRange(), "Data sources are not supported", "Data sources come with a later release.")
+			if t.values[dataAddress(tr)] == nil {
+				d = t.missingData(tr)
 			}
 		case "build":
 			d = explainBuild(tr, name, ctx)
@@ -204,6 +205,18 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 		}
 	}
 	return out
+}
+
+func (t *Template) missingData(tr hcl.Traversal) *hcl.Diagnostic {
+	name, known := strings.TrimPrefix(dataAddress(tr), "data."), []string{}
+	for address := range t.values {
+		if n, ok := strings.CutPrefix(address, "data."); ok {
+			known = append(known, n)
+		}
+	}
+	d := missingName(tr, "data source", name, known)
+	d.Summary = "Unknown data." + name
+	return d
 }
 
 func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {

@@ -30,6 +30,12 @@ type Options struct {
 	Secrets  *secret.Set // gets every sensitive value that is found
 	Version  string      // packer.version: the Packer version whose language this is
 	RunID    string      // build.PackerRunUUID
+
+	DataSources []DataSource // the types there are, beside "null"
+	Unread      bool         // data sources are checked and not read: their outputs are unknown
+	// Sandbox is called when the template's sandbox is known, before any data
+	// source is read. Nil where the template is for the real clouds.
+	Sandbox func([]SandboxImage) error
 }
 
 // Template is a loaded template.
@@ -39,7 +45,8 @@ type Template struct {
 	Digest    string               // hex SHA-256 over the template files' names and bytes
 	Variables []*Variable          // in the order they are declared
 	Builds    []*Build
-	Registry  *Registry // nil where the template does not say
+	Registry  *Registry      // nil where the template does not say
+	Sandbox   []SandboxImage // in the order they are declared
 
 	options Options
 	folder  bool // Path is a folder
@@ -81,6 +88,12 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 	}
 	diags = append(diags, t.checkPacker(blocks)...)
 	diags = append(diags, t.loadVariables(blocks)...)
+	diags = append(diags, t.loadSandbox(blocks)...)
+	if t.options.Sandbox != nil && !diags.HasErrors() {
+		if err := t.options.Sandbox(t.Sandbox); err != nil {
+			return t, t.finish(append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No sandbox", Detail: sentence(err.Error())}))
+		}
+	}
 	diags = append(diags, t.loadLocals(blocks)...)
 	diags = append(diags, t.loadSources(blocks)...)
 	diags = append(diags, t.loadRegistry(blocks)...)

@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -14,10 +13,11 @@ import (
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
-// value is a named expression: a local, or the output of a null data source.
+// value is a named expression: a local, or the output of a data source.
 type value struct {
-	address   string // "local.x", "data.null.x"
+	address   string // "local.x", "data.amazon-ami.x"
 	expr      hcl.Expression
+	data      *dataBlock // of a data source that is not "null", which has no expr
 	sensitive bool
 	at        hcl.Range
 
@@ -60,13 +60,14 @@ func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
 			diags = append(diags, ds...)
 			add(v)
 		case "data":
-			v, ds := data(b)
+			v, ds := t.data(b)
 			diags = append(diags, ds...)
 			if v != nil {
 				add(v)
 			}
 		}
 	}
+	diags = append(diags, t.readData(order)...)
 	for _, v := range order {
 		diags = append(diags, t.resolve(v, nil)...)
 	}
@@ -89,20 +90,6 @@ func local(b *hcl.Block) (*value, hcl.Diagnostics) {
 	return v, diags
 }
 
-// data reads a data block. Only "null" is there, whose output is its input.
-func data(b *hcl.Block) (*value, hcl.Diagnostics) {
-	v := &value{address: "data." + b.Labels[0] + "." + b.Labels[1], at: b.DefRange}
-	if b.Labels[0] != "null" {
-		return v, hcl.Diagnostics{errorAt(b.DefRange, fmt.Sprintf("Data source %q is not supported", b.Labels[0]),
-			"Data sources come with a later release.")}
-	}
-	c, diags := component.Content(b.Body, &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "input", Required: true}}}, `data "null"`)
-	if a := c.Attributes["input"]; a != nil {
-		v.expr = a.Expr
-	}
-	return v, diags
-}
-
 // resolve evaluates v after all that it depends on.
 func (t *Template) resolve(v *value, path []string) hcl.Diagnostics {
 	switch v.state {
@@ -110,38 +97,35 @@ func (t *Template) resolve(v *value, path []string) hcl.Diagnostics {
 		return nil
 	case under:
 		path = append(path[slices.Index(path, v.address):], v.address)
-		return hcl.Diagnostics{errorAt(v.at, "Cycle in locals", strings.Join(path, " → ")+".")}
+		return hcl.Diagnostics{errorAt(v.at, "Cycle in locals and data sources", strings.Join(path, " → ")+".")}
 	}
 	v.state = under
 	defer func() { v.state = done }()
 	v.forms = [2]cty.Value{cty.DynamicVal, cty.DynamicVal}
 	v.uses = map[string]bool{}
-	if v.expr == nil {
+	if v.expr == nil && v.data == nil {
 		return nil
 	}
-	var diags hcl.Diagnostics
 	path = append(path, v.address)
-	var needs []string
-	for _, tr := range v.expr.Variables() {
-		address := addressOf(tr)
-		if dep := t.values[address]; dep != nil {
-			diags = append(diags, t.resolve(dep, path)...)
-			maps.Copy(v.uses, dep.uses)
-			needs = append(needs, address)
-		} else if tr.RootName() == "var" {
-			v.uses[attrOf(tr)] = true
-		} else if address == "local" {
-			diags = append(diags, errorAt(tr.SourceRange(), "Name the local", "A local can't depend on all locals: write local.name."))
-		}
-	}
-	if diags.HasErrors() {
-		return diags
+	needs, diags := t.resolveNeeds(v, path)
+	if diags.HasErrors() || v.data != nil {
+		return diags // a data source that is not read by now is part of a cycle
 	}
 	return t.evalValue(v, needs)
 }
 
+// variables are the names that v refers to.
+func (v *value) variables() []hcl.Traversal {
+	switch {
+	case v.data != nil:
+		return v.data.variables()
+	case v.expr != nil:
+		return v.expr.Variables()
+	}
+	return nil
+}
+
 func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
-	slices.Sort(needs)
 	real, diags := t.eval(Real, v.expr, t.within(Real, needs))
 	if diags.HasErrors() {
 		return diags

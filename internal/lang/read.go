@@ -29,6 +29,7 @@ func topLevel() *hcl.BodySchema {
 		{Type: "data", LabelNames: []string{"type", "name"}},
 		{Type: "source", LabelNames: []string{"type", "name"}},
 		{Type: "build"}, {Type: "registry"}, {Type: "hcp_packer_registry"},
+		{Type: "sandbox"},
 		{Type: "communicator", LabelNames: []string{"type", "name"}},
 	}}
 }

@@ -171,6 +171,9 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 	}
 	builder, err := cfg.Open(c.options.Host)
 	if err != nil {
+		if dec.Excuses(err) {
+			return diags
+		}
 		return append(diags, optionDiag(err, "source "+quote(b.Type), dec.Range))
 	}
 	b.Builder = builder
@@ -257,6 +260,9 @@ func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, in
 	ops, err := cfg.Lower(provisioners.Input{
 		BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: sc.Render,
 	})
+	if err != nil && dec.Excuses(err) {
+		return nil, dec, diags
+	}
 	if err != nil {
 		return nil, dec, append(diags, optionDiag(err, "provisioner "+quote(spec.Type), dec.Range))
 	}

@@ -46,7 +46,7 @@ func (p Post) check(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	if err := proc.Check(in); err != nil {
+	if err := proc.Check(in); err != nil && !dec.Excuses(err) {
 		diags = append(diags, optionDiag(err, "post-processor "+quote(p.Type), dec.Range))
 	}
 	if k := p.Spec.KeepInput; k != nil && !*k {
