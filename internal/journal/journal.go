@@ -47,6 +47,10 @@ type Journal struct {
 	lock    *flock.Flock
 	next    int
 	entries map[int]*Entry // that are neither gone nor kept
+	written int            // lines
+
+	syncing sync.Mutex
+	synced  int // lines that are on disk
 }
 
 // Entry is the line of one resource.
@@ -88,21 +92,33 @@ func (j *Journal) Intend(r Resource) (*Entry, error) {
 	if j == nil || j.entries == nil {
 		return &Entry{r: r}, nil
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err := j.open(); err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
 	if r.Created.IsZero() {
 		r.Created = time.Now().UTC()
 	}
-	j.next++
-	e := &Entry{j: j, n: j.next, r: r}
-	if err := j.append(line{N: e.n, State: Intended, Resource: &r, ID: r.ID}, true); err != nil {
+	e, n, err := j.add(r)
+	if err == nil {
+		err = j.sync(n)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j.entries[e.n] = e
 	return e, nil
+}
+
+// add writes the first line of an entry, and returns which line that is.
+func (j *Journal) add(r Resource) (*Entry, int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.open(); err != nil {
+		return nil, 0, err
+	}
+	j.next++
+	e := &Entry{j: j, n: j.next, r: r}
+	n, err := j.append(line{N: e.n, State: Intended, Resource: &r})
+	if err == nil {
+		j.entries[e.n] = e
+	}
+	return e, n, err
 }
 
 // open makes the run's file and locks it, once.
@@ -134,19 +150,40 @@ const (
 
 func path(dir, runID string) string { return filepath.Join(dir, runID+extension) }
 
-func (j *Journal) append(l line, sync bool) error {
+func (j *Journal) append(l line) (int, error) {
 	text, err := json.Marshal(l)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := j.file.Write(append(text, '\n')); err != nil {
+		return 0, err
+	}
+	j.written++
+	return j.written, nil
+}
+
+// sync returns when line n is on disk. Builds that wait at the same time share
+// one fsync.
+func (j *Journal) sync(n int) error {
+	j.syncing.Lock()
+	defer j.syncing.Unlock()
+	if j.synced >= n {
+		return nil
+	}
+	j.mu.Lock()
+	file, written := j.file, j.written
+	j.mu.Unlock()
+	if file == nil {
+		return errClosed
+	}
+	if err := file.Sync(); err != nil {
 		return err
 	}
-	if sync {
-		return j.file.Sync()
-	}
+	j.synced = written
 	return nil
 }
+
+var errClosed = errors.New("it is closed")
 
 // Close lets go of the journal. Without anything left its file is removed;
 // else it stays for a sweep.
@@ -154,6 +191,8 @@ func (j *Journal) Close() error {
 	if j == nil {
 		return nil
 	}
+	j.syncing.Lock()
+	defer j.syncing.Unlock()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.file == nil {
@@ -244,15 +283,23 @@ func (e *Entry) write(l line, sync bool) error {
 	if e.j == nil {
 		return nil
 	}
-	e.j.mu.Lock()
-	defer e.j.mu.Unlock()
-	if e.j.file == nil {
-		return errors.New("journal: closed")
+	n, err := e.j.change(l)
+	if err == nil && sync {
+		err = e.j.sync(n)
 	}
-	if err := e.j.append(l, sync); err != nil {
+	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
 	return nil
+}
+
+func (j *Journal) change(l line) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.file == nil {
+		return 0, errClosed
+	}
+	return j.append(l)
 }
 
 func syncDir(dir string) error {
