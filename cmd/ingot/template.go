@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -82,7 +83,7 @@ func (f *templateFlags) load(path, runID string, w io.Writer, color bool) (*work
 		return nil, err
 	}
 	p, ds := plan.Compile(t, components(), plan.Options{
-		Host: builders.Host{Dir: dir, Cache: cache, Layout: reg.Layout(), Secrets: secrets},
+		Host: builders.Host{Dir: dir, Cache: cache, Layout: reg.Layout(), Secrets: secrets, Shared: &sync.Map{}},
 		Only: f.only, Except: f.except, Force: f.force,
 	})
 	if err := writeDiags(w, t, append(diags, ds...), secrets, color); err != nil {

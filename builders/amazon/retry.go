@@ -1,0 +1,146 @@
+package amazon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+)
+
+const (
+	// callTime is how long one request may take, with all that it is tried again.
+	callTime = 10 * time.Minute
+	// lastTime is how long a request that makes something may go on after the
+	// build was cancelled, so that what it made is known.
+	lastTime = 10 * time.Second
+
+	longestBackoff = 10 * time.Second
+)
+
+// newRetryer returns the retryer that all requests to an account share. It
+// slows all of them down when one was throttled, and tries again for as long
+// as the request has time; maxRetries above 0 bounds it.
+func newRetryer(maxRetries int) aws.Retryer {
+	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
+		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
+			s.RateLimiter = ratelimit.None
+			s.MaxAttempts = 0
+			if maxRetries > 0 {
+				s.MaxAttempts = maxRetries + 1
+			}
+			s.Backoff = retry.BackoffDelayerFunc(backoff)
+			s.Retryables = append(s.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+					return aws.TrueTernary
+				}
+				return aws.UnknownTernary
+			}))
+		})
+	})
+}
+
+// backoff doubles from 0.1 s, with jitter.
+func backoff(attempt int, _ error) (time.Duration, error) {
+	d := min(100*time.Millisecond<<min(attempt, 10), longestBackoff)
+	return d/2 + rand.N(d/2), nil
+}
+
+// callDeadline bounds each request.
+func callDeadline() []func(*middleware.Stack) error {
+	return []func(*middleware.Stack) error{func(s *middleware.Stack) error {
+		return s.Initialize.Add(middleware.InitializeMiddlewareFunc("ingot/deadline",
+			func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (middleware.InitializeOutput, middleware.Metadata, error) {
+				ctx, cancel := context.WithTimeout(ctx, callTime)
+				defer cancel()
+				return next.HandleInitialize(ctx, in)
+			}), middleware.Before)
+	}}
+}
+
+// outliving returns a context that goes on for lastTime after ctx was
+// cancelled: for requests whose answer must be known.
+func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(lastTime, func() { cancel(context.Cause(ctx)) })
+		context.AfterFunc(out, func() { timer.Stop() })
+	})
+	return out, func() {
+		stop()
+		cancel(context.Canceled)
+	}
+}
+
+// eventually calls f until its error is none of the codes, e.g. because what
+// was made just now is not known everywhere yet, for at most a minute.
+func eventually(ctx context.Context, f func() error, codes ...string) error {
+	end := time.Now().Add(time.Minute)
+	for attempt := 0; ; attempt++ {
+		err := f()
+		if err == nil || !slices.Contains(codes, code(err)) || time.Now().After(end) {
+			return err
+		}
+		d, _ := backoff(attempt, nil)
+		if pause(ctx, min(d, 2*time.Second)) != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// code returns the code of an error of a service, "" where it is none.
+func code(err error) string {
+	var e smithy.APIError
+	if errors.As(err, &e) {
+		return e.ErrorCode()
+	}
+	return ""
+}
+
+func hasCode(err error, codes ...string) bool { return err != nil && slices.Contains(codes, code(err)) }
+
+func isThrottle(err error) bool {
+	return retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
+}
+
+// transient reports whether the same request may succeed later.
+func transient(err error) bool {
+	if isThrottle(err) || errors.Is(err, context.DeadlineExceeded) {
+		return true
+	}
+	var status *awshttp.ResponseError
+	if errors.As(err, &status) && status.HTTPStatusCode() >= http.StatusInternalServerError {
+		return true
+	}
+	var netErr net.Error
+	return code(err) == "" && (errors.As(err, &netErr) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF))
+}
+
+// refused reports whether the service said that it did not do what it was
+// asked to. Of other errors it is not known whether it was done.
+func refused(err error) bool {
+	var status *awshttp.ResponseError
+	return code(err) != "" && errors.As(err, &status) && status.HTTPStatusCode() < http.StatusInternalServerError
+}
