@@ -2,15 +2,14 @@
 package main
 
 import (
-	"context"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/ingot-build/ingot/internal/sandbox/host"
 )
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a reader that goes away does not stop the builds
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:]))
+	if host.IsMachine() {
+		os.Exit(host.RunMachine())
+	}
+	os.Exit(run(untilSignal(), os.Args[1:]))
 }

@@ -1,0 +1,301 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// machine is one that runs.
+type machine struct {
+	spec    Spec
+	cmd     *exec.Cmd
+	wire    *wire
+	link    *link
+	ports   *ports
+	closers []func() // what ends with the machine
+
+	asking  sync.Mutex
+	answers chan report
+
+	done chan struct{}
+	exit Exit
+}
+
+// boot starts a machine's first process and waits until its file tree is
+// there. All that the machine is outside of its namespaces belongs to this
+// process, and goes with it.
+func (h *local) boot(ctx context.Context, d *disk, s Spec) (m *machine, err error) {
+	if err := probe(s); err != nil {
+		return nil, err
+	}
+	b, err := h.prepare(d, s)
+	if err != nil {
+		return nil, err
+	}
+	m = &machine{spec: s, answers: make(chan report), done: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			m.abandon()
+		}
+	}()
+	if b.Devices, err = m.attach(s.Disks); err != nil {
+		return nil, err
+	}
+	if err := m.spawn(d.console()); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, m.Kill)
+	defer stop()
+	booted := make(chan error, 1)
+	go func() { booted <- m.load(b) }()
+	err = m.connect(h.network)
+	if bootErr := <-booted; bootErr != nil {
+		err = bootErr
+	}
+	if err == nil {
+		err = m.wire.send(order{Network: true})
+	}
+	if err == nil {
+		err = os.WriteFile(d.booted(), nil, 0o600)
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	go m.listen()
+	go m.wait()
+	return m, nil
+}
+
+// prepare makes the disk where there is none, and says how to boot from it.
+func (h *local) prepare(d *disk, s Spec) (*boot, error) {
+	for _, name := range []string{"upper", "work", "root"} {
+		if err := os.MkdirAll(filepath.Join(d.dir, name), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	if len(s.Layers) == 0 {
+		return nil, errors.New("its image has no layers")
+	}
+	rel := filepath.Join("..", "machines", filepath.Base(d.dir))
+	b := &boot{
+		Dir: filepath.Join(h.dir, "layers"), Disk: rel, Root: filepath.Join(rel, "root"),
+		Hostname: s.Hostname, BootID: uuid.NewString(), Resolver: gateway, Names: s.MetadataNames,
+		Users: s.Users, FirstBoot: s.FirstBoot, EveryBoot: s.EveryBoot,
+	}
+	for _, id := range slices.Backward(s.Layers) {
+		if _, err := os.Stat(h.layer(id)); err != nil {
+			return nil, fmt.Errorf("layer %s of its image: %w", id, err)
+		}
+		b.Lower = append(b.Lower, string(id))
+	}
+	if _, err := os.Stat(d.booted()); err != nil {
+		b.New = true
+	}
+	if b.Hostname == "" {
+		b.Hostname = s.ID
+	}
+	return b, nil
+}
+
+func (d *disk) booted() string  { return filepath.Join(d.dir, "booted") }
+func (d *disk) console() string { return filepath.Join(d.dir, "console") }
+
+// spawn starts the first process.
+func (m *machine) spawn(console string) error {
+	out, err := openConsole(console)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	control, theirs, err := pair()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	m.wire = control
+	m.cmd = &exec.Cmd{
+		Path: "/proc/self/exe", Args: []string{machineName, m.spec.ID}, Dir: "/",
+		Env:    append([]string{"GOMAXPROCS=1"}, environ[:]...),
+		Stdout: out, Stderr: out, ExtraFiles: []*os.File{theirs},
+		SysProcAttr: &syscall.SysProcAttr{
+			Setsid: true,
+			Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS |
+				syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC,
+		},
+	}
+	if err := m.cmd.Start(); err != nil {
+		m.cmd = nil
+		return fmt.Errorf("make namespaces: %w", err)
+	}
+	return nil
+}
+
+// load tells the first process what to boot, and waits until it has.
+func (m *machine) load(b *boot) error {
+	if err := m.wire.send(order{Boot: b}); err != nil {
+		return err
+	}
+	var r report
+	if err := m.wire.in.Decode(&r); err != nil {
+		return fmt.Errorf("its first process ended: %w", err)
+	}
+	if r.Error != "" {
+		return errors.New(r.Error)
+	}
+	return nil
+}
+
+// connect puts the machine on the network and serves its metadata.
+func (m *machine) connect(n *network) error {
+	var err error
+	if m.link, err = n.connect(m.cmd.Process.Pid); err != nil {
+		return err
+	}
+	m.closers = append(m.closers, m.link.close)
+	m.ports = newPorts(m.spec, m.link)
+	m.closers = append(m.closers, m.ports.close)
+	if m.spec.Metadata == nil {
+		return nil
+	}
+	ln, err := m.link.listen(net.JoinHostPort(metadataAddress, "80"))
+	if err != nil {
+		return fmt.Errorf("serve metadata: %w", err)
+	}
+	srv := &http.Server{Handler: m.spec.Metadata, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	m.closers = append(m.closers, func() { _ = srv.Close() })
+	go func() { _ = srv.Serve(ln) }()
+	return nil
+}
+
+// listen takes the machine's reports.
+func (m *machine) listen() {
+	for {
+		var r report
+		if err := m.wire.in.Decode(&r); err != nil {
+			return
+		}
+		switch {
+		case r.Listening:
+			m.ports.openAt(m.spec.Reachable)
+		case r.Done:
+			select {
+			case m.answers <- r:
+			case <-m.done:
+			}
+		}
+	}
+}
+
+// ask sends an order and waits until it was obeyed.
+func (m *machine) ask(o order) error {
+	m.asking.Lock()
+	defer m.asking.Unlock()
+	if err := m.wire.send(o); err != nil {
+		return err
+	}
+	select {
+	case r := <-m.answers:
+		if r.Error != "" {
+			return errors.New(r.Error)
+		}
+		return nil
+	case <-m.done:
+		return errors.New("the machine has ended")
+	}
+}
+
+// wait waits for the machine's end. The kernel tells how it came to it: a
+// reboot(2) in a machine ends its first process with SIGHUP or SIGINT.
+func (m *machine) wait() {
+	_ = m.cmd.Wait()
+	m.exit = Killed
+	if s, ok := m.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		switch s.Signal() {
+		case syscall.SIGHUP:
+			m.exit = Rebooted
+		case syscall.SIGINT:
+			m.exit = Halted
+		}
+	}
+	m.close()
+	close(m.done)
+}
+
+// abandon ends a machine that did not come up.
+func (m *machine) abandon() {
+	if m.cmd != nil {
+		m.Kill()
+		_ = m.cmd.Wait()
+	}
+	m.close()
+}
+
+func (m *machine) close() {
+	for _, c := range slices.Backward(m.closers) {
+		c()
+	}
+	if m.wire != nil {
+		_ = m.wire.Close()
+	}
+}
+
+func (m *machine) over() bool {
+	select {
+	case <-m.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Done is closed at the machine's end.
+func (m *machine) Done() <-chan struct{} { return m.done }
+
+// Exit says how it ended, after Done.
+func (m *machine) Exit() Exit { return m.exit }
+
+// Stop shuts the machine down.
+func (m *machine) Stop(ctx context.Context) error {
+	if err := m.wire.send(order{Stop: true}); err != nil && !m.over() {
+		m.Kill()
+	}
+	select {
+	case <-m.done:
+		return nil
+	case <-ctx.Done():
+	}
+	m.Kill()
+	<-m.done
+	return nil
+}
+
+// Kill ends the machine: the kernel ends all processes of a namespace with its
+// first one.
+func (m *machine) Kill() { _ = m.cmd.Process.Kill() }
+
+// Reopen opens and closes ports.
+func (m *machine) Reopen() { m.ports.openAt(time.Time{}) }
+
+// SetUsers adds logins.
+func (m *machine) SetUsers(users []User) error {
+	if len(users) == 0 {
+		return nil
+	}
+	return m.ask(order{Users: users})
+}

@@ -1,0 +1,171 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+)
+
+// ports opens ports of a machine on its loopback addresses.
+type ports struct {
+	spec Spec
+	link *link
+
+	mu     sync.Mutex
+	timer  *time.Timer
+	ready  bool // they may open
+	closed bool
+	open   map[netip.AddrPort]net.Listener
+	conns  map[net.Conn]bool
+}
+
+func newPorts(s Spec, l *link) *ports {
+	return &ports{spec: s, link: l, open: map[netip.AddrPort]net.Listener{}, conns: map[net.Conn]bool{}}
+}
+
+// wanted are the ports that should be open.
+func wanted(s Spec) []netip.AddrPort {
+	if s.OpenPorts == nil {
+		return nil
+	}
+	var all []netip.AddrPort
+	for _, port := range s.OpenPorts() {
+		for _, addr := range s.Addrs {
+			all = append(all, netip.AddrPortFrom(addr, uint16(port)))
+		}
+	}
+	return all
+}
+
+// probe says early when a port of a machine can't be opened on this host.
+func probe(s Spec) error {
+	for _, p := range wanted(s) {
+		ln, err := net.Listen("tcp4", p.String())
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return builders.WithHint(fmt.Errorf("port %d of its address %s: %w", p.Port(), p.Addr(), err),
+				fmt.Sprintf("a server of this host listens on all addresses (ss -ltn 'sport = :%d'): stop it, or have it listen on its own address", p.Port()))
+		} else if err != nil {
+			return err
+		}
+		if err := ln.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openAt opens the ports at a time, and from then on whenever it is called.
+func (p *ports) openAt(t time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if wait := time.Until(t); wait > 0 {
+		p.timer = time.AfterFunc(wait, func() { p.openAt(time.Time{}) })
+		return
+	}
+	p.update()
+}
+
+// update opens and closes ports.
+func (p *ports) update() {
+	if p.closed {
+		return
+	}
+	all := wanted(p.spec)
+	for at, ln := range p.open {
+		if !slices.Contains(all, at) {
+			_ = ln.Close()
+			delete(p.open, at)
+		}
+	}
+	for _, at := range all {
+		if p.open[at] != nil {
+			continue
+		}
+		ln, err := net.Listen("tcp4", at.String())
+		if err != nil {
+			continue // probe has told, or another process was faster
+		}
+		p.open[at] = ln
+		go p.serve(ln, int(at.Port()))
+	}
+}
+
+func (p *ports) serve(ln net.Listener, port int) {
+	for {
+		c, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		go p.splice(c.(*net.TCPConn), port)
+	}
+}
+
+// splice connects a client with a port of the machine. Where nothing listens
+// there, the client's connection is reset.
+func (p *ports) splice(client *net.TCPConn, port int) {
+	defer client.Close()
+	c, err := p.link.dial(port)
+	if err != nil {
+		_ = client.SetLinger(0)
+		return
+	}
+	server := c.(*net.TCPConn)
+	defer server.Close()
+	if !p.track(client, true) {
+		return
+	}
+	defer p.track(client, false)
+	var wg sync.WaitGroup
+	wg.Go(func() { pump(server, client) })
+	pump(client, server)
+	wg.Wait()
+}
+
+// pump copies one direction, and passes on its end.
+func pump(to, from *net.TCPConn) {
+	if _, err := io.Copy(to, from); err != nil {
+		_ = to.SetLinger(0)
+		_ = to.Close()
+		_ = from.Close()
+		return
+	}
+	_ = to.CloseWrite()
+}
+
+// track keeps the connections that the machine's end cuts.
+func (p *ports) track(c net.Conn, on bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return false
+	}
+	if on {
+		p.conns[c] = true
+	} else {
+		delete(p.conns, c)
+	}
+	return true
+}
+
+func (p *ports) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
+	for _, ln := range p.open {
+		_ = ln.Close()
+	}
+	for c := range p.conns {
+		_ = c.Close()
+	}
+}

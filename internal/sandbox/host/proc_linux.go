@@ -1,0 +1,200 @@
+package host
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Signals that tell an init to end the machine: systemd's halt, poweroff and
+// reboot, counted from SIGRTMIN as the C library does (34).
+const (
+	rtmin3 = syscall.Signal(34 + 3)
+	rtmin4 = syscall.Signal(34 + 4)
+	rtmin5 = syscall.Signal(34 + 5)
+)
+
+// environ is what init gives to what it starts.
+var environ = [...]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "LANG=C.UTF-8"}
+
+// signal acts on a signal, and says so when it ends the machine. SIGTERM,
+// SIGUSR1 and SIGUSR2 are those of busybox's reboot, halt and poweroff.
+func (m *first) signal(s os.Signal) (power, bool) {
+	switch s {
+	case unix.SIGCHLD:
+		m.reap()
+	case unix.SIGINT, unix.SIGTERM, rtmin5:
+		return restart, true
+	case unix.SIGPWR, unix.SIGUSR1, unix.SIGUSR2, rtmin3, rtmin4:
+		return halt, true
+	}
+	return 0, false
+}
+
+// spawn starts a program, whose end is told to done. Its standard error goes to
+// stderr.
+func (m *first) spawn(argv []string, stderr uintptr, done func(unix.WaitStatus)) error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	pid, err := syscall.ForkExec(argv[0], argv, &syscall.ProcAttr{
+		Dir: "/", Env: environ[:], Files: []uintptr{null.Fd(), os.Stdout.Fd(), stderr},
+		Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", argv[0], err)
+	}
+	m.procs[pid] = done
+	return nil
+}
+
+// reap takes leave of the processes that have ended, and says whether there are
+// others.
+func (m *first) reap() bool {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return false
+		case pid == 0:
+			return true
+		}
+		if done := m.procs[pid]; done != nil {
+			delete(m.procs, pid)
+			done(status)
+		}
+	}
+}
+
+// services starts sshd, and then the scripts of this boot one after the other.
+func (m *first) services() error {
+	if err := m.sshd(); err != nil {
+		fmt.Printf("sshd: %v\n", err)
+	}
+	var scripts []script
+	if m.boot.New && len(m.boot.FirstBoot) > 0 {
+		scripts = append(scripts, script{"first-boot", m.boot.FirstBoot})
+	}
+	if len(m.boot.EveryBoot) > 0 {
+		scripts = append(scripts, script{"every-boot", m.boot.EveryBoot})
+	}
+	m.scripts(scripts)
+	return nil
+}
+
+// sshd starts the image's OpenSSH, and waits in the background until it says
+// that it listens.
+func (m *first) sshd() error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	go m.watch(r)
+	return m.spawn([]string{"/usr/sbin/sshd", "-D", "-e"}, w.Fd(), func(s unix.WaitStatus) {
+		fmt.Printf("sshd: %s\n", ending(s))
+	})
+}
+
+// watch copies sshd's log to the console.
+func (m *first) watch(r io.ReadCloser) {
+	defer r.Close()
+	ready := m.ready
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		fmt.Println(lines.Text())
+		if ready != nil && strings.HasPrefix(lines.Text(), "Server listening on") {
+			close(ready)
+			ready = nil
+		}
+	}
+}
+
+// script is one that a boot runs.
+type script struct {
+	name string
+	text []byte
+}
+
+// scriptDir is where they are while they run: not on the disk.
+const scriptDir = "/run/ingot"
+
+func (m *first) scripts(all []script) {
+	if len(all) == 0 {
+		return
+	}
+	name := scriptDir + "/" + all[0].name
+	done := func(s unix.WaitStatus) {
+		fmt.Printf("%s script: %s\n", all[0].name, ending(s))
+		m.scripts(all[1:])
+	}
+	err := errors.Join(os.MkdirAll(scriptDir, 0o700), os.WriteFile(name, all[0].text, 0o700))
+	if err == nil {
+		err = m.spawn([]string{name}, os.Stdout.Fd(), done)
+	}
+	if err != nil {
+		fmt.Printf("%s script: %v\n", all[0].name, err)
+		m.scripts(all[1:])
+	}
+}
+
+func ending(s unix.WaitStatus) string {
+	if s.Signaled() {
+		return "killed by " + s.Signal().String()
+	}
+	return fmt.Sprintf("exit status %d", s.ExitStatus())
+}
+
+// request is what programs write to an init's /run/initctl, as in sysvinit's
+// initreq.h. systemctl does so too where systemd does not run.
+type request struct {
+	Magic, Cmd, Runlevel, Sleep int32
+	Data                        [368]byte
+}
+
+const (
+	initctl      = "/run/initctl"
+	requestMagic = 0x03091969
+	setRunlevel  = 1
+)
+
+// initctl makes the pipe that shutdown, reboot, halt, poweroff and telinit
+// write to.
+func (m *first) initctl() error {
+	if err := unix.Mkfifo(initctl, 0o600); err != nil {
+		return err
+	}
+	pipe, err := os.OpenFile(initctl, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	go func() {
+		for {
+			var r request
+			if binary.Read(pipe, binary.NativeEndian, &r) != nil {
+				return
+			}
+			if r.Magic != requestMagic || r.Cmd != setRunlevel {
+				continue
+			}
+			switch r.Runlevel {
+			case '0':
+				m.power <- halt
+			case '6':
+				m.power <- restart
+			}
+		}
+	}()
+	return nil
+}

@@ -1,0 +1,138 @@
+package host
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/unix"
+)
+
+// setup does in the machine's file tree what cloud-init or a guest agent does
+// at a boot.
+func (m *first) setup() error {
+	if err := unix.Sethostname([]byte(m.boot.Hostname)); err != nil {
+		return os.NewSyscallError("sethostname", err)
+	}
+	if m.boot.New {
+		if err := m.identity(); err != nil {
+			return err
+		}
+	}
+	if err := m.hosts(); err != nil {
+		return err
+	}
+	return addUsers(m.boot.Users)
+}
+
+// identity replaces what the image's maker left of its own: an instance must
+// not share keys with others.
+func (m *first) identity() error {
+	if err := os.WriteFile("/etc/hostname", []byte(m.boot.Hostname+"\n"), 0o644); err != nil {
+		return err
+	}
+	id := make([]byte, 16)
+	_, _ = rand.Read(id)
+	if err := replace("/etc/machine-id", []byte(hex.EncodeToString(id)+"\n"), 0o444); err != nil {
+		return err
+	}
+	return hostKeys("/etc/ssh", m.boot.Hostname)
+}
+
+// hostKeys makes new keys for sshd, in place of all it has.
+func hostKeys(dir, comment string) error {
+	old, err := filepath.Glob(filepath.Join(dir, "ssh_host_*_key*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range old {
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, key := range map[string]crypto.Signer{"ed25519": ed, "ecdsa": ec} {
+		if err := hostKey(filepath.Join(dir, "ssh_host_"+name+"_key"), key, "root@"+comment); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hostKey(path string, key crypto.Signer, comment string) error {
+	block, err := ssh.MarshalPrivateKey(key, comment)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+		return err
+	}
+	public, err := ssh.NewPublicKey(key.Public())
+	if err != nil {
+		return err
+	}
+	line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public)), " "+comment+"\n"...)
+	return os.WriteFile(path+".pub", line, 0o644)
+}
+
+// hostsMark is at the end of the lines of /etc/hosts that are ours.
+const hostsMark = " # of this instance"
+
+// hosts gives the machine's name and those of the metadata service addresses.
+func (m *first) hosts() error {
+	const path = "/etc/hosts"
+	text, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		text = []byte("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
+	} else if err != nil {
+		return err
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasSuffix(strings.TrimSpace(line), hostsMark) {
+			b.WriteString(line)
+		}
+	}
+	name, _, _ := strings.Cut(m.boot.Hostname, ".")
+	names := m.boot.Hostname
+	if name != names {
+		names += " " + name
+	}
+	fmt.Fprintf(&b, "127.0.1.1 %s%s\n", names, hostsMark)
+	if len(m.boot.Names) > 0 {
+		fmt.Fprintf(&b, "%s %s%s\n", metadataAddress, strings.Join(m.boot.Names, " "), hostsMark)
+	}
+	if b.String() == string(text) {
+		return nil
+	}
+	return os.WriteFile(path, []byte(b.String()), 0o644)
+}
+
+// replace writes a file in place of what has its name, a link too.
+func replace(path string, text []byte, mode os.FileMode) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(path, text, mode)
+}
