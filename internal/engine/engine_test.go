@@ -1,0 +1,397 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/engine"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/lang"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/plan"
+	"github.com/ingot-build/ingot/internal/registry"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// cloud is what the sources of a test make their images in.
+type cloud struct {
+	mu       sync.Mutex
+	images   int
+	done     []string      // what happened, in order
+	deny     error         // of Distribute
+	denySeal error         // of Seal
+	denyEnd  error         // of Close
+	leave    bool          // Close leaves the machine
+	hold     chan struct{} // Close waits for it; nil is not at all
+}
+
+func (c *cloud) note(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done = append(c.done, what)
+}
+
+func (c *cloud) took() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := c.done
+	c.done = nil
+	return out
+}
+
+// source is its configuration in a template.
+type source struct {
+	cloud *cloud
+	// Name is the image's.
+	Name string `hcl:"name,optional"`
+	// Regions are where it is copied to.
+	Regions []string `hcl:"regions,optional"`
+}
+
+func (s *source) Open(builders.Host) (builders.Builder, error) { return builder{s}, nil }
+
+type builder struct{ *source }
+
+func (b builder) Resolve(context.Context) (builders.Base, error) {
+	return builders.Base{ID: "base-1", Name: "base"}, nil
+}
+func (builder) Supports(op.Kind) error                                  { return nil }
+func (builder) Exists(context.Context, artifact.Artifact) (bool, error) { return true, nil }
+
+func (b builder) Begin(_ context.Context, _ builders.Base, env builders.Env) (builders.Session, error) {
+	machine, err := env.Journal.Intend(journal.Resource{Cloud: "test", Place: "one", Kind: "machine", Build: env.Build})
+	if err != nil {
+		return nil, err
+	}
+	return &session{b.cloud, env, machine}, machine.Made("m-1")
+}
+
+func (b builder) Distribution() key.Key {
+	h := key.New("test/1").String(b.Name)
+	for _, r := range b.Regions {
+		h.String(r)
+	}
+	return h.Sum()
+}
+
+func (b builder) Distribute(_ context.Context, a artifact.Artifact, env builders.Env) (artifact.Artifact, error) {
+	b.cloud.note("distribute")
+	for _, r := range b.Regions {
+		place := artifact.Place{Name: r, ID: a.ID + "-" + r}
+		if !slices.Contains(a.Places, place) {
+			a.Places = append(slices.Clone(a.Places), place)
+		}
+	}
+	return a, b.cloud.deny
+}
+
+type session struct {
+	*cloud
+	env     builders.Env
+	machine *journal.Entry
+}
+
+func (s *session) Vars() op.Values                            { return nil }
+func (s *session) Apply(context.Context, builders.Step) error { return nil }
+
+func (s *session) Seal(context.Context) (artifact.Artifact, error) {
+	if s.denySeal != nil {
+		return artifact.Artifact{}, s.denySeal
+	}
+	s.mu.Lock()
+	s.images++
+	id := fmt.Sprintf("image-%d", s.images)
+	s.mu.Unlock()
+	s.note("seal")
+	image, err := s.env.Journal.Intend(journal.Resource{Cloud: "test", Place: "one", Kind: "image", Name: id})
+	if err != nil {
+		return artifact.Artifact{}, err
+	}
+	return artifact.Artifact{Builder: "cloud", ID: id, Places: []artifact.Place{{Name: "one", ID: id}}}, image.Made(id)
+}
+
+func (s *session) Close(ctx context.Context) error {
+	if s.hold != nil {
+		<-s.hold
+	}
+	s.note("close")
+	if s.denyEnd != nil || s.leave {
+		return s.denyEnd
+	}
+	return s.machine.Gone()
+}
+
+// sink keeps events.
+type sink struct {
+	mu     sync.Mutex
+	events []event.Event
+	on     func(event.Event)
+}
+
+func (s *sink) Emit(e event.Event) {
+	s.mu.Lock()
+	s.events = append(s.events, e)
+	s.mu.Unlock()
+	if s.on != nil {
+		s.on(e)
+	}
+}
+
+// told is the kinds of some events, in order, and warnings with their text.
+func (s *sink) told() string {
+	var out []string
+	for _, e := range s.events {
+		switch b := e.Body.(type) {
+		case event.Phase:
+			out = append(out, b.Name)
+		case event.Warning:
+			out = append(out, "warning: "+b.Text)
+		case event.CleanedUp, event.BuildDone, event.Results, event.RunDone, event.Published, event.Skipped:
+			out = append(out, strings.TrimPrefix(fmt.Sprintf("%T", b), "event."))
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// bench is a template and where it runs.
+type bench struct {
+	*cloud
+	t        *testing.T
+	dir      string
+	journals string
+	force    bool
+	runs     int
+}
+
+func newBench(t *testing.T) *bench {
+	dir := t.TempDir()
+	return &bench{cloud: &cloud{}, t: t, dir: dir, journals: filepath.Join(dir, "journal")}
+}
+
+func (b *bench) plan(options string) (*plan.Plan, *registry.Registry) {
+	b.t.Helper()
+	file := filepath.Join(b.dir, "t.pkr.hcl")
+	text := "source \"cloud\" \"web\" {\n" + options + "\n}\nbuild {\n  sources = [\"source.cloud.web\"]\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+	tmpl, diags := lang.Load(lang.Options{Path: file, Now: time.Now(), Secrets: &secret.Set{}, Version: "1.16.0", RunID: "run"})
+	if diags.HasErrors() {
+		b.t.Fatal(diags)
+	}
+	reg, err := registry.Open("", filepath.Join(b.dir, "registry"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	def := builders.Definition{Type: "cloud", New: func() builders.Config { return &source{cloud: b.cloud} }}
+	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}}, plan.Options{
+		Host: builders.Host{Dir: b.dir, Secrets: &secret.Set{}}, Force: b.force,
+	})
+	if diags.HasErrors() {
+		b.t.Fatal(diags)
+	}
+	return p, reg
+}
+
+// run runs the template with these options of its source.
+func (b *bench) run(ctx context.Context, options string, on func(event.Event)) (*sink, error) {
+	b.t.Helper()
+	p, reg := b.plan(options)
+	s := &sink{on: on}
+	b.runs++
+	err := engine.Run(ctx, p, engine.Options{RunID: fmt.Sprintf("run-%d", b.runs), Registry: reg, History: engine.History(reg), Events: s,
+		Secrets: &secret.Set{}, Dir: b.dir, Journals: b.journals, Sweep: "ingot sweep", GitCommit: func() string { return "" }})
+	return s, err
+}
+
+func (b *bench) record(options string) artifact.Record {
+	b.t.Helper()
+	p, reg := b.plan(options)
+	if err := p.Resolve(b.t.Context(), engine.History(reg)); err != nil {
+		b.t.Fatal(err)
+	}
+	if p.Builds[0].Record == nil {
+		b.t.Fatal("nothing is recorded")
+	}
+	return *p.Builds[0].Record
+}
+
+func (b *bench) wants(s *sink, err error, want ...string) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Errorf("error %v\n%s", err, s.told())
+	}
+	if got := b.took(); !slices.Equal(got, want) {
+		b.t.Errorf("did %q, want %q", got, want)
+	}
+}
+
+// The run is over for those who wait for the image before the machine is gone.
+func TestCloseIsBehindTheResults(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold = make(chan struct{})
+	s, err := b.run(t.Context(), "", func(e event.Event) {
+		if _, ok := e.Body.(event.Results); ok {
+			close(b.hold)
+		}
+	})
+	b.wants(s, err, "seal", "distribute", "close")
+	want := "resolve\nbegin\nseal\ndistribute\nBuildDone\nPublished\nResults\nCleanedUp\nRunDone"
+	if got := s.told(); got != want {
+		t.Errorf("events\n%s\nwant\n%s", got, want)
+	}
+	if left, _ := os.ReadDir(b.journals); len(left) > 0 {
+		t.Errorf("the journal is left: %v", left)
+	}
+}
+
+// A failed build has cleaned up before it ends.
+func TestCloseBeforeAFailure(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.denySeal = errors.New("no image")
+	s, err := b.run(t.Context(), "", nil)
+	if !errors.Is(err, engine.ErrFailed) {
+		t.Errorf("error %v", err)
+	}
+	want := "resolve\nbegin\nseal\ncleanup\nCleanedUp\nBuildDone\nRunDone"
+	if got := s.told(); got != want {
+		t.Errorf("events\n%s\nwant\n%s", got, want)
+	}
+}
+
+// An image is good whatever happens to the machine that it was made of.
+func TestCloseFails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.denyEnd = errors.New("the cloud is down")
+	s, err := b.run(t.Context(), "", nil)
+	b.wants(s, err, "seal", "distribute", "close")
+	if want := "warning: this run leaves 1 resource in test one (machine): run `ingot sweep` to remove it"; !strings.Contains(s.told(), want) {
+		t.Errorf("no %q in\n%s", want, s.told())
+	}
+	b.denyEnd = nil
+	s, err = b.run(t.Context(), "", nil)
+	b.wants(s, err)
+	if got := s.told(); !strings.Contains(got, "warning: a run of ") || !strings.Contains(got, " left 1 resource in test one (machine): run `ingot sweep`") {
+		t.Errorf("the next run says\n%s", got)
+	}
+}
+
+// What is not distributed yet, the next run does, and nothing else.
+func TestDistributeAgain(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.deny = errors.New("copy to two: quota")
+	s, err := b.run(t.Context(), `regions = ["two"]`, nil)
+	if !errors.Is(err, engine.ErrFailed) {
+		t.Errorf("error %v", err)
+	}
+	if got, want := b.took(), []string{"close", "distribute", "seal"}; !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("did %q", got)
+	}
+	if got := failure(s); !strings.Contains(got, "distribute: copy to two: quota") || !strings.Contains(got, "Run again") {
+		t.Errorf("failed with %s", got)
+	}
+	if rec := b.record(`regions = ["two"]`); rec.Distributed != "" || len(rec.Artifact.Places) != 2 {
+		t.Errorf("record %+v", rec)
+	}
+	var text strings.Builder
+	p, reg := b.plan(`regions = ["two"]`)
+	if err := errors.Join(p.Resolve(t.Context(), engine.History(reg)), p.Text(&text, func(_, s string) string { return s })); err != nil {
+		t.Fatal(err)
+	}
+	if !p.Todo() || !strings.Contains(text.String(), "will distribute: it has not been done yet") {
+		t.Errorf("plan:\n%s", text.String())
+	}
+
+	b.deny = nil
+	for _, c := range []struct {
+		options string
+		want    []string
+		places  int
+	}{
+		{`regions = ["two"]`, []string{"distribute"}, 2},
+		{`regions = ["two"]`, nil, 2},
+		{`regions = ["two", "three"]`, []string{"distribute"}, 3},
+		{"regions = [\"two\", \"three\"]\n name = \"web-${uuidv4()}\"", []string{"distribute"}, 3},
+		{"regions = [\"two\", \"three\"]\n name = \"web-${uuidv4()}\"", nil, 3},
+	} {
+		s, err := b.run(t.Context(), c.options, nil)
+		b.wants(s, err, c.want...)
+		if rec := b.record(c.options); len(rec.Artifact.Places) != c.places || rec.Artifact.ID != "image-1" {
+			t.Errorf("%s: record %+v", c.options, rec)
+		}
+	}
+	b.force = true
+	s, err = b.run(t.Context(), `regions = ["two"]`, nil)
+	if got := b.took(); err != nil || len(got) != 3 {
+		t.Errorf("forced: did %q, %v\n%s", got, err, s.told())
+	}
+}
+
+// A version has its image's places; new ones make a new version.
+func TestDistributeMakesAVersion(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	versions := map[string]bool{}
+	for i, options := range []string{"", "", `regions = ["two"]`, `regions = ["two"]`} {
+		s, err := b.run(t.Context(), options, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range s.events {
+			if p, ok := e.Body.(event.Published); ok {
+				versions[p.Version] = true
+				if isNew := i == 0 || i == 2; p.New != isNew {
+					t.Errorf("run %d: new is %t", i, p.New)
+				}
+			}
+		}
+	}
+	if len(versions) != 2 {
+		t.Errorf("versions %v", versions)
+	}
+}
+
+// A signal after the results are known does not change them.
+func TestCancelledWhileCleaningUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.hold = make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s, err := b.run(ctx, "", func(e event.Event) {
+		switch body := e.Body.(type) {
+		case event.Results:
+			cancel()
+		case event.Say:
+			if strings.Contains(body.Text, "The results stand") {
+				close(b.hold)
+			}
+		}
+	})
+	b.wants(s, err, "seal", "distribute", "close")
+}
+
+func failure(s *sink) string {
+	for _, e := range s.events {
+		if f, ok := e.Body.(event.Failed); ok {
+			return f.Err.Error() + "\n" + builders.Hint(f.Err)
+		}
+	}
+	return ""
+}
