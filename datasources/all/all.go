@@ -1,0 +1,18 @@
+// Package all lists the data sources, one line each.
+package all
+
+import (
+	"github.com/ingot-build/ingot/datasources"
+	"github.com/ingot-build/ingot/datasources/amazonami"
+	"github.com/ingot-build/ingot/datasources/amazonparameterstore"
+	"github.com/ingot-build/ingot/datasources/amazonsecretsmanager"
+)
+
+// List returns the data sources that templates may use.
+func List() []datasources.Definition {
+	return []datasources.Definition{
+		amazonami.Definition(),
+		amazonparameterstore.Definition(),
+		amazonsecretsmanager.Definition(),
+	}
+}
