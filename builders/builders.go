@@ -79,6 +79,7 @@ type Env struct {
 	Build   string           // address of the build
 	Log     event.Log        // of the build
 	Journal *journal.Journal // of the run; nil keeps nothing
+	Force   bool             // -force: an image of the same name may be replaced
 }
 
 // Session is one image being made.

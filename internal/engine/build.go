@@ -145,7 +145,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 }
 
 func (b *build) env() builders.Env {
-	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal}
+	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal, Force: b.Force}
 }
 
 // record stores a record, also when the run was cancelled meanwhile: the image
