@@ -168,7 +168,7 @@ func (b *build) record(ctx context.Context, rec artifact.Record) error {
 // forget takes back what is recorded of a place, before it is changed: what a
 // failed or killed run leaves there is not known.
 func (b *build) forget(ctx context.Context) error {
-	if b.Slot == b.Key || !b.Used || len(b.Steps) == 0 {
+	if !b.InPlace() || !b.Used || len(b.Steps) == 0 {
 		return nil
 	}
 	return b.Registry.Record(ctx, b.Publish.Bucket, artifact.Record{Build: b.Address, Key: b.Slot, Created: time.Now().UTC(), RunID: b.RunID})

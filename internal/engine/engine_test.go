@@ -171,6 +171,7 @@ type bench struct {
 	t        *testing.T
 	dir      string
 	journals string
+	more     string // in the build block
 	force    bool
 	runs     int
 }
@@ -183,7 +184,7 @@ func newBench(t *testing.T) *bench {
 func (b *bench) plan(options string) (*plan.Plan, *registry.Registry) {
 	b.t.Helper()
 	file := filepath.Join(b.dir, "t.pkr.hcl")
-	text := "source \"cloud\" \"web\" {\n" + options + "\n}\nbuild {\n  sources = [\"source.cloud.web\"]\n}\n"
+	text := "source \"cloud\" \"web\" {\n" + options + "\n}\nbuild {\n  sources = [\"source.cloud.web\"]\n" + b.more + "}\n"
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
@@ -365,6 +366,20 @@ func TestDistributeMakesAVersion(t *testing.T) {
 	if len(versions) != 2 {
 		t.Errorf("versions %v", versions)
 	}
+}
+
+// Two builds that make the same image, under two names or in two accounts, do
+// not take each other's.
+func TestSameImageTwice(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.more = "  source \"source.cloud.web\" {\n    name = \"other\"\n    regions = [\"two\"]\n  }\n"
+	s, err := b.run(t.Context(), "", nil)
+	if err != nil || len(b.took()) != 6 {
+		t.Fatal(err, s.told())
+	}
+	s, err = b.run(t.Context(), "", nil)
+	b.wants(s, err)
 }
 
 // A signal after the results are known does not change them.

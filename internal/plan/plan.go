@@ -69,7 +69,7 @@ type Build struct {
 	Base       builders.Base
 	BaseRecord artifact.Base
 	Key        key.Key // of the last step
-	Slot       key.Key // what the record is stored under: Key, or one for all that is done in one place
+	Slot       key.Key // what the record is stored under: Key, one of this build alone, or one for all that is done in one place
 	Used       bool    // something is recorded there
 	Status     Status
 	Err        error

@@ -146,6 +146,7 @@ type jsonBuild struct {
 	Version    string     `json:"version,omitempty"`
 	Key        string     `json:"key,omitempty"`
 	Base       string     `json:"base,omitempty"`
+	Artifact   string     `json:"artifact,omitempty"` // id of what is recorded, where unchanged
 	Reasons    []Reason   `json:"reasons,omitempty"`
 	Error      string     `json:"error,omitempty"`
 	Steps      []jsonStep `json:"steps"`
@@ -171,6 +172,9 @@ func (p *Plan) JSON(w io.Writer) error {
 			Key: string(b.Key), Base: b.BaseRecord.ID, Reasons: b.Reasons, Steps: []jsonStep{}}
 		if b.Err != nil {
 			jb.Error = b.Err.Error()
+		}
+		if b.Record != nil {
+			jb.Artifact = b.Record.Artifact.ID
 		}
 		for _, s := range b.Steps {
 			jb.Steps = append(jb.Steps, jsonStep{Name: s.Name, Type: s.Type, Where: s.Where(), Key: string(s.Key), Known: s.Known, Reasons: s.Reasons})

@@ -45,7 +45,7 @@ func (b *Build) Resolve(ctx context.Context, h History) error {
 	}
 	b.Base = base
 	b.chain()
-	rec, found, err := h.Lookup(ctx, b.Publish.Bucket, b.Slot)
+	rec, found, err := b.lookup(ctx, h)
 	if err != nil {
 		return err
 	}
@@ -70,6 +70,22 @@ func (b *Build) Resolve(ctx context.Context, h History) error {
 	return err
 }
 
+// lookup returns what is recorded of the build: its own artifact, else one that
+// is the same.
+func (b *Build) lookup(ctx context.Context, h History) (artifact.Record, bool, error) {
+	rec, found, err := h.Lookup(ctx, b.Publish.Bucket, b.Slot)
+	if err != nil || found || b.InPlace() || b.Slot == b.Key {
+		return rec, found, err
+	}
+	return h.Lookup(ctx, b.Publish.Bucket, b.Key)
+}
+
+// InPlace reports whether the build makes no image.
+func (b *Build) InPlace() bool {
+	_, ok := b.Builder.(builders.InPlace)
+	return ok
+}
+
 // SourceError adds the source's place in the template to an error.
 func (b *Build) SourceError(err error) error {
 	return fmt.Errorf("source (%s): %w", where(b.Range), err)
@@ -90,8 +106,11 @@ func (b *Build) chain() {
 		s.Key = b.Key
 	}
 	b.Slot = b.Key
-	if _, ok := b.Builder.(builders.InPlace); ok {
+	switch _, distributed := b.Builder.(builders.Distributor); {
+	case b.InPlace():
 		b.Slot = key.New("place/1").String(b.Address).String(b.Base.ID).Sum()
+	case distributed: // in its own account, under its own name
+		b.Slot = key.New("named/1").String(b.Address).String(string(b.Key)).Sum()
 	}
 }
 
@@ -139,7 +158,7 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 // gone says why an artifact that is recorded does not count.
 func (b *Build) gone(a artifact.Artifact) Reason {
 	text := "the artifact recorded in " + b.Version + " is gone"
-	switch _, inPlace := b.Builder.(builders.InPlace); {
+	switch inPlace := b.InPlace(); {
 	case inPlace && len(a.Places) == 0:
 		text = "always runs: it makes nothing that stays"
 	case inPlace:
