@@ -1,0 +1,216 @@
+package gcp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	firstPause   = 300 * time.Millisecond
+	longestPause = 20 * time.Second
+
+	// patience is how long a call is tried again where its context has no
+	// earlier end; strangeness, where the service never answered at all.
+	patience    = 5 * time.Minute
+	strangeness = 15 * time.Second
+
+	// Reads a second in the long run, and at once at the start.
+	readsPerSecond = 3
+	readsAtOnce    = 24
+)
+
+// pace sends the calls of all builds, no faster than the service wants. A call
+// that was throttled, met a server error or whose connection was dropped is
+// sent again: each that creates or changes something carries a request id, by
+// which the service knows it again.
+type pace struct {
+	next  http.RoundTripper
+	reads *rate.Limiter
+
+	mu       sync.Mutex
+	until    time.Time // no call before
+	answered bool      // the service was reached once
+}
+
+func newPace(next http.RoundTripper) *pace {
+	return &pace{next: next, reads: rate.NewLimiter(readsPerSecond, readsAtOnce)}
+}
+
+func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := bodyOf(r)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	for try := 0; ; try++ {
+		if err := p.wait(r); err != nil {
+			return nil, err
+		}
+		resp, err := p.next.RoundTrip(again(r, body))
+		v := judge(resp, err)
+		reached := p.note(v, resp)
+		if !v.retry || r.Context().Err() != nil {
+			return resp, err
+		}
+		pause := max(backoff(try), v.after)
+		limit := patience
+		if v.unreached && !reached {
+			limit = strangeness
+		}
+		if end, ok := r.Context().Deadline(); time.Since(start)+pause > limit || ok && time.Until(end) < pause {
+			return resp, err
+		}
+		if resp != nil {
+			resp.Body.Close()
+		}
+		if v.throttled {
+			p.hold(pause)
+		}
+		if err := sleep(r.Context(), pause); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func bodyOf(r *http.Request) ([]byte, error) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	defer r.Body.Close()
+	return io.ReadAll(r.Body)
+}
+
+// again returns the request to send.
+func again(r *http.Request, body []byte) *http.Request {
+	c := r.Clone(r.Context())
+	if body != nil {
+		c.Body = io.NopCloser(bytes.NewReader(body))
+		c.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+		c.ContentLength = int64(len(body))
+	}
+	return c
+}
+
+// wait waits until a call may be sent.
+func (p *pace) wait(r *http.Request) error {
+	if r.Method == http.MethodGet {
+		if err := p.reads.Wait(r.Context()); err != nil {
+			return errors.Join(context.Cause(r.Context()), err)
+		}
+	}
+	p.mu.Lock()
+	pause := time.Until(p.until)
+	p.mu.Unlock()
+	if pause <= 0 {
+		return nil
+	}
+	return sleep(r.Context(), pause+rand.N(pause/4+1))
+}
+
+// hold keeps all calls back.
+func (p *pace) hold(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(d); until.After(p.until) {
+		p.until = until
+	}
+}
+
+// note remembers whether the service was ever reached, and says so.
+func (p *pace) note(v verdict, resp *http.Response) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.answered = p.answered || resp != nil
+	return p.answered
+}
+
+// verdict says what an answer means for the next try.
+type verdict struct {
+	retry     bool
+	throttled bool
+	unreached bool          // there was no connection
+	after     time.Duration // as the service asked for
+}
+
+func judge(resp *http.Response, err error) verdict {
+	if err != nil {
+		var login *LoginError
+		var op *net.OpError
+		if errors.As(err, &login) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return verdict{}
+		}
+		return verdict{retry: true, unreached: errors.As(err, &op) && op.Op == "dial"}
+	}
+	v := verdict{}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
+		v.after = min(time.Duration(seconds)*time.Second, longestPause)
+	}
+	switch resp.StatusCode {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		v.retry = true
+	case http.StatusTooManyRequests:
+		v.retry, v.throttled = true, true
+	case http.StatusForbidden:
+		v.throttled = isThrottled(resp)
+		v.retry = v.throttled
+	}
+	return v
+}
+
+// isThrottled reads why a call was refused, and leaves the body to be read
+// again. Throttling has the status of a missing permission.
+func isThrottled(resp *http.Response) bool {
+	text, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	var answer struct {
+		Error struct {
+			Errors []struct {
+				Reason string `json:"reason"`
+			} `json:"errors"`
+		} `json:"error"`
+	}
+	if err != nil || json.Unmarshal(text, &answer) != nil {
+		return false
+	}
+	for _, e := range answer.Error.Errors {
+		if slices.Contains([]string{"rateLimitExceeded", "userRateLimitExceeded"}, strings.TrimSpace(e.Reason)) {
+			return true
+		}
+	}
+	return false
+}
+
+// backoff is how long to wait after try tries, half of it by chance.
+func backoff(try int) time.Duration {
+	d := min(firstPause<<min(try, 10), longestPause)
+	return d/2 + rand.N(d/2)
+}
+
+// sleep waits for d or until ctx ends, and returns why it ended.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Backoff waits as long as calls that were throttled do, after so many tries.
+func Backoff(ctx context.Context, try int) error { return sleep(ctx, backoff(try)) }

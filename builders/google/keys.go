@@ -1,0 +1,152 @@
+package google
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	gcelogin "google.golang.org/api/oslogin/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/op"
+)
+
+// Values of oslogin_ssh_username that are no names.
+const (
+	profileUser  = "__auto__"
+	externalUser = "__external__"
+	longestUser  = 32
+)
+
+// importTries is how often a key is imported that meets another change of the
+// same profile.
+const importTries = 10
+
+// importKey imports the key for the login into the OS Login profile of the
+// account, and takes the profile's user.
+func (m *instance) importKey(ctx context.Context) error {
+	var err error
+	if m.account, err = m.accountEmail(ctx); err != nil {
+		return err
+	}
+	line := m.public
+	sum := sha256.Sum256([]byte(line))
+	m.imported = hex.EncodeToString(sum[:])
+	entry, err := m.env.Journal.Intend(journal.Resource{
+		Cloud: journalName, Place: m.account, Kind: "os-login-key", Name: m.imported, ID: m.imported,
+		Tags: m.labels, Access: m.Access.Journal(m.launch.host), Build: m.env.Build,
+	})
+	if err != nil {
+		return err
+	}
+	m.add(made{"OS Login key", m.imported, entry, m.removeKey})
+	m.env.Log.Say("Importing the SSH key into the OS Login profile of " + m.account + "...")
+	profile, err := m.importInto(ctx, line)
+	if err != nil {
+		return fmt.Errorf("import the SSH key into the OS Login profile of %s: %w", m.account, gcp.Explain(err))
+	}
+	if m.user, err = profileLogin(profile, m.OSLoginSSHUsername); err != nil {
+		return err
+	}
+	return entry.Made(m.imported)
+}
+
+func (m *instance) importInto(ctx context.Context, line string) (*gcelogin.LoginProfile, error) {
+	key := &gcelogin.SshPublicKey{Key: line}
+	after := m.OSLoginSSHKeyExpireAfter
+	if after == 0 {
+		after = m.MaxLifetime
+	}
+	if after > 0 {
+		key.ExpirationTimeUsec = time.Now().Add(after).UnixMicro()
+	}
+	for try := 1; ; try++ {
+		answer, err := m.api.OSLogin.Users.ImportSshPublicKey("users/"+m.account, key).ProjectId(m.ProjectID).Context(ctx).Do()
+		if err == nil {
+			return answer.LoginProfile, nil
+		}
+		if !gcp.IsConflict(err) || try == importTries {
+			return nil, err
+		}
+		if err := gcp.Backoff(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// accountEmail says whose credentials are used.
+func (m *instance) accountEmail(ctx context.Context) (string, error) {
+	if m.ImpersonateServiceAccount != "" {
+		return m.ImpersonateServiceAccount, nil
+	}
+	info, err := m.api.OAuth2.Tokeninfo().Context(ctx).Do()
+	if err != nil {
+		return "", fmt.Errorf("ask whose token this is: %w", gcp.Explain(err))
+	}
+	if info.Email == "" {
+		return "", builders.WithHint(errors.New("OS Login needs the email address of the account, which its token does not tell"),
+			"use credentials of a service account, or a token with the scope userinfo.email; or set use_os_login = false")
+	}
+	return info.Email, nil
+}
+
+// profileLogin returns who logs in with a profile.
+func profileLogin(p *gcelogin.LoginProfile, wanted string) (string, error) {
+	name := ""
+	if p != nil {
+		for _, a := range p.PosixAccounts {
+			if name == "" || a.Primary {
+				name = a.Username
+			}
+		}
+	}
+	switch wanted {
+	case "", profileUser:
+	case externalUser:
+		if !strings.HasPrefix(name, "sa_") && !strings.HasPrefix(name, "ext_") {
+			name = "ext_" + name
+		}
+	default:
+		return wanted, nil
+	}
+	if name == "" || name == "ext_" {
+		return "", builders.WithHint(errors.New("the OS Login profile has no user"), "set oslogin_ssh_username, or use_os_login = false")
+	}
+	return name[:min(len(name), longestUser)], nil
+}
+
+// removeKey takes the key out of the profile.
+func (m *instance) removeKey(ctx context.Context) error {
+	_, err := m.api.OSLogin.Users.SshPublicKeys.Delete("users/" + m.account + "/sshPublicKeys/" + m.imported).Context(ctx).Do()
+	if gcp.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// clearKeys takes the key that was made out of authorized_keys, where that is
+// wanted.
+func (m *instance) clearKeys(ctx context.Context) error {
+	if !m.ClearAuthorizedKeys || m.conn == nil || m.key.Private == "" {
+		return nil
+	}
+	fields := strings.Fields(m.key.Authorized)
+	script := `for f in "$HOME/.ssh/authorized_keys" /root/.ssh/authorized_keys; do
+  $SUDO test -f "$f" && $SUDO sed -i '\|` + fields[1] + `|d' "$f"
+done; true`
+	sudo := `if [ "$(id -u)" = 0 ]; then SUDO=; else SUDO="sudo -n"; fi; `
+	exit, err := m.conn.Run(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", sudo + script}}, m.env.Log.Output)
+	if err == nil && exit.Code != 0 {
+		err = fmt.Errorf("exit code %d", exit.Code)
+	}
+	if err != nil {
+		return fmt.Errorf("remove the temporary key from authorized_keys: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package google
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	gce "google.golang.org/api/compute/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/builders/machine"
+	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/ssh"
+)
+
+// cleanupTimeout is how long the removal of what a failed launch made may take.
+const cleanupTimeout = 10 * time.Minute
+
+// launch is an instance about to be created.
+type launch struct {
+	*cloud
+	env    builders.Env
+	name   string // of the instance
+	disk   string // name of its boot disk
+	image  string // partial URL
+	labels map[string]string
+
+	source    *gce.Image
+	key       ssh.Key // made for this build
+	public    string  // line of the public key that the instance is to know, "" for none
+	user      string  // who logs in
+	osLogin   bool
+	address   string // reserved, to be used
+	replacing bool   // an image of the same name is to be deleted
+}
+
+// Launch starts an instance.
+func (c *cloud) Launch(ctx context.Context, baseID string, env builders.Env) (machine.Machine, error) {
+	image, err := imageURL(baseID)
+	if err != nil {
+		return nil, err
+	}
+	l := &launch{cloud: c, env: env, image: image, labels: c.runLabels(env, time.Now())}
+	l.name = c.InstanceName
+	if l.name == "" {
+		l.name = "ingot-" + strings.ToLower(rand.Text()[:20])
+	}
+	l.disk = c.DiskName
+	if l.disk == "" {
+		l.disk = l.name
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.stateTimeout()+c.WaitToAddSSHKeys,
+		fmt.Errorf("the instance does not run within %s (state_timeout)", c.stateTimeout()))
+	defer cancel()
+	if err := l.prepare(ctx); err != nil {
+		return nil, err
+	}
+	m := &instance{launch: l}
+	if err := m.start(ctx); err != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+		defer cancel()
+		return nil, errors.Join(gcp.Explain(err), m.Destroy(end))
+	}
+	return m, nil
+}
+
+// prepare asks all that has to be known, in one round of calls, and makes the
+// key meanwhile.
+func (l *launch) prepare(ctx context.Context) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for _, check := range l.checks() {
+		all.Go(func() error { return check(ctx) })
+	}
+	all.Go(l.makeKey)
+	return all.Wait()
+}
+
+func (l *launch) makeKey() error {
+	if l.ssh == nil {
+		return nil
+	}
+	l.user = l.ssh.User()
+	if l.ssh.HasLogin() {
+		_, l.public = l.ssh.PrivateKey()
+		return nil
+	}
+	comment := l.TemporaryKeyPairName
+	if comment == "" {
+		comment = l.name
+	}
+	key, err := l.NewKey(comment)
+	if err != nil {
+		return err
+	}
+	l.key, l.public = key, key.Authorized
+	l.host.Secrets.Add(key.Private)
+	return nil
+}
+
+// zoneURL returns the partial URL of something in the zone.
+func (l *launch) zoneURL(kind, name string) string {
+	return "zones/" + l.Zone + "/" + kind + "/" + name
+}
+
+// intend writes a resource of the zone into the journal.
+func (l *launch) intend(kind, name, token string) (*journal.Entry, error) {
+	return l.env.Journal.Intend(journal.Resource{
+		Cloud: journalName, Place: l.ProjectID + "/" + l.Zone, Kind: kind, Name: name, Token: token,
+		Tags: l.labels, Access: l.Access.Journal(l.host), Build: l.env.Build,
+	})
+}

@@ -1,0 +1,179 @@
+package google
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"golang.org/x/sync/errgroup"
+	gce "google.golang.org/api/compute/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// publicProjects have Google's public images, in the order in which they are
+// looked at: https://cloud.google.com/compute/docs/images/os-details
+func publicProjects() []string {
+	return []string{
+		"almalinux-cloud", "centos-cloud", "cloud-hpc-image-public", "cos-cloud", "coreos-cloud", "debian-cloud",
+		"fedora-cloud", "fedora-coreos-cloud", "freebsd-org-cloud-dev", "rhel-cloud", "rhel-sap-cloud",
+		"rocky-linux-cloud", "suse-cloud", "suse-sap-cloud", "suse-byos-cloud", "ubuntu-os-cloud",
+		"windows-cloud", "windows-sql-cloud", "gce-nvme", "google-containers", "opensuse-cloud",
+		"ubuntu-os-pro-cloud", "ml-images",
+	}
+}
+
+// idMark stands between an image's partial URL and its number in Base.ID. An
+// image of the same name that is made later has another number.
+const idMark = "#"
+
+// Resolve finds the source image.
+func (c *cloud) Resolve(ctx context.Context) (builders.Base, error) {
+	img, err := c.sourceImage(ctx)
+	if err != nil {
+		return builders.Base{}, err
+	}
+	return builders.Base{
+		ID:   gcp.Partial(img.SelfLink) + idMark + fmt.Sprint(img.Id),
+		Name: img.Name, Arch: goArch(img.Architecture),
+		Vars: op.Values{
+			"build.SourceImageName":   secret.Plain(img.Name),
+			"build.SourceImageFamily": secret.Plain(img.Family),
+		},
+	}, nil
+}
+
+// goArch is Go's name of an architecture of an image.
+func goArch(name string) string {
+	return map[string]string{"X86_64": "amd64", "ARM64": "arm64"}[name]
+}
+
+// sourceImage looks for the image in all projects at once. The first project
+// in the list that has it counts.
+func (c *cloud) sourceImage(ctx context.Context) (*gce.Image, error) {
+	projects := c.SourceImageProjectID
+	name := c.SourceImage
+	if strings.Contains(name, "/") {
+		// A URL says which project it is.
+		projects, name = oneOf(gcp.ProjectOf(name)), gcp.Last(name)
+	}
+	if len(projects) == 0 {
+		projects = append([]string{c.ProjectID}, publicProjects()...)
+	}
+	found := make([]*gce.Image, len(projects))
+	refused := make([]error, len(projects))
+	var all errgroup.Group
+	for i, project := range projects {
+		all.Go(func() error {
+			found[i], refused[i] = c.imageIn(ctx, project, name)
+			return nil
+		})
+	}
+	_ = all.Wait()
+	for i, img := range found {
+		// What can't be looked at does not hide what is found elsewhere.
+		if img != nil {
+			return img, nil
+		}
+		if err := refused[i]; err != nil && !gcp.IsNotFound(err) && (i == 0 || len(c.SourceImageProjectID) > 0) {
+			return nil, fmt.Errorf("look for %s in the project %s: %w", c.wanted(), projects[i], gcp.Explain(err))
+		}
+	}
+	if err := noProject(refused[0]); err != nil {
+		return nil, fmt.Errorf("look for %s: %w", c.wanted(), err)
+	}
+	return nil, c.notFound(ctx, projects)
+}
+
+// noProject returns the error of a project that does not exist.
+func noProject(err error) error {
+	if e := gcp.Explain(err); e != nil && strings.Contains(e.Error(), "there is no project") {
+		return e
+	}
+	return nil
+}
+
+func (c *cloud) wanted() string {
+	if c.SourceImage != "" {
+		return fmt.Sprintf("the image %q", gcp.Last(c.SourceImage))
+	}
+	return fmt.Sprintf("an image of the family %q", c.SourceImageFamily)
+}
+
+// imageIn returns the image of a project. Builds that look for the same one
+// share the answer.
+func (c *cloud) imageIn(ctx context.Context, project, name string) (*gce.Image, error) {
+	if c.SourceImage == "" {
+		return gcp.Once(ctx, c.api, "family "+project+"/"+c.SourceImageFamily, func() (*gce.Image, error) {
+			return c.api.Compute.Images.GetFromFamily(project, c.SourceImageFamily).Context(ctx).Do()
+		})
+	}
+	return gcp.Once(ctx, c.api, "image "+project+"/"+name, func() (*gce.Image, error) {
+		return c.api.Compute.Images.Get(project, name).Context(ctx).Do()
+	})
+}
+
+// notFound says where was looked, and what there is instead.
+func (c *cloud) notFound(ctx context.Context, projects []string) error {
+	where := strings.Join(projects, ", ")
+	if len(projects) > 4 {
+		where = fmt.Sprintf("%s and %d projects of public images", projects[0], len(projects)-1)
+	}
+	err := fmt.Errorf("there is no image for %s in %s", strings.TrimPrefix(c.wanted(), "an image of "), where)
+	if c.SourceImage != "" {
+		err = fmt.Errorf("there is no image %q in %s", gcp.Last(c.SourceImage), where)
+	}
+	near := c.nearest(ctx, projects)
+	if len(near) == 0 {
+		return builders.WithHint(err, "list images with: gcloud compute images list; other projects are named by source_image_project_id")
+	}
+	return builders.WithHint(err, "did you mean "+strings.Join(near, ", ")+"?")
+}
+
+// nearest returns up to three names of images or families that are most like
+// the one wanted.
+func (c *cloud) nearest(ctx context.Context, projects []string) []string {
+	want := cmp.Or(gcp.Last(c.SourceImage), c.SourceImageFamily)
+	lists := make([][]string, len(projects))
+	var all errgroup.Group
+	for i, project := range projects {
+		all.Go(func() error {
+			list, err := c.api.Compute.Images.List(project).Filter(`deprecated.state != "OBSOLETE"`).MaxResults(500).Context(ctx).Do()
+			if err != nil {
+				return nil // a hint is not worth an error
+			}
+			for _, img := range list.Items {
+				name := img.Name
+				if c.SourceImage == "" {
+					name = img.Family
+				}
+				lists[i] = append(lists[i], name)
+			}
+			return nil
+		})
+	}
+	_ = all.Wait()
+	names := slices.Compact(slices.Sorted(slices.Values(slices.Concat(lists...))))
+	limit := max(3, len(want)/2)
+	names = slices.DeleteFunc(names, func(n string) bool { return n == "" || levenshtein.Distance(n, want, nil) > limit })
+	slices.SortStableFunc(names, func(a, b string) int {
+		return levenshtein.Distance(a, want, nil) - levenshtein.Distance(b, want, nil)
+	})
+	return names[:min(3, len(names))]
+}
+
+// imageURL takes Base.ID apart: the image's partial URL.
+func imageURL(baseID string) (string, error) {
+	url, _, _ := strings.Cut(baseID, idMark)
+	if !strings.HasPrefix(url, "projects/") {
+		return "", errors.New(baseID + " is not an image of Compute Engine")
+	}
+	return url, nil
+}
