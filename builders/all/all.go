@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/builders/container"
 	"github.com/ingot-build/ingot/builders/null"
 )
@@ -10,6 +11,7 @@ import (
 // List returns the builders that templates may use.
 func List() []builders.Definition {
 	return []builders.Definition{
+		amazon.DefinitionEBS(),
 		container.Definition(),
 		null.Definition(),
 	}
@@ -17,5 +19,7 @@ func List() []builders.Definition {
 
 // Sweepers returns those that clear what dead runs left in clouds.
 func Sweepers() []builders.Sweeper {
-	return []builders.Sweeper{}
+	return []builders.Sweeper{
+		amazon.Sweeper(),
+	}
 }

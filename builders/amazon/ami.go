@@ -70,8 +70,8 @@ type AMIConfig struct {
 	// force_deregister removes. Default false.
 	ForceDeleteSnapshot bool `hcl:"force_delete_snapshot,optional"`
 
-	// EncryptBoot encrypts the image, or refuses one that is. Default: as the
-	// source image, or as the account says.
+	// EncryptBoot encrypts all volumes of the image. Default: as the source
+	// image, or as the account says.
 	EncryptBoot *bool `hcl:"encrypt_boot,optional" key:"disk"`
 	// KMSKeyID is the key that encrypt_boot encrypts with in the region of the
 	// build. Default: the account's key for volumes.
@@ -115,7 +115,7 @@ func (c AMIConfig) CheckAMI() error {
 	if len(c.Description) > 255 {
 		return component.Errorf("ami_description", "is longer than 255 letters")
 	}
-	if _, ok := c.sharedWith(); ok && c.EncryptBoot != nil && *c.EncryptBoot && c.KMSKeyID == "" && len(c.RegionKMSKeyIDs) == 0 {
+	if _, ok := c.sharedWith(); ok && c.encrypts() && c.KMSKeyID == "" && len(c.RegionKMSKeyIDs) == 0 {
 		e := component.Errorf("encrypt_boot", "with the account's default key, the image can't be shared with others")
 		e.Advice = "set kms_key_id to a key that they may use"
 		return e
@@ -148,13 +148,13 @@ func (c AMIConfig) CheckAMI() error {
 
 // checkPlaces checks what goes where.
 func (c AMIConfig) checkPlaces() error {
-	if c.KMSKeyID != "" && (c.EncryptBoot == nil || !*c.EncryptBoot) {
+	if c.KMSKeyID != "" && !c.encrypts() {
 		return component.Errorf("kms_key_id", "needs encrypt_boot = true")
 	}
 	if c.SkipSaveBuildRegion && len(c.Regions) == 0 {
 		return component.Errorf("skip_save_build_region", "needs ami_regions: the image would be nowhere")
 	}
-	if slices.Contains(c.Groups, "all") && c.EncryptBoot != nil && *c.EncryptBoot {
+	if slices.Contains(c.Groups, "all") && c.encrypts() {
 		return component.Errorf("ami_groups", "an encrypted image can't be public")
 	}
 	for _, l := range []struct {
@@ -182,6 +182,8 @@ func (c AMIConfig) checkPlaces() error {
 	}
 	return nil
 }
+
+func (c AMIConfig) encrypts() bool { return c.EncryptBoot != nil && *c.EncryptBoot }
 
 // sharedWith returns the option that shares the image with other accounts.
 func (c AMIConfig) sharedWith() (option string, ok bool) {

@@ -74,7 +74,7 @@ type source struct {
 	run     RunConfig
 	network NetworkConfig
 	spot    SpotConfig
-	launch  []BlockDevice // of the instance, in place of the source image's
+	devices []BlockDevice // of the instance, in place of the source image's
 	keys    ssh.KeyPair
 
 	dir    string
@@ -103,7 +103,7 @@ func openSource(h builders.Host, a AccessConfig, run RunConfig, network NetworkC
 	if err != nil {
 		return nil, err
 	}
-	s := &source{run: run, network: network, spot: spot, launch: launch, keys: keys, dir: h.Dir, access: access, comm: c, host: h}
+	s := &source{run: run, network: network, spot: spot, devices: launch, keys: keys, dir: h.Dir, access: access, comm: c, host: h}
 	if c.Communicator == "none" {
 		return s, nil
 	}

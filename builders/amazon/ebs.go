@@ -28,7 +28,12 @@ type ebs struct {
 
 func newEBS(s *source, ami AMIConfig, disks DiskConfig, capture CaptureConfig) builders.Builder {
 	c := &ebs{source: s, ami: ami, disks: disks, capture: capture}
-	return machine.Builder(c, s.ssh)
+	return distributed{Builder: machine.Builder(c, s.ssh), distribution: distribution{from: s, ami: ami, tags: c.tags()}}
+}
+
+// tags say which tags the image and its snapshots get.
+func (c *ebs) tags() imageTags {
+	return imageTags{ami: c.ami, run: c.run, skipRun: c.capture.SkipAMIRunTags}
 }
 
 // Exists reports whether the image is there, in every place. One that
@@ -52,12 +57,18 @@ func (s *source) Exists(ctx context.Context, a artifact.Artifact) (bool, error) 
 
 // await waits until an image is available.
 func (r *Region) await(ctx context.Context, id string, patience time.Duration) (types.Image, error) {
+	return r.awaitSeen(ctx, id, patience, func(types.Image) {})
+}
+
+// awaitSeen is await that tells of each state on the way.
+func (r *Region) awaitSeen(ctx context.Context, id string, patience time.Duration, saw func(types.Image)) (types.Image, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the image %s is not available after %s", id, patience))
 	defer cancel()
 	img, err := r.images.Wait(ctx, id, func(img types.Image, exists bool) (bool, error) {
 		if !exists {
 			return false, nil
 		}
+		saw(img)
 		switch img.State {
 		case types.ImageStateAvailable:
 			return true, nil

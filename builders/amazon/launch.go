@@ -3,12 +3,140 @@ package amazon
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/machine"
+	"github.com/ingot-build/ingot/internal/ssh"
 )
+
+// cleanTime is how long the removal of what a launch that failed has made may
+// take.
+const cleanTime = 10 * time.Minute
+
+// addressTime is how long an instance that runs may be without an address.
+const addressTime = 15 * time.Second
+
+// plan is what a builder adds to a launch.
+type plan struct {
+	checks  []func(context.Context) error // before anything is made
+	encrypt bool                          // the volumes
+	kmsKey  string
+}
 
 // Launch starts an instance.
 func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (machine.Machine, error) {
-	return nil, errors.New("not there yet")
+	r, err := c.access.Region(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	img, err := c.base(ctx, r, imageID)
+	if err != nil {
+		return nil, err
+	}
+	name := baseVars(img, r.Name).Text(c.ami.Name)
+	p := plan{
+		encrypt: c.ami.encrypts(), kmsKey: c.ami.kmsKey(r.Name),
+		checks: []func(context.Context) error{
+			func(ctx context.Context) error { return c.checkName(ctx, r, name, imageID, env.Force) },
+			func(ctx context.Context) error { return c.checkRegions(ctx, r) },
+		},
+	}
+	i, err := c.start(ctx, r, img, env, p)
+	if err != nil {
+		return nil, err
+	}
+	return &ebsInstance{instance: i, cloud: c, name: name}, nil
+}
+
+// kmsKey returns the key to encrypt with in a region, "" for its default.
+func (c AMIConfig) kmsKey(region string) string {
+	if c.KMSKeyID != "" {
+		return c.KMSKeyID
+	}
+	return c.RegionKMSKeyIDs[region]
+}
+
+// checkRegions refuses regions that the image can't be copied to.
+func (c *ebs) checkRegions(ctx context.Context, r *Region) error {
+	if len(c.ami.Regions) == 0 || c.ami.SkipRegionValidation {
+		return nil
+	}
+	return r.Enabled(ctx, c.ami.Regions)
+}
+
+// start launches an instance of an image, and returns when it runs. It leaks
+// nothing when it fails.
+func (s *source) start(ctx context.Context, r *Region, img types.Image, env builders.Env, p plan) (*instance, error) {
+	at, err := s.preflight(ctx, r, p.checks...)
+	if err != nil {
+		return nil, err
+	}
+	i := &instance{stay: s.newStay(r, env, img), client: s.ssh}
+	if err := i.launch(ctx, at, p); err != nil {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+		defer cancel()
+		return nil, errors.Join(err, i.Destroy(closing))
+	}
+	return i, nil
+}
+
+// launch makes what the instance needs, all at the same time, then the
+// instance, and waits until it runs.
+func (i *instance) launch(ctx context.Context, at site, p plan) error {
+	l := launch{profile: i.run.IAMInstanceProfile, disks: i.disks(p.encrypt, p.kmsKey)}
+	var err error
+	if l.data, err = i.instanceData(); err != nil {
+		return err
+	}
+	err = together(ctx,
+		func(ctx context.Context) (err error) { i.key, l.pair, err = i.login(ctx); return },
+		func(ctx context.Context) (err error) { l.groups, err = i.group(ctx, at); return },
+		func(ctx context.Context) error {
+			name, err := i.temporaryProfile(ctx)
+			if name != "" {
+				l.profile = name
+			}
+			return err
+		},
+	)
+	if err != nil {
+		return err
+	}
+	if i.key != (ssh.Key{}) {
+		i.client = i.client.WithKey(i.key)
+	}
+	if i.spot.wanted() {
+		i.id, err = i.runSpot(ctx, l, at.places)
+	} else {
+		i.id, err = i.runOnDemand(ctx, l, at.places)
+	}
+	if err != nil {
+		return err
+	}
+	i.env.Log.Say("Instance ID: " + i.id)
+	i.env.Log.Say("Waiting for instance (" + i.id + ") to become ready...")
+	return i.awaitRunning(ctx)
+}
+
+// awaitRunning waits until the instance runs and has the address that it is
+// reached at.
+func (i *instance) awaitRunning(ctx context.Context) error {
+	running := func(now types.Instance) bool { return stateOf(now) == types.InstanceStateNameRunning }
+	now, err := i.r.awaitInstance(ctx, i.id, i.patience(runningTime), running)
+	if err != nil {
+		return err
+	}
+	if i.ssh != nil && i.address(now) == "" {
+		now, err = i.r.awaitInstance(ctx, i.id, addressTime, func(now types.Instance) bool { return i.address(now) != "" })
+		if err != nil && ctx.Err() == nil {
+			return builders.WithHint(fmt.Errorf("the instance %s has no address for ssh_interface %q", i.id, i.network.SSHInterface),
+				"set associate_public_ip_address = true, or another ssh_interface")
+		}
+	}
+	i.saw(now)
+	return err
 }

@@ -40,14 +40,28 @@ func newRetryer(maxRetries int) aws.Retryer {
 				s.MaxAttempts = maxRetries + 1
 			}
 			s.Backoff = retry.BackoffDelayerFunc(backoff)
-			s.Retryables = append(s.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
-				if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-					return aws.TrueTernary
-				}
-				return aws.UnknownTernary
-			}))
+			s.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(retryable)}, s.Retryables...)
 		})
 	})
+}
+
+// retryable decides what the SDK does not, or decides otherwise: that there is
+// no capacity comes as a fault of the service.
+func retryable(err error) aws.Ternary {
+	switch {
+	case noCapacity(err):
+		return aws.FalseTernary
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
+}
+
+// noCapacity reports whether another zone or type of instance may do.
+func noCapacity(err error) bool {
+	return hasCode(err, "InsufficientInstanceCapacity", "InsufficientCapacity", "InsufficientHostCapacity",
+		"InsufficientReservedInstanceCapacity", "InsufficientFreeAddressesInSubnet", "Unsupported", "UnfulfillableCapacity",
+		"SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded", "InstanceTypeNotSupported")
 }
 
 // backoff doubles from 0.1 s, with jitter.
@@ -130,6 +144,9 @@ func transient(err error) bool {
 	if isThrottle(err) || errors.Is(err, context.DeadlineExceeded) {
 		return true
 	}
+	if noCapacity(err) {
+		return false
+	}
 	var status *awshttp.ResponseError
 	if errors.As(err, &status) && status.HTTPStatusCode() >= http.StatusInternalServerError {
 		return true
@@ -142,5 +159,5 @@ func transient(err error) bool {
 // asked to. Of other errors it is not known whether it was done.
 func refused(err error) bool {
 	var status *awshttp.ResponseError
-	return code(err) != "" && errors.As(err, &status) && status.HTTPStatusCode() < http.StatusInternalServerError
+	return noCapacity(err) || code(err) != "" && errors.As(err, &status) && status.HTTPStatusCode() < http.StatusInternalServerError
 }
