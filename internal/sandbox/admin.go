@@ -1,0 +1,116 @@
+package sandbox
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/ingot-build/ingot/internal/sandbox/catalog"
+	"github.com/ingot-build/ingot/internal/sandbox/fault"
+)
+
+// adminPath is where the sandbox itself is asked and told.
+const adminPath = "/_sandbox/"
+
+// Status is what a sandbox says of itself.
+type Status struct {
+	Endpoint  string          `json:"endpoint"`
+	PID       int             `json:"pid"`
+	Machines  int             `json:"machines"`  // that run
+	Resources []string        `json:"resources"` // as Server.Inventory
+	Catalog   catalog.Catalog `json:"catalog"`
+	Timing    string          `json:"timing"`
+	Faults    int             `json:"faults"` // rules
+}
+
+// admin is the API of the sandbox itself. It asks for the token of the state's
+// folder.
+func (s *Server) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+adminPath+"status", func(w http.ResponseWriter, r *http.Request) { reply(w, s.status()) })
+	mux.HandleFunc("GET "+adminPath+"inventory", func(w http.ResponseWriter, r *http.Request) { reply(w, s.Inventory()) })
+	mux.HandleFunc("POST "+adminPath+"catalog", s.supply)
+	mux.HandleFunc("GET "+adminPath+"faults", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, Wrong{s.options.Faults.Rules(), s.options.Faults.Account()})
+	})
+	mux.HandleFunc("POST "+adminPath+"faults", s.setFaults)
+	mux.HandleFunc("GET "+adminPath+"calls", func(w http.ResponseWriter, r *http.Request) { reply(w, s.options.Faults.Calls()) })
+	mux.HandleFunc("POST "+adminPath+"shutdown", func(w http.ResponseWriter, r *http.Request) {
+		s.end.Do(func() { close(s.shutdown) })
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if subtle.ConstantTimeCompare([]byte(token), []byte(s.access.AdminToken)) != 1 {
+			http.Error(w, "the token of "+accessName+" is needed", http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) status() Status {
+	return Status{Endpoint: "http://" + s.Address(), PID: os.Getpid(), Machines: s.machines.running(),
+		Resources: s.Inventory(), Catalog: s.images.Catalog(), Timing: s.options.Timing.String(), Faults: len(s.options.Faults.Rules())}
+}
+
+func reply(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}
+
+// body reads the request; it has answered where the result is false.
+func body(w http.ResponseWriter, r *http.Request, v any) bool {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(v); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return false
+	}
+	return true
+}
+
+// supply adds to the catalogue and streams the progress of making the file
+// trees; the last line is an error, where there is one, behind errorLine.
+func (s *Server) supply(w http.ResponseWriter, r *http.Request) {
+	var list catalog.Catalog
+	if !body(w, r, &list) {
+		return
+	}
+	out := flusher{w, http.NewResponseController(w)}
+	if err := s.Supply(r.Context(), list, out); err != nil {
+		_, _ = out.Write([]byte("\n" + errorLine + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"))
+	}
+}
+
+const errorLine = "error: "
+
+// flusher sends each write at once.
+type flusher struct {
+	http.ResponseWriter
+	c *http.ResponseController
+}
+
+func (f flusher) Write(p []byte) (int, error) {
+	n, err := f.ResponseWriter.Write(p)
+	_ = f.c.Flush()
+	return n, err
+}
+
+// Wrong is what goes wrong in a sandbox.
+type Wrong struct {
+	Rules   []fault.Rule  `json:"rules"`
+	Account fault.Account `json:"account"`
+}
+
+// setFaults replaces what goes wrong, and forgets the calls seen.
+func (s *Server) setFaults(w http.ResponseWriter, r *http.Request) {
+	var wrong Wrong
+	if !body(w, r, &wrong) {
+		return
+	}
+	s.options.Faults.Clear()
+	s.options.Faults.SetAccount(wrong.Account)
+	if err := s.options.Faults.Add(wrong.Rules...); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	}
+}
