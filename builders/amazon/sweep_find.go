@@ -109,7 +109,7 @@ func (f *finding) journaled(ctx context.Context, k *sweepKind, entries []journal
 			byID[e.ID] = e
 		default:
 			if filters := k.filters(e); filters != nil {
-				f.ask(ctx, k, filters, func(t *thing) bool { t.adopt(e); return true })
+				f.ask(ctx, k, filters, func(t *thing) bool { return t.adopt(e) })
 			}
 		}
 	}
@@ -118,24 +118,23 @@ func (f *finding) journaled(ctx context.Context, k *sweepKind, entries []journal
 			continue
 		}
 		f.ask(ctx, k, []types.Filter{filter(k.byID, part...)}, func(t *thing) bool {
-			if e, ok := byID[t.ID]; ok {
-				t.adopt(e)
-			} else if e, ok := byID[t.Name]; ok {
-				t.adopt(e)
-				t.ID = t.Name
-			}
-			return true
+			return t.adopt(byID[t.ID])
 		})
 	}
 }
 
-// adopt takes over what the journal knows of a thing.
-func (t *thing) adopt(e journal.Resource) {
+// adopt takes over what the journal knows of a thing. What is marked as another
+// run's is that run's by now: a copy that it found half done and went on with.
+func (t *thing) adopt(e journal.Resource) bool {
+	if run, was := t.Tags[tagRun], e.Tags[tagRun]; run != "" && was != "" && run != was {
+		return false
+	}
 	t.Build, t.Created, t.Token, t.Access = e.Build, e.Created, e.Token, e.Access
 	t.Name = cmp.Or(e.Name, t.Name)
 	if t.Tags[tagRun] == "" {
 		t.Tags = e.Tags
 	}
+	return true
 }
 
 // filters finds a resource whose id is not known. What has the token or the
