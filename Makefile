@@ -16,10 +16,11 @@ build: ## build bin/ingot and the bundled bin/buildkitd
 	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ingot ./cmd/ingot
 	$(GO) build -ldflags '-s -w' -o bin/buildkitd github.com/moby/buildkit/cmd/buildkitd
 
-demo: setup build ## bake templates/quickstart: a container and a machine, one version
+demo: setup build ## bake templates/quickstart: an AMI, a Google image and a container, one version
 	@scripts/demo
 
-test: setup build ## run every test
+test: build ## run every test
+	@scripts/setup awscli
 	@scripts/test
 
 bench: setup build ## measure against what one would use instead
@@ -37,4 +38,4 @@ docs: ## write the reference pages from the config structs
 	$(GO) run ./docs/generate
 
 clean: ## remove what build and demo made
-	rm -rf bin .ingot dist /var/tmp/ingot-quickstart
+	rm -rf bin .ingot dist

@@ -11,16 +11,21 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ingot-build/ingot/internal/sandbox"
 	"github.com/ingot-build/ingot/internal/sshtest"
 )
 
 // patience is how long scripts wait for what is sure to come.
 const patience = time.Minute
 
-// condition knows [namespaces]: sshd can have a file system of its own.
+// condition knows [namespaces]: sshd can have a file system of its own; and
+// [machines]: a sandbox can run.
 func condition(name string) (bool, error) {
 	if name == "namespaces" {
 		return sshtest.Isolated() == nil, nil
+	}
+	if name == "machines" {
+		return sandbox.Available() == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }

@@ -105,6 +105,9 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"exits":     exits,
 	"gone":      gone,
 	"jsonlines": jsonLines,
+	"sandbox":   ownSandbox,
+	"mounted":   mounted,
+	"listens":   listens,
 }
 
 // startSSHD starts an OpenSSH server for the script, `sshd [SIZE]`, and sets

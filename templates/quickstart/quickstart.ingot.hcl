@@ -1,5 +1,8 @@
-# One build, two sources: a container whose base is made from Debian packages,
-# and a machine that is reached over SSH. Both get the same provisioners.
+# One build, three sources: an EC2 AMI, a Google Compute Engine image and a
+# container. All get the same provisioners, and are published as one version.
+#
+#   ingot build -sandbox templates/quickstart    # on this host, with no account
+#   ingot build -var project=… templates/quickstart
 
 variable "release" {
   type        = string
@@ -7,27 +10,60 @@ variable "release" {
   description = "The release of the site that is baked."
 }
 
-variable "ssh_port" {
-  type        = number
-  default     = 22
-  description = "Port of the machine's SSH server on 127.0.0.1."
+variable "region" {
+  type        = string
+  default     = "us-east-1"
+  description = "The region of EC2 to build in."
 }
 
-variable "ssh_username" {
+variable "project" {
   type        = string
-  default     = "root"
-  description = "Who to log in as on the machine."
+  default     = "quickstart"
+  description = "The project of Google Cloud to build in."
 }
 
-variable "ssh_private_key_file" {
+variable "zone" {
   type        = string
-  default     = null
-  description = "The key to log in with on the machine; without one, the SSH agent is asked."
+  default     = "us-central1-a"
+  description = "The zone of Google Compute Engine to build in."
 }
 
 locals {
-  # The machine may be the one that you sit at: nothing is put elsewhere.
-  root = "/var/tmp/ingot-quickstart"
+  root = "/srv/quickstart"
+  # The time does not count as a change: only what is on the images does.
+  image = "quickstart-${replace(var.release, ".", "-")}-${formatdate("YYYYMMDDhhmmss", timestamp())}"
+}
+
+source "amazon-ebs" "web" {
+  region        = var.region
+  instance_type = "t3.micro"
+  ami_name      = local.image
+  ssh_username  = "admin"
+
+  source_ami_filter {
+    owners      = ["136693071363"] # Debian
+    most_recent = true
+    filters = {
+      name                = "debian-12-amd64-*"
+      virtualization-type = "hvm"
+      root-device-type    = "ebs"
+    }
+  }
+
+  tags = {
+    Name    = "quickstart"
+    Release = var.release
+  }
+}
+
+source "googlecompute" "web" {
+  project_id          = var.project
+  zone                = var.zone
+  machine_type        = "e2-small"
+  source_image_family = "debian-12"
+  image_name          = local.image
+  image_family        = "quickstart"
+  ssh_username        = "ingot"
 }
 
 source "docker" "web" {
@@ -43,21 +79,14 @@ source "docker" "web" {
   ]
 }
 
-source "null" "machine" {
-  ssh_host             = "127.0.0.1"
-  ssh_port             = var.ssh_port
-  ssh_username         = var.ssh_username
-  ssh_private_key_file = var.ssh_private_key_file
-  ssh_agent_auth       = var.ssh_private_key_file == null
-}
-
 build {
-  description = "A small site, baked into a container and onto a machine."
-  sources     = ["source.docker.web", "source.null.machine"]
+  description = "A small site, baked into an AMI, a Google image and a container."
+  sources     = ["source.amazon-ebs.web", "source.googlecompute.web", "source.docker.web"]
 
+  # On a machine the login is not root's.
   provisioner "shell" {
     name   = "prepare"
-    inline = ["mkdir -p ${local.root}/site"]
+    inline = ["$(test $(id -u) = 0 || echo sudo) install -d -o $(id -u) ${local.root} ${local.root}/site"]
   }
 
   provisioner "file" {
