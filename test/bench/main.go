@@ -31,6 +31,8 @@ func benches() []bench {
 		{"upload", "one large file over SSH on loopback, whole process", []need{openSSHServer, openSSHClient}, benchUpload},
 		{"tree", "2,000 small files over SSH with 40 ms round trip, whole process", []need{openSSHServer, openSSHClient, iproute, tarProgram, root}, benchTree},
 		{"fleet", "200 null builds in parallel, one step is sleep 1", []need{openSSHServer, openSSHClient}, benchFleet},
+		{"amazon", "amazon-ebs on the sandbox with 13 s that nobody can avoid; one build, and 50", []need{mmdebstrap, openSSHServer, root}, benchAmazon},
+		{"google", "googlecompute likewise", []need{mmdebstrap, openSSHServer, root}, benchGoogle},
 		{"container", "a container of which nothing changed, whole process", []need{mmdebstrap, runc, goTool, root}, benchContainer},
 		{"validate", "check a template with 20 provisioners, whole process", []need{packer}, benchValidate},
 	}

@@ -25,7 +25,7 @@ type row struct {
 	Bench string    `json:"bench"`
 	Ours  float64   `json:"ours"`
 	Peer  float64   `json:"peer"`
-	Unit  string    `json:"unit"` // "s" or "B"
+	Unit  string    `json:"unit"` // "s", "B" or "1/s"
 	Who   string    `json:"peer_name"`
 	Ratio float64   `json:"ratio"` // ours to the peer's
 	Bar   float64   `json:"bar"`   // the ratio that should not be exceeded, 0 for none
@@ -121,6 +121,8 @@ func amount(v float64, unit string) string {
 		return "-"
 	case unit == "B":
 		return fmt.Sprintf("%.1f MB", v/1e6)
+	case unit == "1/s":
+		return fmt.Sprintf("%.1f/s", v)
 	case v < 1:
 		return fmt.Sprintf("%.1f ms", v*1000)
 	}

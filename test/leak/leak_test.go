@@ -1,0 +1,244 @@
+package leak
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ingot-build/ingot/internal/sandbox/fault"
+)
+
+// clouds are built in with one provisioner and all that a build usually makes.
+var clouds = []cloud{
+	{"amazon-ebs", `
+variable "name" {}
+source "amazon-ebs" "web" {
+  region        = "us-east-1"
+  ami_name      = var.name
+  ami_regions   = ["eu-west-1"]
+  instance_type = "t3.micro"
+  source_ami    = "ami-0123456789abcdef0"
+  ssh_username  = "admin"
+  tags          = { Name = var.name }
+}
+build {
+  sources = ["source.amazon-ebs.web"]
+  provisioner "shell" { inline = ["true"] }
+}
+`},
+	{"googlecompute", `
+variable "name" {}
+source "googlecompute" "web" {
+  project_id          = "leaks"
+  zone                = "europe-west1-b"
+  source_image_family = "debian-12"
+  image_name          = var.name
+  ssh_username        = "debian"
+}
+build {
+  sources = ["source.googlecompute.web"]
+  provisioner "shell" { inline = ["true"] }
+}
+`},
+}
+
+// trouble is one thing that goes wrong at the n-th call.
+type trouble struct {
+	name string
+	// run runs the build of a point with it.
+	run func(p *point, n int) result
+	// sweep says that a sweep may be needed: the build could not clean up.
+	sweep bool
+	// every is how many calls lie between the points that are tried in a short
+	// run; the full one tries each.
+	every int
+}
+
+func troubles() []trouble {
+	rule := func(r fault.Rule) func(*point, int) result {
+		return func(p *point, n int) result {
+			r.Nth = n
+			return p.build(nil, r)
+		}
+	}
+	return []trouble{
+		{"SIGKILL before the call", rule(fault.Rule{Call: "*", Do: fault.Kill}), true, 1},
+		{"SIGKILL after the call", rule(fault.Rule{Call: "*", Do: fault.KillAfter}), true, 1},
+		{"SIGINT", signalled(syscall.SIGINT), false, 4},
+		{"SIGTERM", signalled(syscall.SIGTERM), false, 4},
+		{"SIGTERM twice", signalled(syscall.SIGTERM, syscall.SIGTERM), true, 4},
+		{"no answer", rule(fault.Rule{Call: "*", Do: fault.DropAfter}), false, 3},
+		{"no network for 10 calls", rule(fault.Rule{Call: "*", Do: fault.Drop, Times: 10}), false, 5},
+		{"no network any more", cutOff, true, 5},
+		{"a server error", rule(fault.Rule{Call: "*", Do: fault.Error, Status: 500, Code: "InternalError"}), false, 5},
+		{"throttled 5 times", rule(fault.Rule{Call: "*", Do: fault.Error, Times: 5}), false, 5},
+	}
+}
+
+// signalled sends signals while the call is under way.
+func signalled(signals ...os.Signal) func(*point, int) result {
+	return func(p *point, n int) result {
+		hold := fault.Rule{Call: "*", Do: fault.Delay, Delay: "60ms", Nth: n}
+		return p.build(func(process *os.Process) {
+			if !p.reaches(n, process) {
+				return
+			}
+			for _, s := range signals {
+				_ = process.Signal(s)
+				time.Sleep(20 * time.Millisecond) // two at once are one
+			}
+		}, hold)
+	}
+}
+
+// cutOff takes the network away for good, and the user's patience with it.
+func cutOff(p *point, n int) result {
+	return p.build(func(process *os.Process) {
+		if !p.reaches(n, process) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+		_ = process.Signal(os.Interrupt)
+		time.Sleep(100 * time.Millisecond)
+		_ = process.Signal(os.Interrupt)
+	}, fault.Rule{Call: "*", Do: fault.Drop, Nth: n, Times: -1})
+}
+
+// reaches waits until the build has made n calls, or is over.
+func (p *point) reaches(n int, process *os.Process) bool {
+	for len(p.r.Faults.Calls()) < n {
+		if process.Signal(syscall.Signal(0)) != nil {
+			return false
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return true
+}
+
+// tally counts points.
+type tally struct {
+	mu   sync.Mutex
+	rows map[string]*[3]int // by cloud and trouble: points, builds that succeeded, leaks
+	keys []string
+}
+
+func (y *tally) add(cloud, trouble string, res result, leaked int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	k := cloud + "\t" + trouble
+	if y.rows[k] == nil {
+		y.rows[k] = &[3]int{}
+		y.keys = append(y.keys, k)
+	}
+	y.rows[k][0]++
+	if res.code == 0 {
+		y.rows[k][1]++
+	}
+	y.rows[k][2] += leaked
+}
+
+func (y *tally) String() string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\ncloud\ttrouble\tpoints\tsucceeded\tleaked")
+	slices.Sort(y.keys)
+	var sum [3]int
+	for _, k := range y.keys {
+		row := y.rows[k]
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\n", k, row[0], row[1], row[2])
+		for i := range sum {
+			sum[i] += row[i]
+		}
+	}
+	fmt.Fprintf(w, "all\t\t%d\t%d\t%d\n", sum[0], sum[1], sum[2])
+	w.Flush()
+	return text.String()
+}
+
+// fullEnv names the variable with which each trouble is tried at each call.
+const fullEnv = "INGOT_TEST_LEAKS"
+
+// job is one point to be tried.
+type job struct {
+	trouble
+	n int
+}
+
+// workers is how many sandboxes of a cloud there are.
+const workers = 2
+
+// TestNothingLeaks has something go wrong between any two calls of a build.
+func TestNothingLeaks(t *testing.T) {
+	t.Parallel()
+	ingot := findIngot(t)
+	full := os.Getenv(fullEnv) == "all"
+	y := &tally{rows: map[string]*[3]int{}}
+	t.Run("clouds", func(t *testing.T) {
+		for _, c := range clouds {
+			jobs := make(chan job)
+			counted := make(chan []string, 1)
+			go func() {
+				defer close(jobs)
+				send(jobs, len(<-counted), full)
+			}()
+			var once sync.Once
+			for w := range workers {
+				t.Run(fmt.Sprintf("%s %d", c.name, w+1), func(t *testing.T) {
+					t.Parallel()
+					defer once.Do(func() { counted <- nil })
+					r := newRig(t, c, ingot, nil)
+					once.Do(func() { counted <- r.dry() })
+					for j := range jobs {
+						r.try(j, y)
+					}
+				})
+			}
+		}
+	})
+	fmt.Println(y)
+}
+
+// send sends the points of builds that make so many calls.
+func send(jobs chan<- job, calls int, full bool) {
+	for n := 1; n <= calls; n++ {
+		for i, tr := range troubles() {
+			if full || (n+i)%tr.every == 0 {
+				jobs <- job{tr, n}
+			}
+		}
+	}
+}
+
+// dry builds with nothing going wrong, and returns the calls.
+func (r *rig) dry() []string {
+	r.t.Helper()
+	p := r.point()
+	res := p.build(nil)
+	if res.code != 0 {
+		r.t.Errorf("a build with nothing wrong: %s\n%s", res, indent(res.out))
+		return nil
+	}
+	p.check("nothing wrong", res)
+	r.t.Logf("%d calls: %s", len(p.calls), strings.Join(p.calls, " "))
+	return p.calls
+}
+
+func (r *rig) try(j job, y *tally) {
+	r.t.Helper()
+	p := r.point()
+	res := j.run(p, j.n)
+	what := fmt.Sprintf("%s at call %d", j.name, j.n)
+	if j.n <= len(p.calls) {
+		what += " (" + p.calls[j.n-1] + ")"
+	}
+	if j.sweep {
+		p.sweep()
+	}
+	y.add(r.cloud.name, j.name, res, p.check(what, res))
+}
