@@ -5,6 +5,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/builders/container"
+	"github.com/ingot-build/ingot/builders/google"
 	"github.com/ingot-build/ingot/builders/null"
 )
 
@@ -13,6 +14,7 @@ func List() []builders.Definition {
 	return []builders.Definition{
 		amazon.DefinitionEBS(),
 		container.Definition(),
+		google.Definition(),
 		null.Definition(),
 	}
 }
@@ -21,5 +23,6 @@ func List() []builders.Definition {
 func Sweepers() []builders.Sweeper {
 	return []builders.Sweeper{
 		amazon.Sweeper(),
+		google.Sweeper(),
 	}
 }

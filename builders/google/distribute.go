@@ -1,0 +1,153 @@
+package google
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	gce "google.golang.org/api/compute/v1"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/key"
+)
+
+// Distribution is the key of what Distribute brings about.
+func (b *builder) Distribution() key.Key {
+	c := b.cloud
+	if c.SkipCreateImage {
+		return key.New("googlecompute/skip").Sum()
+	}
+	return key.New("googlecompute/1").String(c.ImageProjectID).String(c.ImageFamily).String(c.ImageDescription).
+		Map(c.ImageLabels).String(c.DeprecateAt).String(c.ObsoleteAt).String(c.DeleteAt).Sum()
+}
+
+// Distribute gives the image the labels, family, description and times that the
+// options say, and takes the mark of its expiry off. An image that was made in
+// another project is copied.
+func (b *builder) Distribute(ctx context.Context, a artifact.Artifact, env builders.Env) (artifact.Artifact, error) {
+	c := b.cloud
+	if c.SkipCreateImage || len(a.Places) == 0 {
+		return a, nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, c.imageTimeout(), errors.New("the image is not distributed in time (state_timeout)"))
+	defer cancel()
+	place := a.Places[0]
+	img, err := c.api.Image(ctx, place.Name, place.ID)
+	if err == nil && img == nil {
+		err = errors.New("it is not there")
+	}
+	if err != nil {
+		return a, fmt.Errorf("image %s: %w", place.ID, gcp.Explain(err))
+	}
+	if place.Name != c.ImageProjectID {
+		if img, err = c.copyImage(ctx, img, env); err != nil {
+			return a, fmt.Errorf("copy the image %s to the project %s: %w", place.ID, c.ImageProjectID, gcp.Explain(err))
+		}
+		a.Places = withPlace(a.Places, artifact.Place{Name: c.ImageProjectID, ID: img.Name})
+	}
+	for _, bring := range []func(context.Context, *gce.Image) (*gce.Operation, error){c.describe, c.setLabels, c.deprecate} {
+		op, err := bring(ctx, img)
+		if err == nil && op != nil {
+			err = c.api.Wait(ctx, op)
+		}
+		if err != nil {
+			return a, fmt.Errorf("image %s: %w", img.Name, gcp.Explain(err))
+		}
+	}
+	return a, nil
+}
+
+func withPlace(places []artifact.Place, p artifact.Place) []artifact.Place {
+	for _, have := range places {
+		if have == p {
+			return places
+		}
+	}
+	return append(places[:len(places):len(places)], p)
+}
+
+// copyImage makes the image in the project that the options name, unless it is
+// there.
+func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env) (*gce.Image, error) {
+	have, err := c.api.Image(ctx, c.ImageProjectID, img.Name)
+	if err != nil {
+		return nil, err
+	}
+	if have != nil {
+		if have.SourceImageId == fmt.Sprint(img.Id) {
+			return have, nil
+		}
+		return nil, errors.New("another image has the name there")
+	}
+	labels := c.runLabels(env, time.Now())
+	request := gcp.RequestID()
+	entry, err := env.Journal.Intend(journal.Resource{
+		Cloud: journalName, Place: c.ImageProjectID + "/global", Kind: "image", Name: img.Name, Token: request,
+		Tags: labels, Access: c.Access.Journal(c.host), Build: env.Build,
+	})
+	if err != nil {
+		return nil, err
+	}
+	op, err := c.api.Compute.Images.Insert(c.ImageProjectID, &gce.Image{
+		Name: img.Name, SourceImage: gcp.Partial(img.SelfLink), Family: c.ImageFamily, Description: c.ImageDescription,
+		Labels: merged(c.ImageLabels, labels), ImageEncryptionKey: c.ImageEncryptionKey.api(), StorageLocations: c.ImageStorageLocations,
+	}).RequestId(request).Context(ctx).Do()
+	if err == nil {
+		err = c.api.Wait(ctx, op)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(entry.Made(img.Name), entry.Keep()); err != nil {
+		return nil, err
+	}
+	return c.api.Image(ctx, c.ImageProjectID, img.Name)
+}
+
+// describe sets the family and the description.
+func (c *cloud) describe(ctx context.Context, img *gce.Image) (*gce.Operation, error) {
+	if img.Family == c.ImageFamily && img.Description == c.ImageDescription {
+		return nil, nil
+	}
+	patch := &gce.Image{Family: c.ImageFamily, Description: c.ImageDescription, ForceSendFields: []string{"Family", "Description"}}
+	return c.api.Compute.Images.Patch(c.ImageProjectID, img.Name, patch).RequestId(gcp.RequestID()).Context(ctx).Do()
+}
+
+// setLabels sets the labels of the options. Of ours, those stay that say where
+// the image is from, without its expiry.
+func (c *cloud) setLabels(ctx context.Context, img *gce.Image) (*gce.Operation, error) {
+	labels := maps.Clone(c.ImageLabels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	for _, name := range []string{runLabel, buildLabel, userLabel} {
+		if v, ok := img.Labels[name]; ok {
+			labels[name] = v
+		}
+	}
+	if maps.Equal(labels, img.Labels) {
+		return nil, nil
+	}
+	return c.api.Compute.Images.SetLabels(c.ImageProjectID, img.Name, &gce.GlobalSetLabelsRequest{
+		Labels: labels, LabelFingerprint: img.LabelFingerprint, ForceSendFields: []string{"Labels"},
+	}).Context(ctx).Do()
+}
+
+// deprecate sets the times. The image stays active until someone acts on them:
+// https://cloud.google.com/compute/docs/images/image-management-best-practices
+func (c *cloud) deprecate(ctx context.Context, img *gce.Image) (*gce.Operation, error) {
+	want := &gce.DeprecationStatus{State: "ACTIVE", Deprecated: c.DeprecateAt, Obsolete: c.ObsoleteAt, Deleted: c.DeleteAt}
+	have := img.Deprecated
+	if have == nil {
+		have = &gce.DeprecationStatus{State: "ACTIVE"}
+	}
+	if have.Deprecated == want.Deprecated && have.Obsolete == want.Obsolete && have.Deleted == want.Deleted {
+		return nil, nil
+	}
+	return c.api.Compute.Images.Deprecate(c.ImageProjectID, img.Name, want).RequestId(gcp.RequestID()).Context(ctx).Do()
+}
