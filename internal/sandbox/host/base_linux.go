@@ -14,11 +14,12 @@ import (
 	"slices"
 	"time"
 
-	"github.com/containerd/containerd/v2/core/content"
 	"github.com/containerd/containerd/v2/pkg/archive"
 	"github.com/containerd/containerd/v2/pkg/archive/compression"
 	"github.com/gofrs/flock"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"oras.land/oras-go/v2/content"
+	"oras.land/oras-go/v2/content/oci"
 
 	"github.com/ingot-build/ingot/builders/container/bootstrap"
 	"github.com/ingot-build/ingot/internal/event"
@@ -52,7 +53,7 @@ func (h *local) Base(ctx context.Context, b Base, w io.Writer) (LayerID, error) 
 }
 
 // image returns the manifest of a base, and where its blobs are.
-func (h *local) image(ctx context.Context, b Base, w io.Writer) (content.Store, ocispec.Descriptor, error) {
+func (h *local) image(ctx context.Context, b Base, w io.Writer) (content.ReadOnlyStorage, ocispec.Descriptor, error) {
 	if b.OCI != "" {
 		return h.pull(ctx, b.OCI, w)
 	}
@@ -75,8 +76,7 @@ func (h *local) image(ctx context.Context, b Base, w io.Writer) (content.Store, 
 	if err != nil {
 		return nil, ocispec.Descriptor{}, fmt.Errorf("base %s: %w", b.Suite, err)
 	}
-	blobs, err := store.Content()
-	return blobs, desc, err
+	return oci.NewStorageFromFS(os.DirFS(store.Dir)), desc, nil
 }
 
 // printer prints what a program says.
@@ -91,7 +91,7 @@ func (p printer) Emit(e event.Event) {
 
 // tree returns the file tree of an image, which the cache keeps. Those who
 // need the same one at once wait for the one who unpacks it.
-func (h *local) tree(ctx context.Context, id LayerID, blobs content.Store, desc ocispec.Descriptor) (string, error) {
+func (h *local) tree(ctx context.Context, id LayerID, blobs content.ReadOnlyStorage, desc ocispec.Descriptor) (string, error) {
 	path := filepath.Join(h.cache, "trees", string(id))
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
@@ -124,8 +124,8 @@ func (h *local) tree(ctx context.Context, id LayerID, blobs content.Store, desc 
 }
 
 // unpack applies an image's layers.
-func unpack(ctx context.Context, blobs content.Store, desc ocispec.Descriptor, dir string) error {
-	text, err := content.ReadBlob(ctx, blobs, desc)
+func unpack(ctx context.Context, blobs content.ReadOnlyStorage, desc ocispec.Descriptor, dir string) error {
+	text, err := content.FetchAll(ctx, blobs, desc)
 	if err != nil {
 		return err
 	}
@@ -141,19 +141,28 @@ func unpack(ctx context.Context, blobs content.Store, desc ocispec.Descriptor, d
 	return nil
 }
 
-func apply(ctx context.Context, blobs content.Store, layer ocispec.Descriptor, dir string) error {
-	blob, err := blobs.ReaderAt(ctx, layer)
+func apply(ctx context.Context, blobs content.ReadOnlyStorage, layer ocispec.Descriptor, dir string) error {
+	blob, err := blobs.Fetch(ctx, layer)
 	if err != nil {
 		return err
 	}
 	defer blob.Close()
-	r, err := compression.DecompressStream(io.NewSectionReader(blob, 0, layer.Size))
+	checked := content.NewVerifyReader(blob, layer)
+	r, err := compression.DecompressStream(checked)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	_, err = archive.Apply(ctx, dir, r)
-	return err
+	if _, err := archive.Apply(ctx, dir, r); err != nil {
+		return err
+	}
+	// What follows the archive's end counts in the digest.
+	for _, rest := range []io.Reader{r, checked} {
+		if _, err := io.Copy(io.Discard, rest); err != nil {
+			return err
+		}
+	}
+	return checked.Verify()
 }
 
 // adapt makes a tree for containers one for machines: services may be started

@@ -8,8 +8,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"time"
+	"unsafe"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,6 +37,7 @@ func RunMachine() int {
 	// What a process may not do is said thread by thread: all programs are
 	// started by this one.
 	runtime.LockOSThread()
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("init\x00")[0])), 0, 0, 0)
 	m, err := newFirst()
 	if err == nil {
 		err = m.run()
@@ -151,6 +155,7 @@ func (m *first) start() error {
 		{"set up the machine", m.setup},
 		{"give up what belongs to the host", dropCapabilities},
 		{"listen for shutdown", m.initctl},
+		{"listen for devices", m.follow},
 		{"report", func() error { return m.wire.send(report{Running: true}) }},
 	}
 	for _, s := range steps {
@@ -170,7 +175,7 @@ func (m *first) obey(o order) error {
 	case o.Users != nil:
 		err = addUsers(o.Users)
 	case o.Pause:
-		err = killAll(unix.SIGSTOP)
+		err = pause()
 	case o.Resume:
 		err = killAll(unix.SIGCONT)
 	}
@@ -178,6 +183,30 @@ func (m *first) obey(o order) error {
 		return m.wire.send(report{Done: true, Error: err.Error()})
 	}
 	return m.wire.send(report{Done: true})
+}
+
+// pause stops all processes, and writes their files to the disks.
+func pause() error {
+	if err := killAll(unix.SIGSTOP); err != nil {
+		return err
+	}
+	mounts, err := mountinfo.GetMounts(func(i *mountinfo.Info) (skip, stop bool) {
+		return !strings.HasPrefix(i.Source, "/dev/"), false
+	})
+	if err != nil {
+		return err
+	}
+	for _, mount := range mounts {
+		dir, err := os.Open(mount.Mountpoint)
+		if err != nil {
+			return err
+		}
+		err = unix.Syncfs(int(dir.Fd()))
+		if err = errors.Join(err, dir.Close()); err != nil {
+			return fmt.Errorf("sync %s: %w", mount.Mountpoint, err)
+		}
+	}
+	return nil
 }
 
 // killAll signals all processes of the machine but this one.

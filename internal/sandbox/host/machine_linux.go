@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +34,7 @@ type machine struct {
 // boot starts a machine's first process and waits until its file tree is
 // there. All that the machine is outside of its namespaces belongs to this
 // process, and goes with it.
-func (h *local) boot(ctx context.Context, d *disk, s Spec) (m *machine, err error) {
+func (h *local) boot(ctx context.Context, d *disk, s Spec) (*machine, error) {
 	if err := probe(s); err != nil {
 		return nil, err
 	}
@@ -45,41 +42,46 @@ func (h *local) boot(ctx context.Context, d *disk, s Spec) (m *machine, err erro
 	if err != nil {
 		return nil, err
 	}
-	m = &machine{spec: s, answers: make(chan report), done: make(chan struct{})}
-	defer func() {
-		if err != nil {
-			m.abandon()
+	m := &machine{spec: s, answers: make(chan report), done: make(chan struct{})}
+	if err := m.up(ctx, h.network, d, b); err != nil {
+		m.abandon()
+		if ctx.Err() != nil {
+			err = ctx.Err()
 		}
-	}()
-	if b.Devices, err = m.attach(s.Disks); err != nil {
-		return nil, err
-	}
-	if err := m.spawn(d.console()); err != nil {
-		return nil, err
-	}
-	stop := context.AfterFunc(ctx, m.Kill)
-	defer stop()
-	booted := make(chan error, 1)
-	go func() { booted <- m.load(b) }()
-	err = m.connect(h.network)
-	if bootErr := <-booted; bootErr != nil {
-		err = bootErr
-	}
-	if err == nil {
-		err = m.wire.send(order{Network: true})
-	}
-	if err == nil {
-		err = os.WriteFile(d.booted(), nil, 0o600)
-	}
-	if ctx.Err() != nil {
-		err = ctx.Err()
-	}
-	if err != nil {
 		return nil, err
 	}
 	go m.listen()
 	go m.wait()
 	return m, nil
+}
+
+// up brings the machine up to where it has its files and its network.
+func (m *machine) up(ctx context.Context, n *network, d *disk, b *boot) error {
+	var err error
+	if b.Devices, err = m.attach(m.spec.Disks); err != nil {
+		return err
+	}
+	if err := m.spawn(d.console()); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, m.Kill)
+	defer stop()
+	loaded := make(chan error, 1)
+	go func() { loaded <- m.load(b) }()
+	err = m.connect(n)
+	if failed := <-loaded; failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	if err := m.wire.send(order{Network: true}); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.booted(), nil, 0o600); err != nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // prepare makes the disk where there is none, and says how to boot from it.
@@ -170,16 +172,8 @@ func (m *machine) connect(n *network) error {
 	m.closers = append(m.closers, m.link.close)
 	m.ports = newPorts(m.spec, m.link)
 	m.closers = append(m.closers, m.ports.close)
-	if m.spec.Metadata == nil {
-		return nil
-	}
-	ln, err := m.link.listen(net.JoinHostPort(metadataAddress, "80"))
-	if err != nil {
-		return fmt.Errorf("serve metadata: %w", err)
-	}
-	srv := &http.Server{Handler: m.spec.Metadata, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
-	m.closers = append(m.closers, func() { _ = srv.Close() })
-	go func() { _ = srv.Serve(ln) }()
+	n.serve(m.link.addr, m.spec.Metadata)
+	m.closers = append(m.closers, func() { n.serve(m.link.addr, nil) })
 	return nil
 }
 

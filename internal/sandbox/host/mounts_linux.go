@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopMajor is the major number of loop devices.
-const loopMajor = 7
-
 // mount makes the machine's file tree, in the mount namespace of this process
 // alone, and enters it.
 func (m *first) mount() error {
@@ -96,47 +93,11 @@ func (m *first) kernel() error {
 	return os.Chmod("run/lock", 0o1777|os.ModeSticky)
 }
 
-// devices makes the machine's /dev below the working directory.
-func (m *first) devices() error {
-	old := unix.Umask(0)
-	defer unix.Umask(old)
-	nodes := []struct {
-		name         string
-		kind         uint32
-		major, minor uint32
-		mode         uint32
-	}{
-		{"null", unix.S_IFCHR, 1, 3, 0o666},
-		{"zero", unix.S_IFCHR, 1, 5, 0o666},
-		{"full", unix.S_IFCHR, 1, 7, 0o666},
-		{"random", unix.S_IFCHR, 1, 8, 0o666},
-		{"urandom", unix.S_IFCHR, 1, 9, 0o666},
-		{"tty", unix.S_IFCHR, 5, 0, 0o666},
-	}
-	for _, d := range m.boot.Devices {
-		nodes = append(nodes, nodes[0])
-		n := &nodes[len(nodes)-1]
-		n.name, n.kind, n.major, n.minor, n.mode = strings.TrimPrefix(d.Name, "/dev/"), unix.S_IFBLK, loopMajor, d.Minor, 0o660
-	}
-	for _, n := range nodes {
-		path := filepath.Join("dev", filepath.Clean("/"+n.name))
-		if err := unix.Mknod(path, n.kind|n.mode, int(unix.Mkdev(n.major, n.minor))); err != nil {
-			return fmt.Errorf("make /%s: %w", path, err)
-		}
-	}
-	for name, to := range map[string]string{
-		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-		"ptmx": "pts/ptmx", "initctl": initctl,
-	} {
-		if err := os.Symlink(to, filepath.Join("dev", name)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // covers lays files of this boot over those that the kernel or the image has.
 func (m *first) covers() error {
+	if err := protect(); err != nil {
+		return err
+	}
 	const dir = "/run/ingot-boot"
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
@@ -144,26 +105,23 @@ func (m *first) covers() error {
 	if err := cover(dir+"/boot_id", "/proc/sys/kernel/random/boot_id", m.boot.BootID+"\n"); err != nil {
 		return err
 	}
-	if err := m.resolver(dir + "/resolv.conf"); err != nil {
-		return err
-	}
-	// The kernel's settings are the host's, but for those of the network.
-	if err := unix.Mount("/proc/sys", "/proc/sys", "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-		return os.NewSyscallError("bind /proc/sys", err)
-	}
-	if err := unix.Mount("/proc/sys/net", "/proc/sys/net", "", unix.MS_BIND, ""); err != nil {
-		return os.NewSyscallError("bind /proc/sys/net", err)
+	return m.resolver(dir + "/resolv.conf")
+}
+
+// protect makes the kernel's settings read-only, for they are the host's. The
+// machine has only those of the network for itself.
+func protect() error {
+	for _, path := range []string{"/proc/sys", "/proc/sys/net", "/proc/sysrq-trigger"} {
+		err := unix.Mount(path, path, "", unix.MS_BIND, "")
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("bind %s: %w", path, err)
+		}
 	}
 	const readOnly = unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	for _, path := range []string{"/proc/sys", "/proc/sysrq-trigger"} {
-		if path != "/proc/sys" {
-			if err := unix.Mount(path, path, "", unix.MS_BIND, ""); errors.Is(err, unix.ENOENT) {
-				continue
-			} else if err != nil {
-				return fmt.Errorf("bind %s: %w", path, err)
-			}
-		}
-		if err := unix.Mount("", path, "", readOnly, ""); err != nil {
+		if err := unix.Mount("", path, "", readOnly, ""); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("make %s read-only: %w", path, err)
 		}
 	}

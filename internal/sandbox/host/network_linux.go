@@ -5,7 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"runtime"
@@ -34,21 +36,64 @@ const (
 // metadataAddress is where clouds answer questions about an instance.
 const metadataAddress = "169.254.169.254"
 
-// network connects machines to the outside, without a change to the host's
-// interfaces, routes or firewall.
+// network connects machines to the outside and to their metadata, without a
+// change to the host's interfaces, routes or firewall.
 type network struct {
 	start func() (*virtualnetwork.VirtualNetwork, error)
-	mu    sync.Mutex
-	last  uint32
+
+	mu       sync.Mutex
+	last     uint32
+	metadata map[netip.Addr]http.Handler // by the machine's address
+	server   *http.Server
 }
 
 func newNetwork() *network {
-	return &network{start: sync.OnceValues(func() (*virtualnetwork.VirtualNetwork, error) {
-		return virtualnetwork.New(&types.Configuration{
+	n := &network{metadata: map[netip.Addr]http.Handler{}}
+	n.server = &http.Server{Handler: n, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+	n.start = sync.OnceValues(func() (*virtualnetwork.VirtualNetwork, error) {
+		v, err := virtualnetwork.New(&types.Configuration{
 			MTU: mtu, Subnet: subnet, GatewayIP: gateway, GatewayMacAddress: gatewayMAC,
 			GatewayVirtualIPs: []string{hostAlias}, NAT: map[string]string{hostAlias: "127.0.0.1"},
 		})
-	})}
+		if err != nil {
+			return nil, err
+		}
+		ln, err := v.Listen("tcp", net.JoinHostPort(metadataAddress, "80"))
+		if err != nil {
+			return nil, err
+		}
+		go func() { _ = n.server.Serve(ln) }()
+		return v, nil
+	})
+	return n
+}
+
+// ServeHTTP answers a machine about itself: it is known by its address.
+func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	n.mu.Lock()
+	h := n.metadata[from.Addr()]
+	n.mu.Unlock()
+	if h == nil {
+		http.NotFound(w, r)
+		return
+	}
+	h.ServeHTTP(w, r)
+}
+
+// serve gives a machine its metadata, nil to end that.
+func (n *network) serve(addr netip.Addr, h http.Handler) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if h == nil {
+		delete(n.metadata, addr)
+	} else {
+		n.metadata[addr] = h
+	}
 }
 
 // peer returns an address for one more machine. They come around again after
@@ -72,7 +117,7 @@ type link struct {
 }
 
 // connect sets up the network namespace of a process. A host that has no TAP
-// devices still gets machines that can be reached.
+// devices still gets machines that can be reached, but that reach nothing.
 func (n *network) connect(pid int) (*link, error) {
 	ns, err := netns.GetFromPid(pid)
 	if err != nil {
@@ -98,8 +143,7 @@ func (n *network) connect(pid int) (*link, error) {
 	return l, nil
 }
 
-// interfaces gives the namespace a loopback interface, which has the metadata
-// address, and one to the outside.
+// interfaces gives the namespace a loopback interface and one to the outside.
 func (l *link) interfaces() error {
 	var file *os.File
 	err := l.do(func() (err error) {
@@ -120,11 +164,10 @@ func (l *link) interfaces() error {
 	if err != nil {
 		return err
 	}
-	addrs := []string{metadataAddress + "/32"}
 	if l.tap == nil {
-		addrs = append(addrs, l.addr.String()+"/32")
+		return up(h, lo, l.addr.String()+"/32")
 	}
-	if err := up(h, lo, addrs...); err != nil || l.tap == nil {
+	if err := up(h, lo); err != nil {
 		return err
 	}
 	eth, err := h.LinkByName("eth0")
@@ -201,15 +244,6 @@ func (l *link) do(f func() error) error {
 		failed <- err
 	}()
 	return <-failed
-}
-
-// listen opens a port of the machine that this process serves.
-func (l *link) listen(addr string) (ln net.Listener, err error) {
-	err = l.do(func() error {
-		ln, err = net.Listen("tcp4", addr)
-		return err
-	})
-	return ln, err
 }
 
 // dial connects to a port of the machine as one from outside would.

@@ -10,11 +10,10 @@ import (
 	"runtime"
 	"strings"
 
-	"github.com/containerd/containerd/v2/core/content"
-	contentlocal "github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/distribution/reference"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2"
+	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -26,7 +25,7 @@ import (
 const layoutScheme = "oci-layout:"
 
 // pull copies an image for this machine's architecture to the cache.
-func (h *local) pull(ctx context.Context, ref string, w io.Writer) (content.Store, ocispec.Descriptor, error) {
+func (h *local) pull(ctx context.Context, ref string, w io.Writer) (content.ReadOnlyStorage, ocispec.Descriptor, error) {
 	from, tag, err := origin(ctx, ref)
 	if err != nil {
 		return nil, ocispec.Descriptor{}, fmt.Errorf("base %s: %w", ref, err)
@@ -47,8 +46,7 @@ func (h *local) pull(ctx context.Context, ref string, w io.Writer) (content.Stor
 	if err != nil {
 		return nil, ocispec.Descriptor{}, fmt.Errorf("base %s: %w", ref, err)
 	}
-	blobs, err := contentlocal.NewStore(dir)
-	return blobs, desc, err
+	return to, desc, nil
 }
 
 // origin returns where an image is, and its name there.

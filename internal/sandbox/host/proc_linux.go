@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -22,7 +23,7 @@ const (
 )
 
 // environ is what init gives to what it starts.
-var environ = [...]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "LANG=C.UTF-8"}
+var environ = [...]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "LANG=C.UTF-8", "RUNLEVEL=2", "PREVLEVEL=N"}
 
 // signal acts on a signal, and says so when it ends the machine. SIGTERM,
 // SIGUSR1 and SIGUSR2 are those of busybox's reboot, halt and poweroff.
@@ -78,20 +79,74 @@ func (m *first) reap() bool {
 	}
 }
 
-// services starts sshd, and then the scripts of this boot one after the other.
+// services starts sshd, then the image's other services, and then the scripts
+// of this boot, one after the other.
 func (m *first) services() error {
 	if err := m.sshd(); err != nil {
 		fmt.Printf("sshd: %v\n", err)
 	}
-	var scripts []script
+	programs, err := runlevel()
+	if err != nil {
+		return err
+	}
 	if m.boot.New && len(m.boot.FirstBoot) > 0 {
-		scripts = append(scripts, script{"first-boot", m.boot.FirstBoot})
+		programs = append(programs, program{name: "first-boot script", script: m.boot.FirstBoot})
 	}
 	if len(m.boot.EveryBoot) > 0 {
-		scripts = append(scripts, script{"every-boot", m.boot.EveryBoot})
+		programs = append(programs, program{name: "every-boot script", script: m.boot.EveryBoot})
 	}
-	m.scripts(scripts)
+	m.inTurn(programs)
 	return nil
+}
+
+// program is one that a boot runs and waits for.
+type program struct {
+	name   string // for the console
+	argv   []string
+	script []byte // or its text
+}
+
+// runlevel are the services that an init without systemd starts, but for sshd.
+func runlevel() ([]program, error) {
+	links, err := filepath.Glob("/etc/rc2.d/S*")
+	if err != nil {
+		return nil, err
+	}
+	var all []program
+	for _, path := range links {
+		if name := filepath.Base(path); len(name) > 3 && name[3:] != "ssh" {
+			all = append(all, program{name: name[3:], argv: []string{path, "start"}})
+		}
+	}
+	return all, nil
+}
+
+// scriptDir is where scripts are while they run: not on the disk.
+const scriptDir = "/run/ingot"
+
+// inTurn runs programs one after the other, and does not wait for them.
+func (m *first) inTurn(all []program) {
+	if len(all) == 0 {
+		return
+	}
+	p := all[0]
+	var err error
+	if p.script != nil {
+		p.argv = []string{filepath.Join(scriptDir, strings.Fields(p.name)[0])}
+		err = errors.Join(os.MkdirAll(scriptDir, 0o700), os.WriteFile(p.argv[0], p.script, 0o700))
+	}
+	if err == nil {
+		err = m.spawn(p.argv, os.Stdout.Fd(), func(s unix.WaitStatus) {
+			if p.script != nil || s != 0 {
+				fmt.Printf("%s: %s\n", p.name, ending(s))
+			}
+			m.inTurn(all[1:])
+		})
+	}
+	if err != nil {
+		fmt.Printf("%s: %v\n", p.name, err)
+		m.inTurn(all[1:])
+	}
 }
 
 // sshd starts the image's OpenSSH, and waits in the background until it says
@@ -118,34 +173,6 @@ func (m *first) watch(r io.ReadCloser) {
 			close(ready)
 			ready = nil
 		}
-	}
-}
-
-// script is one that a boot runs.
-type script struct {
-	name string
-	text []byte
-}
-
-// scriptDir is where they are while they run: not on the disk.
-const scriptDir = "/run/ingot"
-
-func (m *first) scripts(all []script) {
-	if len(all) == 0 {
-		return
-	}
-	name := scriptDir + "/" + all[0].name
-	done := func(s unix.WaitStatus) {
-		fmt.Printf("%s script: %s\n", all[0].name, ending(s))
-		m.scripts(all[1:])
-	}
-	err := errors.Join(os.MkdirAll(scriptDir, 0o700), os.WriteFile(name, all[0].text, 0o700))
-	if err == nil {
-		err = m.spawn([]string{name}, os.Stdout.Fd(), done)
-	}
-	if err != nil {
-		fmt.Printf("%s script: %v\n", all[0].name, err)
-		m.scripts(all[1:])
 	}
 }
 

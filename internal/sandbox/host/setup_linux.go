@@ -7,12 +7,14 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -31,6 +33,9 @@ func (m *first) setup() error {
 		}
 	}
 	if err := m.hosts(); err != nil {
+		return err
+	}
+	if err := os.WriteFile("/run/utmp", utmp(), 0o664); err != nil {
 		return err
 	}
 	return addUsers(m.boot.Users)
@@ -72,11 +77,14 @@ func hostKeys(dir, comment string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	// The console is where one who trusts it learns the keys from.
+	fmt.Println("-----BEGIN SSH HOST KEY KEYS-----")
 	for name, key := range map[string]crypto.Signer{"ed25519": ed, "ecdsa": ec} {
 		if err := hostKey(filepath.Join(dir, "ssh_host_"+name+"_key"), key, "root@"+comment); err != nil {
 			return err
 		}
 	}
+	fmt.Println("-----END SSH HOST KEY KEYS-----")
 	return nil
 }
 
@@ -93,7 +101,25 @@ func hostKey(path string, key crypto.Signer, comment string) error {
 		return err
 	}
 	line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public)), " "+comment+"\n"...)
+	fmt.Printf("%s", line)
 	return os.WriteFile(path+".pub", line, 0o644)
+}
+
+// utmp says that the machine is in runlevel 2, as Debian's scripts that start
+// the services of a package want to know. See utmp(5); the record of 64-bit
+// ARM has longer times.
+func utmp() []byte {
+	size := 384
+	if runtime.GOARCH == "arm64" {
+		size = 400
+	}
+	record := make([]byte, size)
+	binary.NativeEndian.PutUint16(record, 1)              // RUN_LVL
+	binary.NativeEndian.PutUint32(record[4:], 'N'<<8|'2') // the last one and this
+	copy(record[8:], "~")
+	copy(record[40:], "~~")
+	copy(record[44:], "runlevel")
+	return record
 }
 
 // hostsMark is at the end of the lines of /etc/hosts that are ours.

@@ -140,19 +140,25 @@ func addLine(path, line string, mode fs.FileMode) error {
 	return errors.Join(err, f.Close())
 }
 
+// sudoers has the users of cloud images that may do all, under the name that
+// cloud-init gives it.
+const sudoers = "/etc/sudoers.d/90-cloud-init-users"
+
 // maySudo lets a user be root without a password, as on cloud images. Where
 // the image has no sudo there is nothing to say.
 func maySudo(name string) error {
-	const dir = "/etc/sudoers.d"
-	if _, err := os.Stat(dir); err != nil {
+	if _, err := os.Stat(filepath.Dir(sudoers)); err != nil {
 		return nil
 	}
-	// sudo ignores names with a dot.
-	path := filepath.Join(dir, "90-ingot-"+strings.ReplaceAll(name, ".", "_"))
-	if _, err := os.Stat(path); err == nil {
+	line := name + " ALL=(ALL) NOPASSWD:ALL"
+	text, err := os.ReadFile(sudoers)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if slices.Contains(strings.Split(string(text), "\n"), line) {
 		return nil
 	}
-	return os.WriteFile(path, []byte(name+" ALL=(ALL) NOPASSWD:ALL\n"), 0o440)
+	return addLine(sudoers, line, 0o440)
 }
 
 // makeHome makes the user's home from the skeleton.
