@@ -1,0 +1,241 @@
+package gce
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"google.golang.org/api/compute/v1"
+
+	"github.com/ingot-build/ingot/internal/sandbox/host"
+)
+
+// content is what is on a disk, an image or a snapshot: a file tree where
+// machines boot from it, or the bytes of a data disk.
+type content struct {
+	Public  []string       `json:"public,omitempty"`  // names of a public image, by which the catalogue has its base
+	Base    host.LayerID   `json:"base,omitempty"`    // that base, once it was needed
+	Layers  []host.LayerID `json:"layers,omitempty"`  // above the base, lowest first
+	Machine string         `json:"machine,omitempty"` // the host's disk that has the tree, once it has booted
+	File    string         `json:"file,omitempty"`    // of a data disk, in the folder disks
+	From    string         `json:"from,omitempty"`    // the file that File is to be a copy of
+}
+
+func (c *content) bootable() bool { return len(c.Public)+len(c.Layers) > 0 || c.Machine != "" }
+
+// copy is the content of something new that is made of this.
+func (c *content) copy() *content {
+	return &content{Public: c.Public, Base: c.Base, Layers: slices.Clone(c.Layers), Machine: c.Machine, From: cmp.Or(c.File, c.From)}
+}
+
+func (c *content) tree() []host.LayerID {
+	return append([]host.LayerID{c.Base}, c.Layers...)
+}
+
+func (s *Server) file(name string) string { return filepath.Join(s.options.Dir, "disks", name) }
+
+// freeze makes the content of a new image, snapshot or disk its own: the tree
+// of the machine that it is of becomes a layer, a file is copied.
+func (s *Server) freeze(path string) error {
+	var from content
+	var id uint64
+	s.locked(func() {
+		if r := s.state.Resources[path]; r != nil {
+			from, id = *r.Content, r.ID
+		}
+	})
+	var layer host.LayerID
+	var file string
+	var err error
+	switch {
+	case from.Machine != "":
+		layer, err = s.options.Host.Freeze(s.ctx, from.Machine)
+	case from.From != "":
+		file = fmt.Sprintf("%d.img", id)
+		err = copySparse(s.file(file), s.file(from.From))
+	}
+	if err != nil || layer == "" && file == "" {
+		return err
+	}
+	s.locked(func() {
+		s.dirty = true
+		r := s.state.Resources[path]
+		if layer != "" {
+			s.state.Layers[layer] = true
+			r.Content.Layers, r.Content.Machine = append(r.Content.Layers, layer), ""
+		} else {
+			r.Content.File, r.Content.From = file, ""
+		}
+	})
+	return nil
+}
+
+// base finds the file tree below a disk that is about to boot.
+func (s *Server) base(ctx context.Context, path string) error {
+	var of content
+	s.locked(func() { of = *s.state.Resources[path].Content })
+	if of.Base != "" {
+		return nil
+	}
+	found, ok := s.options.Catalog().Find(of.Public...)
+	if !ok {
+		return fmt.Errorf("the catalogue has no image for %s any more", strings.Join(of.Public, ", "))
+	}
+	layer, err := s.options.Host.Base(ctx, found.Base, logWriter{s.options.Log})
+	if err != nil {
+		return err
+	}
+	s.locked(func() { s.state.Resources[path].Content.Base, s.dirty = layer, true })
+	return nil
+}
+
+// logWriter has the progress of a base in the debugging log.
+type logWriter struct{ log *slog.Logger }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.log.Debug("gce: base: " + strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
+// remove removes a resource, what is on it, and layers that nothing uses then.
+func (s *Server) remove(path string) {
+	r := s.state.Resources[path]
+	if r == nil {
+		return
+	}
+	delete(s.state.Resources, path)
+	s.dirty = true
+	var errs []error
+	if r.Content != nil {
+		if r.Content.Machine != "" && r.Disk != nil {
+			errs = append(errs, s.options.Host.Remove(r.Content.Machine))
+		}
+		if r.Content.File != "" {
+			errs = append(errs, os.Remove(s.file(r.Content.File)))
+		}
+		errs = append(errs, s.dropLayers())
+	}
+	for _, name := range r.Scratch {
+		errs = append(errs, os.Remove(s.file(name)))
+	}
+	for _, err := range errs {
+		if err != nil {
+			s.options.Log.Warn("gce: remove", "path", path, "err", err)
+		}
+	}
+}
+
+func (s *Server) dropLayers() error {
+	used := map[host.LayerID]bool{}
+	for _, r := range s.state.Resources {
+		if r.Content != nil {
+			for _, layer := range r.Content.Layers {
+				used[layer] = true
+			}
+		}
+	}
+	for layer := range s.state.Layers {
+		if used[layer] {
+			continue
+		}
+		delete(s.state.Layers, layer)
+		if err := s.options.Host.RemoveLayer(layer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copySparse copies a file without its holes.
+func copySparse(to, from string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	if err := out.Truncate(info.Size()); err != nil {
+		return err
+	}
+	for at := int64(0); at < info.Size(); {
+		data, err := in.Seek(at, unix.SEEK_DATA)
+		if err != nil {
+			break // no more data
+		}
+		hole, err := in.Seek(data, unix.SEEK_HOLE)
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(io.NewOffsetWriter(out, data), io.NewSectionReader(in, data, hole-data)); err != nil {
+			return err
+		}
+		at = hole
+	}
+	return out.Close()
+}
+
+// makeFile makes the file of an empty data disk.
+func (s *Server) makeFile(name string, gigabytes int64) error {
+	f, err := os.OpenFile(s.file(name), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || info.Size() >= gigabytes<<30 {
+		return err
+	}
+	return f.Truncate(gigabytes << 30)
+}
+
+// hideKey is an encryption key as responses have it: the hash of a key that the
+// customer supplied, not the key.
+func hideKey(k *compute.CustomerEncryptionKey) *compute.CustomerEncryptionKey {
+	if k == nil {
+		return nil
+	}
+	hidden := &compute.CustomerEncryptionKey{KmsKeyName: k.KmsKeyName, KmsKeyServiceAccount: k.KmsKeyServiceAccount, Sha256: k.Sha256}
+	if raw := cmp.Or(k.RawKey, k.RsaEncryptedKey); raw != "" {
+		text, err := base64.StdEncoding.DecodeString(raw)
+		if err != nil {
+			text = []byte(raw)
+		}
+		sum := sha256.Sum256(text)
+		hidden.Sha256 = base64.StdEncoding.EncodeToString(sum[:])
+	}
+	return hidden
+}
+
+// sameKey checks the key that is given for a source that a customer's key
+// protects.
+func sameKey(has, given *compute.CustomerEncryptionKey, kind, path string) error {
+	if has == nil || has.Sha256 == "" {
+		return nil
+	}
+	if given == nil {
+		return &apiError{Code: 400, Reason: "resourceIsEncryptedWithCustomerEncryptionKey",
+			Message: fmt.Sprintf("The %s resource '%s' is protected with a customer supplied encryption key, but none was provided.", kind, path)}
+	}
+	if hideKey(given).Sha256 != has.Sha256 {
+		return &apiError{Code: 400, Reason: "customerEncryptionKeyIsIncorrect",
+			Message: fmt.Sprintf("The provided encryption key is incorrect for the %s resource '%s'.", kind, path)}
+	}
+	return nil
+}

@@ -1,0 +1,303 @@
+package gce
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/api/compute/v1"
+)
+
+func (c *call) instance() (string, *resource, error) {
+	if err := c.place(); err != nil {
+		return "", nil, err
+	}
+	return c.state.get(c.target())
+}
+
+func deleteInstance(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	if r.Instance.DeletionProtection {
+		return nil, badRequest("Invalid resource usage: 'Resource cannot be deleted if it's protected against deletion: %s'.", path)
+	}
+	c.setStatus(r, "STOPPING")
+	return c.begin(path, r.ID)
+}
+
+func stopInstance(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	if r.Instance.Status != "TERMINATED" {
+		c.setStatus(r, "STOPPING")
+	}
+	return c.begin(path, r.ID)
+}
+
+func startInstance(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	switch r.Instance.Status {
+	case "TERMINATED":
+		c.setStatus(r, "PROVISIONING")
+	case "STOPPING":
+		return nil, notReady(path)
+	}
+	return c.begin(path, r.ID)
+}
+
+func resetInstance(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	if r.Instance.Status != "RUNNING" {
+		return nil, notReady(path)
+	}
+	return c.begin(path, r.ID)
+}
+
+func (s *Server) setStatus(r *resource, status string) {
+	r.Instance.Status, s.dirty = status, true
+}
+
+func setMetadata(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	var m compute.Metadata
+	if err := c.into(&m); err != nil {
+		return nil, err
+	}
+	if err := replaceMetadata(&r.Instance.Metadata, &m); err != nil {
+		return nil, err
+	}
+	c.metadataChanged()
+	return c.begin(path, r.ID)
+}
+
+func setProjectMetadata(c *call) (any, error) {
+	p := c.openProject()
+	var m compute.Metadata
+	if err := c.into(&m); err != nil {
+		return nil, err
+	}
+	if err := replaceMetadata(&p.Metadata, &m); err != nil {
+		return nil, err
+	}
+	c.metadataChanged()
+	return c.begin("projects/"+c.param("project"), p.Number)
+}
+
+func replaceMetadata(old **compute.Metadata, m *compute.Metadata) error {
+	if err := checkMetadata(m); err != nil {
+		return err
+	}
+	if m.Fingerprint != (*old).Fingerprint {
+		return &apiError{Code: 412, Reason: "conditionNotMet", Message: "Supplied fingerprint does not match current metadata fingerprint."}
+	}
+	m.Kind, m.Fingerprint = "compute#metadata", fingerprint(m.Items)
+	*old = m
+	return nil
+}
+
+// Limits of metadata, in bytes.
+const (
+	maxMetadataValue = 256 << 10
+	maxMetadata      = 512 << 10
+)
+
+func checkMetadata(m *compute.Metadata) error {
+	if m == nil {
+		return nil
+	}
+	total := 0
+	seen := map[string]bool{}
+	for i, item := range m.Items {
+		if item.Key == "" {
+			return &apiError{Code: 400, Reason: "required", Message: fmt.Sprintf("Required field 'resource.metadata.items[%d].key' not specified", i)}
+		}
+		if seen[item.Key] {
+			return invalid("metadata.items", item.Key, "Metadata has duplicate key: %s", item.Key)
+		}
+		seen[item.Key] = true
+		n := len(value(item))
+		total += n + len(item.Key)
+		if n > maxMetadataValue {
+			return invalid("metadata.items", item.Key, "Value for metadata key '%s' is too large: maximum size is %d bytes.", item.Key, maxMetadataValue)
+		}
+	}
+	if total > maxMetadata {
+		return invalid("metadata", "", "Metadata is too large: maximum size is %d bytes.", maxMetadata)
+	}
+	return nil
+}
+
+func value(item *compute.MetadataItems) string {
+	if item.Value == nil {
+		return ""
+	}
+	return *item.Value
+}
+
+func attachDisk(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	var d compute.AttachedDisk
+	if err := c.into(&d); err != nil {
+		return nil, err
+	}
+	at, disk, err := c.disk(d.Source, "resource.source")
+	if err != nil {
+		return nil, err
+	}
+	if len(disk.Disk.Users) > 0 && d.Mode != "READ_ONLY" {
+		return nil, inUse("disk", at, strings.TrimPrefix(disk.Disk.Users[0], link("")))
+	}
+	completeAttached(&d, len(r.Instance.Disks), disk, at)
+	for _, have := range r.Instance.Disks {
+		if have.DeviceName == d.DeviceName {
+			return nil, invalid("resource.deviceName", d.DeviceName, "The device name is used by another disk of the instance.")
+		}
+	}
+	if d.Boot {
+		if r.Instance.Status != "TERMINATED" || len(r.Instance.Disks) > 0 && r.Instance.Disks[0].Boot {
+			return nil, badRequest("Invalid resource usage: 'A boot disk can only be attached to a stopped instance that has none'.")
+		}
+		r.Instance.Disks = append([]*compute.AttachedDisk{&d}, r.Instance.Disks...)
+	} else {
+		r.Instance.Disks = append(r.Instance.Disks, &d)
+	}
+	disk.attached(path, true)
+	c.dirty = true
+	return c.begin(path, r.ID)
+}
+
+// device finds a disk of the instance by its device name.
+func (r *resource) device(name string) (int, error) {
+	for i, d := range r.Instance.Disks {
+		if d.DeviceName == name {
+			return i, nil
+		}
+	}
+	return 0, invalid("deviceName", name, "No attached disk found with device name '%s'", name)
+}
+
+func detachDisk(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	i, err := r.device(c.param("deviceName"))
+	if err != nil {
+		return nil, err
+	}
+	d := r.Instance.Disks[i]
+	if d.Boot && r.Instance.Status != "TERMINATED" {
+		return nil, badRequest("Invalid resource usage: 'Cannot detach the boot disk of a running instance'.")
+	}
+	r.Instance.Disks = slices.Delete(r.Instance.Disks, i, i+1)
+	if disk := c.state.Resources[strings.TrimPrefix(d.Source, link(""))]; disk != nil {
+		disk.attached(path, false)
+	}
+	c.dirty = true
+	return c.begin(path, r.ID)
+}
+
+func setDiskAutoDelete(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	i, err := r.device(c.param("deviceName"))
+	if err != nil {
+		return nil, err
+	}
+	r.Instance.Disks[i].AutoDelete, c.dirty = c.param("autoDelete") == "true", true
+	return c.begin(path, r.ID)
+}
+
+func addAccessConfig(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	var a compute.AccessConfig
+	if err := c.into(&a); err != nil {
+		return nil, err
+	}
+	for _, n := range r.Instance.NetworkInterfaces {
+		if n.Name != c.param("networkInterface") {
+			continue
+		}
+		if len(n.AccessConfigs) > 0 {
+			return nil, badRequest("At most one access config currently supported.")
+		}
+		if err := c.accessConfig(&a, path, "resource."); err != nil {
+			return nil, err
+		}
+		n.AccessConfigs, c.dirty = []*compute.AccessConfig{&a}, true
+		return c.begin(path, r.ID)
+	}
+	return nil, invalid("networkInterface", c.param("networkInterface"), "The instance has no such network interface.")
+}
+
+func serialPort(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	if port := c.param("port"); port != "1" {
+		return &compute.SerialPortOutput{Kind: "compute#serialPortOutput", SelfLink: link(path + "/serialPort")}, nil
+	}
+	boot, err := c.bootDisk(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.options.Host.Console(boot.machine())
+	if err != nil {
+		text = nil // it has not booted yet
+	}
+	start, _ := strconv.ParseInt(c.param("start"), 10, 64)
+	from := min(max(start, 0), int64(len(text)))
+	return &compute.SerialPortOutput{Kind: "compute#serialPortOutput", SelfLink: link(path + "/serialPort"),
+		Contents: strings.ToValidUTF8(string(text[from:]), "\uFFFD"), Start: from, Next: int64(len(text))}, nil
+}
+
+func guestAttributes(c *call) (any, error) {
+	path, r, err := c.instance()
+	if err != nil {
+		return nil, err
+	}
+	if !c.enabled(r, "enable-guest-attributes") {
+		return nil, notFound(path + "/guestAttributes/")
+	}
+	query := strings.Trim(c.param("queryPath")+c.param("variableKey"), "/")
+	out := &compute.GuestAttributes{Kind: "compute#guestAttributes", QueryPath: c.param("queryPath"), VariableKey: c.param("variableKey"),
+		SelfLink: link(path + "/guestAttributes/" + query)}
+	var items []*compute.GuestAttributesEntry
+	for _, key := range sortedKeys(r.Guest) {
+		namespace, name, _ := strings.Cut(key, "/")
+		if query == "" || key == query || namespace == query {
+			items = append(items, &compute.GuestAttributesEntry{Namespace: namespace, Key: name, Value: r.Guest[key]})
+		}
+	}
+	if len(items) == 0 {
+		return nil, notFound(path + "/guestAttributes/" + query)
+	}
+	if len(items) == 1 && strings.Contains(query, "/") {
+		out.VariableValue = items[0].Value
+	}
+	out.QueryValue = &compute.GuestAttributesValue{Items: items}
+	return out, nil
+}
