@@ -6,6 +6,8 @@ import (
 	"github.com/ingot-build/ingot/datasources/amazonami"
 	"github.com/ingot-build/ingot/datasources/amazonparameterstore"
 	"github.com/ingot-build/ingot/datasources/amazonsecretsmanager"
+	"github.com/ingot-build/ingot/datasources/googlecomputeimage"
+	"github.com/ingot-build/ingot/datasources/googlecomputesecretsmanager"
 )
 
 // List returns the data sources that templates may use.
@@ -14,5 +16,7 @@ func List() []datasources.Definition {
 		amazonami.Definition(),
 		amazonparameterstore.Definition(),
 		amazonsecretsmanager.Definition(),
+		googlecomputeimage.Definition(),
+		googlecomputesecretsmanager.Definition(),
 	}
 }

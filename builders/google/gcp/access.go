@@ -46,6 +46,8 @@ type Access struct {
 	// "oauth2", "secretmanager" and "iap". "storage" is taken too, though no
 	// call of Cloud Storage is made.
 	CustomEndpoints map[string]string `hcl:"custom_endpoints,optional"`
+
+	scopes []string // of tokens; none is the usual ones
 }
 
 // Services that custom_endpoints may name.
@@ -63,6 +65,15 @@ const usualUniverse = "googleapis.com"
 // Check checks the options, and reads the credentials where they are in a file
 // below dir. It touches no network.
 func (a *Access) Check(dir string) error {
+	if err := a.CheckAccess(); err != nil {
+		return err
+	}
+	_, _, err := a.credentials(dir)
+	return err
+}
+
+// CheckAccess checks the options and reads no file.
+func (a *Access) CheckAccess() error {
 	if err := a.checkOne(); err != nil {
 		return err
 	}
@@ -73,8 +84,14 @@ func (a *Access) Check(dir string) error {
 			return e
 		}
 	}
-	_, _, err := a.credentials(dir)
-	return err
+	return nil
+}
+
+// Scoped returns the same access with tokens that are good for these scopes
+// only; none is the usual ones.
+func (a Access) Scoped(scopes []string) Access {
+	a.scopes = scopes
+	return a
 }
 
 // checkOne allows one way to log in.

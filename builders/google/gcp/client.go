@@ -65,7 +65,7 @@ func (a *Access) identity(h builders.Host) string {
 		return h.Sandbox.GCE
 	}
 	sum := key.New("gcp").String(h.Dir).Map(a.Journal(h)).String(a.AccessToken.Reveal()).
-		String(a.AccountFile.Reveal()).String(a.CredentialsJSON.Reveal())
+		String(a.AccountFile.Reveal()).String(a.CredentialsJSON.Reveal()).Strings(a.scopes)
 	return string(sum.Sum())
 }
 

@@ -14,8 +14,12 @@ import (
 	"github.com/ingot-build/ingot/builders"
 )
 
-// scopes are what tokens are asked for. What an account may do is said by IAM.
-func scopes() []string {
+// tokenScopes are what tokens are asked for. What an account may do is said by
+// IAM.
+func (a *Access) tokenScopes() []string {
+	if len(a.scopes) > 0 {
+		return a.scopes
+	}
 	return []string{
 		"https://www.googleapis.com/auth/cloud-platform",
 		"https://www.googleapis.com/auth/userinfo.email",
@@ -87,7 +91,7 @@ func (l *login) how(ctx context.Context) ([]option.ClientOption, error) {
 		return []option.ClientOption{option.WithTokenSource(xoauth2.ReuseTokenSource(nil, source))}, nil
 	case a.ImpersonateServiceAccount != "":
 		source, err := impersonate.CredentialsTokenSource(ctx,
-			impersonate.CredentialsConfig{TargetPrincipal: a.ImpersonateServiceAccount, Scopes: scopes()}, domain)
+			impersonate.CredentialsConfig{TargetPrincipal: a.ImpersonateServiceAccount, Scopes: a.tokenScopes()}, domain)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +101,7 @@ func (l *login) how(ctx context.Context) ([]option.ClientOption, error) {
 	if err != nil {
 		return nil, err
 	}
-	how := []option.ClientOption{option.WithScopes(scopes()...), domain}
+	how := []option.ClientOption{option.WithScopes(a.tokenScopes()...), domain}
 	if text == nil {
 		return how, nil
 	}
