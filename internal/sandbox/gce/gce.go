@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -290,5 +291,7 @@ func (s *Server) Inventory() []string {
 		}
 		lines = append(lines, line)
 	}
-	return append(lines, s.state.accounts()...)
+	lines = append(lines, s.state.accounts()...)
+	slices.Sort(lines)
+	return lines
 }
