@@ -87,9 +87,12 @@ func (r Rule) matches(call string) bool {
 // Account is what the account that the sandbox plays lacks. Regions are
 // patterns as of path.Match.
 type Account struct {
-	Images          int      `json:"images,omitempty" hcl:"images,optional"` // that it may have in a region; 0 is any number
-	NoDefaultVPC    []string `json:"no_default_vpc,omitempty" hcl:"no_default_vpc,optional"`
-	PrivateSubnets  []string `json:"private_subnets,omitempty" hcl:"private_subnets,optional"` // regions whose subnets give no public address
+	Images         int      `json:"images,omitempty" hcl:"images,optional"` // that it may have in a region; 0 is any number
+	NoDefaultVPC   []string `json:"no_default_vpc,omitempty" hcl:"no_default_vpc,optional"`
+	PrivateSubnets []string `json:"private_subnets,omitempty" hcl:"private_subnets,optional"` // regions whose subnets give no public address
+	// NoCapacity are instance types, "t3.micro", or types in one zone,
+	// "t3.*@us-east-1a", that nothing can be launched of at the moment.
+	NoCapacity      []string `json:"no_capacity,omitempty" hcl:"no_capacity,optional"`
 	DisabledRegions []string `json:"disabled_regions,omitempty" hcl:"disabled_regions,optional"`
 }
 
