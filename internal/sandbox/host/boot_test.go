@@ -54,13 +54,13 @@ func TestScripts(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	s := b.spec("i-1")
-	s.FirstBoot = []byte("#!/bin/bash\necho once $$ >> /root/log; echo to the console; exit 3\n")
+	s.FirstBoot = []byte("#!/bin/bash\necho once $$ >> /root/log; echo to the console; echo by its device > /dev/console; echo by its port 2> /dev/ttyS0 >&2; exit 3\n")
 	s.EveryBoot = []byte("#!/bin/sh\necho each >> /root/log\n")
 	m := b.start(s)
 	b.eventually(s.ID, "first-boot script: exit status 3")
 	b.eventually(s.ID, "every-boot script: exit status 0")
-	if !strings.Contains(b.eventually(s.ID, "console"), "to the console") {
-		t.Error("what a script prints is not on the console")
+	for _, text := range []string{"to the console", "by its device", "by its port"} {
+		b.eventually(s.ID, text)
 	}
 	stop(t, m)
 	m = b.start(s)

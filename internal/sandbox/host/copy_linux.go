@@ -33,7 +33,9 @@ func (c *treeCopy) copy(to, from string) error {
 		return err
 	}
 	var st unix.Stat_t
-	if err := unix.Lstat(from, &st); err != nil {
+	if err := unix.Lstat(from, &st); errors.Is(err, unix.ENOENT) {
+		return nil // a process that was about to stop has removed it
+	} else if err != nil {
 		return &fs.PathError{Op: "lstat", Path: from, Err: err}
 	}
 	linked, err := c.content(to, from, &st)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -43,6 +44,7 @@ func (m *first) devices() error {
 		{"random", unix.S_IFCHR, 1, 8, 0o666},
 		{"urandom", unix.S_IFCHR, 1, 9, 0o666},
 		{"tty", unix.S_IFCHR, 5, 0, 0o666},
+		{"console", unix.S_IFIFO, 0, 0, 0o622},
 	}
 	for _, d := range m.boot.Devices {
 		nodes = append(nodes, node{d.base(), unix.S_IFBLK, loopMajor, d.Minor, 0o660})
@@ -59,12 +61,22 @@ func (m *first) devices() error {
 	}
 	for name, to := range map[string]string{
 		"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2",
-		"ptmx": "pts/ptmx", "initctl": initctl,
+		"ptmx": "pts/ptmx", "initctl": initctl, "ttyS0": "console",
 	} {
 		if err := os.Symlink(to, filepath.Join("dev", name)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// openConsoles copies what programs write to /dev/console and /dev/ttyS0.
+func openConsoles() error {
+	pipe, err := os.OpenFile("/dev/console", os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	go func() { _, _ = io.Copy(os.Stdout, pipe) }()
 	return nil
 }
 

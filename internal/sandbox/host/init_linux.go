@@ -61,7 +61,6 @@ type first struct {
 	signals chan os.Signal
 	ready   chan struct{} // sshd listens
 	boot    *boot
-	network bool
 	procs   map[int]func(unix.WaitStatus)
 }
 
@@ -155,6 +154,7 @@ func (m *first) start() error {
 		{"set up the machine", m.setup},
 		{"give up what belongs to the host", dropCapabilities},
 		{"listen for shutdown", m.initctl},
+		{"open the console", openConsoles},
 		{"listen for devices", m.follow},
 		{"report", func() error { return m.wire.send(report{Running: true}) }},
 	}

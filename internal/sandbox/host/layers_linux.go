@@ -38,8 +38,11 @@ func (h *local) Freeze(ctx context.Context, id string) (_ LayerID, err error) {
 			err = fmt.Errorf("freeze machine %s: %w", id, errors.Join(err, os.RemoveAll(temp)))
 		}
 	}()
-	if m := d.running; m != nil && m.ask(order{Pause: true}) == nil {
+	if m := d.running; m != nil && !m.over() {
 		defer func() { _ = m.ask(order{Resume: true}) }()
+		if err := m.ask(order{Pause: true}); err != nil && !m.over() {
+			return "", err
+		}
 	}
 	if err := copyTree(ctx, temp, upper); err != nil {
 		return "", err

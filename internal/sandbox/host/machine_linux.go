@@ -166,7 +166,7 @@ func (m *machine) load(b *boot) error {
 // connect puts the machine on the network and serves its metadata.
 func (m *machine) connect(n *network) error {
 	var err error
-	if m.link, err = n.connect(m.cmd.Process.Pid); err != nil {
+	if m.link, err = n.connect(m.cmd.Process.Pid, m.spec.Addrs); err != nil {
 		return err
 	}
 	m.closers = append(m.closers, m.link.close)

@@ -1,24 +1,15 @@
 package host
 
 import (
-	"context"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"runtime"
-	"strconv"
 	"sync"
 
 	"github.com/containers/gvisor-tap-vsock/pkg/types"
 	"github.com/containers/gvisor-tap-vsock/pkg/virtualnetwork"
-	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 )
 
 // The machines of a host share a network that exists in this process only. It
@@ -32,6 +23,10 @@ const (
 	firstPeer  = "198.18.1.0"
 	mtu        = 1500
 )
+
+// loopback is the part of the loopback network that a machine keeps for itself.
+// The rest has the addresses of machines, see firstBlock.
+const loopback = "127.0.0.1/12"
 
 // metadataAddress is where clouds answer questions about an instance.
 const metadataAddress = "169.254.169.254"
@@ -106,160 +101,4 @@ func (n *network) peer() netip.Addr {
 	var a [4]byte
 	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(base[:])+n.last%(0xfe00))
 	return netip.AddrFrom4(a)
-}
-
-// link is the network of one machine.
-type link struct {
-	ns     netns.NsHandle
-	addr   netip.Addr
-	cancel context.CancelFunc
-	tap    *tap // nil where the host has no TAP devices
-}
-
-// connect sets up the network namespace of a process. A host that has no TAP
-// devices still gets machines that can be reached, but that reach nothing.
-func (n *network) connect(pid int) (*link, error) {
-	ns, err := netns.GetFromPid(pid)
-	if err != nil {
-		return nil, fmt.Errorf("network of the machine: %w", err)
-	}
-	l := &link{ns: ns, addr: n.peer(), cancel: func() {}}
-	if err := l.interfaces(); err != nil {
-		l.close()
-		return nil, err
-	}
-	if l.tap == nil {
-		return l, nil
-	}
-	v, err := n.start()
-	if err != nil {
-		l.close()
-		return nil, fmt.Errorf("user-mode network: %w", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	l.cancel = cancel
-	l.tap.ended = ctx.Done()
-	go func() { _ = v.AcceptBess(ctx, l.tap) }()
-	return l, nil
-}
-
-// interfaces gives the namespace a loopback interface and one to the outside.
-func (l *link) interfaces() error {
-	var file *os.File
-	err := l.do(func() (err error) {
-		file, err = openTAP("eth0")
-		return err
-	})
-	if err == nil {
-		l.tap = &tap{File: file}
-	} else if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.EPERM) {
-		return err
-	}
-	h, err := netlink.NewHandleAt(l.ns)
-	if err != nil {
-		return fmt.Errorf("network of the machine: %w", err)
-	}
-	defer h.Close()
-	lo, err := h.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	if l.tap == nil {
-		return up(h, lo, l.addr.String()+"/32")
-	}
-	if err := up(h, lo); err != nil {
-		return err
-	}
-	eth, err := h.LinkByName("eth0")
-	if err != nil {
-		return err
-	}
-	a := l.addr.As4()
-	if err := h.LinkSetHardwareAddr(eth, net.HardwareAddr{2, 0, a[0], a[1], a[2], a[3]}); err != nil {
-		return err
-	}
-	if err := up(h, eth, l.addr.String()+"/16"); err != nil {
-		return err
-	}
-	return h.RouteAdd(&netlink.Route{LinkIndex: eth.Attrs().Index, Gw: net.ParseIP(gateway)})
-}
-
-// up gives an interface addresses and switches it on.
-func up(h *netlink.Handle, dev netlink.Link, addrs ...string) error {
-	for _, a := range addrs {
-		addr, err := netlink.ParseAddr(a)
-		if err != nil {
-			return err
-		}
-		if err := h.AddrAdd(dev, addr); err != nil {
-			return fmt.Errorf("address %s: %w", a, err)
-		}
-	}
-	return h.LinkSetUp(dev)
-}
-
-// openTAP makes a TAP device in the namespace of this thread. It is gone when
-// its file is closed, also because this process was killed.
-func openTAP(name string) (*os.File, error) {
-	const path = "/dev/net/tun"
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	req, err := unix.NewIfreq(name)
-	if err == nil {
-		req.SetUint16(unix.IFF_TAP | unix.IFF_NO_PI)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
-	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, fmt.Errorf("make interface %s: %w", name, err)
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}
-
-// do calls f on a thread that is in the machine's network namespace: sockets
-// that f makes are the machine's.
-func (l *link) do(f func() error) error {
-	failed := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		ours, err := netns.Get()
-		if err != nil {
-			runtime.UnlockOSThread()
-			failed <- err
-			return
-		}
-		defer ours.Close()
-		if err := netns.Set(l.ns); err != nil {
-			runtime.UnlockOSThread()
-			failed <- err
-			return
-		}
-		err = f()
-		// A thread that can't come back ends with this function.
-		if netns.Set(ours) == nil {
-			runtime.UnlockOSThread()
-		}
-		failed <- err
-	}()
-	return <-failed
-}
-
-// dial connects to a port of the machine as one from outside would.
-func (l *link) dial(port int) (conn net.Conn, err error) {
-	err = l.do(func() error {
-		conn, err = net.Dial("tcp4", net.JoinHostPort(l.addr.String(), strconv.Itoa(port)))
-		return err
-	})
-	return conn, err
-}
-
-// close takes the machine off the network.
-func (l *link) close() {
-	l.cancel()
-	if l.tap != nil {
-		_ = l.tap.Close()
-	}
-	_ = l.ns.Close()
 }

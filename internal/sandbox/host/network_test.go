@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -28,6 +29,20 @@ func TestOutbound(t *testing.T) {
 	// The name server answers, also where this host has none to ask.
 	b.want(b.run(m, s, "getent hosts name.invalid || echo no such name; cat /etc/resolv.conf"),
 		"no such name\nnameserver "+gateway)
+}
+
+// Machines reach each other at their own addresses, as in a network of a cloud.
+func TestMachineToMachine(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	first, second := b.spec("i-1"), b.spec("i-2")
+	m := b.start(first)
+	b.ssh(b.start(second), second, "admin").Close()
+	addr := second.Addrs[0].String()
+	if out := b.run(m, first, "ssh-keyscan -T 5 -t ed25519 "+addr+" 2>/dev/null"); !strings.HasPrefix(out, addr+" ssh-ed25519 ") {
+		t.Errorf("the other machine's key: %q", out)
+	}
+	b.want(b.run(m, first, "hostname -I"), b.disks["i-1"].running.link.addr.String()+" "+first.Addrs[0].String())
 }
 
 func TestAddresses(t *testing.T) {

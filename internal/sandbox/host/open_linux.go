@@ -135,7 +135,7 @@ func (h *local) Close() error {
 	for _, m := range all {
 		<-m.Done()
 	}
-	return h.addresses.close()
+	return errors.Join(h.network.server.Close(), h.addresses.close())
 }
 
 // Start boots a machine.

@@ -21,7 +21,6 @@ type ports struct {
 
 	mu     sync.Mutex
 	timer  *time.Timer
-	ready  bool // they may open
 	closed bool
 	open   map[netip.AddrPort]net.Listener
 	conns  map[net.Conn]bool

@@ -37,11 +37,11 @@ func TestRebootKeepsTheDisk(t *testing.T) {
 	m := b.start(s)
 	const facts = "cat /etc/machine-id /etc/ssh/ssh_host_*.pub"
 	boot, keys := b.run(m, s, "cat /proc/sys/kernel/random/boot_id"), b.run(m, s, facts)
-	b.run(m, s, "echo kept > here; echo lost > /run/user/gone || sudo touch /run/gone; (setsid sleep 1000 >/dev/null 2>&1 &)")
+	b.run(m, s, "echo kept > here; echo lost > /tmp/gone; echo lost > /run/user/gone || sudo touch /run/gone; (setsid sleep 1000 >/dev/null 2>&1 &)")
 	stop(t, m)
 	b.want(string(m.Exit()), string(Halted))
 	m = b.start(s)
-	b.want(b.run(m, s, "cat here; ls /run/user /run/gone 2>/dev/null; pgrep -c sleep || true"), "kept\n/run/user:\n0")
+	b.want(b.run(m, s, "cat here; ls /run/user /run/gone /tmp/gone 2>/dev/null; pgrep -c sleep || true"), "kept\n/run/user:\n0")
 	b.want(b.run(m, s, facts), keys)
 	if b.run(m, s, "cat /proc/sys/kernel/random/boot_id") == boot {
 		t.Error("the boot id has not changed")

@@ -27,6 +27,9 @@ func (m *first) setup() error {
 	if err := unix.Sethostname([]byte(m.boot.Hostname)); err != nil {
 		return os.NewSyscallError("sethostname", err)
 	}
+	if err := cleanTemp(); err != nil {
+		return err
+	}
 	if m.boot.New {
 		if err := m.identity(); err != nil {
 			return err
@@ -39,6 +42,18 @@ func (m *first) setup() error {
 		return err
 	}
 	return addUsers(m.boot.Users)
+}
+
+// cleanTemp empties /tmp, as systemd does at each boot.
+func cleanTemp() error {
+	entries, err := os.ReadDir("/tmp")
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join("/tmp", e.Name())))
+	}
+	return err
 }
 
 // identity replaces what the image's maker left of its own: an instance must
