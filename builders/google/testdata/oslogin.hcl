@@ -1,0 +1,10 @@
+project_id          = "my-project"
+zone                = "europe-west1-b"
+source_image_family = "debian-12"
+use_os_login        = true
+use_iap             = true
+omit_external_ip    = true
+image_name          = "web-1"
+wait_to_add_ssh_keys = "10s"
+wrap_startup_script = false
+startup_script_file = "startup.sh"

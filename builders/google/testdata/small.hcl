@@ -1,0 +1,5 @@
+project_id          = "my-project"
+zone                = "europe-west1-b"
+source_image_family = "debian-12"
+ssh_username        = "packer"
+image_name          = "web-1"
