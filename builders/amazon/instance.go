@@ -114,6 +114,11 @@ const (
 // Dial connects to the SSH server. Right after the boot nothing answers for a
 // while: it is tried again at short intervals.
 func (i *instance) Dial(ctx context.Context) (net.Conn, error) {
+	if i.network.SSHInterface == "session_manager" {
+		if err := i.openSession(ctx); err != nil {
+			return nil, err
+		}
+	}
 	addr := net.JoinHostPort(i.address(i.last()), strconv.Itoa(i.port()))
 	if i.comm.BastionHost != "" || i.comm.ProxyHost != "" {
 		return i.client.Dial(ctx, addr)

@@ -109,6 +109,9 @@ func (i *instance) launch(ctx context.Context, at site, p plan) error {
 	if i.key != (ssh.Key{}) {
 		i.client = i.client.WithKey(i.key)
 	}
+	if err := i.awaitProfile(ctx, l, at.places[0]); err != nil {
+		return err
+	}
 	if i.spot.wanted() {
 		i.id, err = i.runSpot(ctx, l, at.places)
 	} else {

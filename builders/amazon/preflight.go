@@ -38,6 +38,7 @@ func (s *source) preflight(ctx context.Context, r *Region, checks ...func(contex
 		func(ctx context.Context) error { return s.checkCredentials(ctx, r) },
 		func(ctx context.Context) error { return s.checkProfile(ctx, r) },
 		func(ctx context.Context) error { return s.checkKeyPair(ctx, r) },
+		s.checkPlugin,
 	}, checks...)
 	if err := together(ctx, all...); err != nil {
 		return at, err

@@ -130,6 +130,10 @@ func code(err error) string {
 	if errors.As(err, &e) {
 		return e.ErrorCode()
 	}
+	var own *Error
+	if errors.As(err, &own) {
+		return own.Code
+	}
 	return ""
 }
 
@@ -158,6 +162,10 @@ func transient(err error) bool {
 // refused reports whether the service said that it did not do what it was
 // asked to. Of other errors it is not known whether it was done.
 func refused(err error) bool {
+	var own *Error
+	if errors.As(err, &own) && own.Err == nil {
+		return true // what a fleet says of its instances
+	}
 	var status *awshttp.ResponseError
 	return noCapacity(err) || code(err) != "" && errors.As(err, &status) && status.HTTPStatusCode() < http.StatusInternalServerError
 }

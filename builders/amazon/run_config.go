@@ -39,7 +39,7 @@ type RunConfig struct {
 	RunTags map[string]string `hcl:"run_tags,optional"`
 	// RunTag is one of run_tags, as a block.
 	RunTag []Tag `hcl:"run_tag,block"`
-	// RunVolumeTags are the tags of the instance's volumes. Default: run_tags.
+	// RunVolumeTags are the tags of the instance's volumes.
 	RunVolumeTags map[string]string `hcl:"run_volume_tags,optional"`
 	// RunVolumeTag is one of run_volume_tags, as a block.
 	RunVolumeTag []Tag `hcl:"run_volume_tag,block"`
@@ -101,19 +101,19 @@ type AMIFilter struct {
 // PolicyDocument is an IAM policy.
 type PolicyDocument struct {
 	// Version is the version of the policy language. Default "2012-10-17".
-	Version string `hcl:"Version,optional"`
+	Version string `hcl:"Version,optional" json:"Version"`
 	// Statement are what is allowed and denied.
-	Statement []Statement `hcl:"Statement,block"`
+	Statement []Statement `hcl:"Statement,block" json:"Statement"`
 }
 
 // Statement is one statement of an IAM policy.
 type Statement struct {
 	// Effect is "Allow" or "Deny".
-	Effect string `hcl:"Effect,optional"`
+	Effect string `hcl:"Effect,optional" json:"Effect"`
 	// Action are the actions, e.g. "s3:GetObject".
-	Action []string `hcl:"Action,optional"`
+	Action []string `hcl:"Action,optional" json:"Action"`
 	// Resource are the resources, as ARNs.
-	Resource []string `hcl:"Resource,optional"`
+	Resource []string `hcl:"Resource,optional" json:"Resource,omitempty"`
 }
 
 // Placement says on which hosts an instance runs.
