@@ -52,14 +52,10 @@ func (i *ebsInstance) Capture(ctx context.Context) (artifact.Artifact, error) {
 
 // madeOf is the artifact of an image, in the region that it was made in.
 func madeOf(builder, region string, img, base types.Image) artifact.Artifact {
-	id := aws.ToString(img.ImageId)
 	labels := lateLabels(baseVars(base, region))
 	labels["ami_name"] = aws.ToString(img.Name)
-	return artifact.Artifact{
-		Builder: builder, ID: region + ":" + id, Text: "AMIs were created:\n" + region + ": " + id + "\n",
-		Places: []artifact.Place{{Name: region, ID: id}}, Arch: goArch(img.Architecture),
-		Labels: labels,
-	}
+	a := artifact.Artifact{Builder: builder, Arch: goArch(img.Architecture), Labels: labels}
+	return withPlaces(a, []artifact.Place{{Name: region, ID: aws.ToString(img.ImageId)}})
 }
 
 // createImage makes the image, with its tags from the start.

@@ -45,6 +45,13 @@ type Connector interface {
 	Connect(ctx context.Context, c *ssh.Client) (*ssh.Conn, error)
 }
 
+// Keyed is a Machine that a key was put on for the build. With
+// ssh_clear_authorized_keys it is removed before the image is made.
+type Keyed interface {
+	// TemporaryKey is the key's line in authorized_keys, "" where there is none.
+	TemporaryKey() string
+}
+
 // closeTimeout is how long the removal of a machine that could not be reached
 // may take when the build was cancelled.
 const closeTimeout = 5 * time.Minute

@@ -159,7 +159,33 @@ func pause(ctx context.Context, d time.Duration) error {
 
 // Seal makes the image.
 func (s *session) Seal(ctx context.Context) (artifact.Artifact, error) {
+	if err := s.clearKey(ctx); err != nil {
+		return artifact.Artifact{}, fmt.Errorf("ssh_clear_authorized_keys: %w", err)
+	}
 	return s.machine.Capture(ctx)
+}
+
+// clearScript removes the lines with a key from the authorized_keys of the
+// login and, where it may, of root.
+const clearScript = `set -e
+for f in "$HOME/.ssh/authorized_keys" /root/.ssh/authorized_keys; do
+	run=
+	[ -w "$f" ] || run="sudo -n"
+	$run test -f "$f" 2>/dev/null || continue
+	$run sh -c 'grep -vF "$2" "$1" >"$1.ingot"; cat "$1.ingot" >"$1"; rm -f "$1.ingot"' sh "$f" "$1"
+done`
+
+// clearKey removes the key of the build, where the options say so.
+func (s *session) clearKey(ctx context.Context) error {
+	k, ok := s.machine.(Keyed)
+	if !ok || s.conn == nil || !s.ssh.ClearsAuthorizedKeys() {
+		return nil
+	}
+	fields := strings.Fields(k.TemporaryKey())
+	if len(fields) < 2 {
+		return nil
+	}
+	return s.exec(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", clearScript, "sh", fields[1]}})
 }
 
 // Keep leaves the machine as it is: Close ends only the connection.

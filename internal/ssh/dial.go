@@ -50,6 +50,10 @@ func (c *Client) PrivateKey() (private, public string) {
 	return string(c.login.privateKey), strings.TrimSpace(string(gossh.MarshalAuthorizedKey(key)))
 }
 
+// ClearsAuthorizedKeys reports whether the key made for the build is to be
+// removed from the machine before the image is made.
+func (c *Client) ClearsAuthorizedKeys() bool { return c.config.ClearAuthorizedKeys }
+
 // Password returns the password to log in with.
 func (c *Client) Password() string { return c.login.password }
 
