@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,6 +45,9 @@ func (h *local) pull(ctx context.Context, ref string, w io.Writer) (content.Read
 	}
 	desc, err := oras.Copy(ctx, from, tag, to, "", options)
 	if err != nil {
+		if copying, ok := errors.AsType[*oras.CopyError](err); ok {
+			err = copying.Err
+		}
 		return nil, ocispec.Descriptor{}, fmt.Errorf("base %s: %w", ref, err)
 	}
 	return to, desc, nil
