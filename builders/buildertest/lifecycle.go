@@ -139,12 +139,12 @@ func testSeal(t *testing.T, h Harness) {
 func testReopen(t *testing.T, h Harness) {
 	s := begin(t, h.New(t))
 	text := nonce()
-	s.must(&op.Put{File: op.File{Path: "/ingot-test/baked", Mode: 0o640, Blob: op.Text(secret.Plain(text))}})
+	s.must(&op.Put{File: op.File{Path: "/var/tmp/ingot-test/baked", Mode: 0o640, Blob: op.Text(secret.Plain(text))}})
 	a, err := s.s.Seal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.close()
 	again := begin(t, h.Reopen(t, a))
-	again.want("cat /ingot-test/baked; echo; stat -c %a /ingot-test/baked", text+"\n640")
+	again.want("cat /var/tmp/ingot-test/baked; echo; stat -c %a /var/tmp/ingot-test/baked", text+"\n640")
 }
