@@ -47,7 +47,6 @@ const IdleDefault = 30 * time.Minute
 // Names of what is in the daemon's folder, beside the state.
 const (
 	addressName = "address"
-	hostName    = "host" // the folder of the machines' disks
 	tokenName   = "google-token"
 	logName     = "daemon.log"
 	daemonLock  = "daemon.lock" // held while it runs

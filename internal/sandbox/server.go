@@ -26,6 +26,13 @@ import (
 	"github.com/ingot-build/ingot/internal/sandbox/timing"
 )
 
+// Folders below that of a sandbox.
+const (
+	hostName = "host" // the machines' disks
+	ec2Name  = "ec2"
+	gceName  = "gce"
+)
+
 // Options is what a sandbox is made with.
 type Options struct {
 	Dir     string          // its state and its disks, made when needed; one sandbox at a time
@@ -60,8 +67,10 @@ type Server struct {
 // machines that ran boot. It serves until Close.
 func New(o Options) (*Server, error) {
 	o = withDefaults(o)
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, err
+	for _, name := range []string{hostName, ec2Name, gceName} {
+		if err := os.MkdirAll(filepath.Join(o.Dir, name), 0o700); err != nil {
+			return nil, err
+		}
 	}
 	s := &Server{options: o, shutdown: make(chan struct{})}
 	s.busy.at = time.Now()
@@ -103,12 +112,12 @@ func (s *Server) open() error {
 	if s.listener, err = listen(o.Listen); err != nil {
 		return err
 	}
-	s.ec2, err = ec2.New(ec2.Options{Dir: filepath.Join(o.Dir, "ec2"), Host: s.machines, Timing: o.Timing,
+	s.ec2, err = ec2.New(ec2.Options{Dir: filepath.Join(o.Dir, ec2Name), Host: s.machines, Timing: o.Timing,
 		Faults: o.Faults, Catalog: s.images.Catalog, Log: o.Log, Key: s.access.AWSKey, Secret: s.access.AWSSecret})
 	if err != nil {
 		return fmt.Errorf("ec2: %w", err)
 	}
-	s.gce, err = gce.New(gce.Options{Dir: filepath.Join(o.Dir, "gce"), Host: s.machines, Timing: o.Timing,
+	s.gce, err = gce.New(gce.Options{Dir: filepath.Join(o.Dir, gceName), Host: s.machines, Timing: o.Timing,
 		Faults: o.Faults, Catalog: s.images.Catalog, Log: o.Log})
 	if err != nil {
 		return fmt.Errorf("gce: %w", err)
