@@ -19,7 +19,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ingot-build/ingot/builders"
-	"github.com/ingot-build/ingot/builders/container/bootstrap"
+	"github.com/ingot-build/ingot/internal/bootstrap"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/secret"
 )

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
-	"github.com/ingot-build/ingot/builders/container/bootstrap"
 	"github.com/ingot-build/ingot/builders/container/buildkitd"
+	"github.com/ingot-build/ingot/internal/bootstrap"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"

@@ -21,7 +21,7 @@ import (
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/content/oci"
 
-	"github.com/ingot-build/ingot/builders/container/bootstrap"
+	"github.com/ingot-build/ingot/internal/bootstrap"
 	"github.com/ingot-build/ingot/internal/event"
 )
 

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/ingot-build/ingot/builders/container/bootstrap"
+	"github.com/ingot-build/ingot/internal/bootstrap"
 )
 
 // basesEnv names a folder that bases are kept in between test runs.
