@@ -90,12 +90,16 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	runID := uuid.NewString()
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	color := colorful(f.color, out)
-	ws, err := f.load(path, runID, out, color)
+	ws, err := f.load(cmd, path, runID, out, color)
 	if err != nil {
 		return err
 	}
 	if len(ws.plan.Builds) == 0 {
 		return ws.plan.NothingLeft()
+	}
+	journals, err := journalDir(f.sandbox)
+	if err != nil {
+		return err
 	}
 	commit := gitCommit(ctx, ws.plan.Template.Dir)
 	logs := filepath.Join(ws.dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
@@ -111,7 +115,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	err = engine.Run(ctx, ws.plan, engine.Options{
 		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force,
 		Registry: ws.registry, History: engine.History(ws.registry), Events: events, Secrets: ws.secrets, Dir: ws.dir,
-		GitCommit: commit, User: userName(), Ask: asker(view, live),
+		Journals: journals, Sweep: sweepCommand(f.sandbox), GitCommit: commit, User: userName(), Ask: asker(view, live),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
 	})
 	closeErr := view.Close()

@@ -23,7 +23,7 @@ which file, which variable, which base image. It changes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			out := cmd.OutOrStdout()
 			color = colorful(color, out)
-			ws, err := f.load(templatePath(args), uuid.NewString(), cmd.ErrOrStderr(), color)
+			ws, err := f.load(cmd, templatePath(args), uuid.NewString(), cmd.ErrOrStderr(), color)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/sandbox/host"
 )
 
 // Exit codes. They are Packer's, and terraform's for -detailed-exitcode.
@@ -28,6 +29,9 @@ func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // run runs the command line and returns the exit code.
 func run(ctx context.Context, args []string) int {
+	if host.IsMachine() {
+		return host.RunMachine()
+	}
 	root := newRootCommand()
 	if len(args) == 0 {
 		_ = root.Help()
@@ -62,12 +66,13 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ingot",
 		Short: "Bake golden server images",
-		Long: `ingot bakes golden images: one HCL template in; container images and
-provisioned machines out, published as one version to a registry. It reads
-Packer's HCL2 templates, and runs only what has changed.`,
-		Example: `  ingot plan  templates/quickstart     # what would run, and why
-  ingot build templates/quickstart     # bake it and publish a version
-  ingot registry list                  # what was published`,
+		Long: `ingot bakes golden images: one HCL template in; EC2 AMIs, Google Compute
+Engine images and containers out, published as one version to a registry. It
+reads Packer's HCL2 templates, and runs only what has changed.`,
+		Example: `  ingot build -sandbox templates/quickstart   # bake it on this host, with no cloud account
+  ingot plan  templates/quickstart            # what would run in the clouds, and why
+  ingot build templates/quickstart            # bake it and publish a version
+  ingot registry list                         # what was published`,
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -76,6 +81,6 @@ Packer's HCL2 templates, and runs only what has changed.`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
-	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newRegistryCommand(), newVersionCommand(), newSuperviseCommand())
+	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newVersionCommand(), newSuperviseCommand())
 	return root
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
+	datasourcesall "github.com/ingot-build/ingot/datasources/all"
 	"github.com/ingot-build/ingot/internal/engine"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/plan"
@@ -31,8 +32,9 @@ const packerLevel = "1.16.0"
 // templateFlags are the flags of every command that reads a template.
 type templateFlags struct {
 	vars, varFiles, only, except []string
-	force                        bool
+	force, sandbox               bool
 	registry                     string
+	unread                       bool // data sources are checked only
 }
 
 func (f *templateFlags) add(cmd *cobra.Command) {
@@ -41,6 +43,7 @@ func (f *templateFlags) add(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.varFiles, "var-file", nil, "read variables from a `file`; may be repeated")
 	fl.StringSliceVar(&f.only, "only", nil, "only builds whose address matches one of these `globs`")
 	fl.StringSliceVar(&f.except, "except", nil, "not the builds or post-processors that match one of these `globs`")
+	fl.BoolVar(&f.sandbox, "sandbox", false, "use EC2 and Google Compute Engine of the sandbox on this host, which is started where it does not run")
 	_ = cmd.MarkFlagFilename("var-file", "pkrvars.hcl", "hcl", "json")
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"hcl", "json"}, cobra.ShellCompDirectiveFilterFileExt
@@ -61,7 +64,7 @@ type workspace struct {
 
 // load reads and compiles the template at path. Diagnostics are written to w;
 // with errors among them the result is exitCode.
-func (f *templateFlags) load(path, runID string, w io.Writer, color bool) (*workspace, error) {
+func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer, color bool) (*workspace, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, err
@@ -70,11 +73,12 @@ func (f *templateFlags) load(path, runID string, w io.Writer, color bool) (*work
 	if err != nil {
 		return nil, err
 	}
-	secrets := &secret.Set{}
-	t, diags := lang.Load(lang.Options{
-		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(),
-		Now: time.Now(), Secrets: secrets, Version: packerLevel, RunID: runID,
-	})
+	h := builders.Host{Dir: dir, Cache: cache, Secrets: &secret.Set{}, Shared: &sync.Map{}}
+	t, diags, err := f.read(cmd, path, runID, &h)
+	if err != nil {
+		return nil, err
+	}
+	secrets := h.Secrets
 	if diags.HasErrors() {
 		return nil, writeDiags(w, t, diags, secrets, color)
 	}
@@ -82,9 +86,9 @@ func (f *templateFlags) load(path, runID string, w io.Writer, color bool) (*work
 	if err != nil {
 		return nil, err
 	}
+	h.Layout = reg.Layout()
 	p, ds := plan.Compile(t, components(), plan.Options{
-		Host: builders.Host{Dir: dir, Cache: cache, Layout: reg.Layout(), Secrets: secrets, Shared: &sync.Map{}},
-		Only: f.only, Except: f.except, Force: f.force,
+		Host: h, Only: f.only, Except: f.except, Force: f.force,
 	})
 	if err := writeDiags(w, t, append(diags, ds...), secrets, color); err != nil {
 		return nil, err
@@ -93,6 +97,27 @@ func (f *templateFlags) load(path, runID string, w io.Writer, color bool) (*work
 		return nil, err
 	}
 	return &workspace{plan: p, registry: reg, secrets: secrets, dir: dir}, nil
+}
+
+// read reads and evaluates the template. With -sandbox it sets h.Sandbox.
+func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders.Host) (*lang.Template, hcl.Diagnostics, error) {
+	ctx := cmd.Context()
+	sources, err := dataSources(ctx, datasourcesall.List(), func() builders.Host { return *h })
+	if err != nil {
+		return nil, nil, err
+	}
+	o := lang.Options{
+		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(),
+		Now: time.Now(), Secrets: h.Secrets, Version: packerLevel, RunID: runID, DataSources: sources, Unread: f.unread,
+	}
+	if f.sandbox {
+		o.Sandbox = func(images []lang.SandboxImage) error {
+			h.Sandbox, err = f.useSandbox(ctx, images, cmd.ErrOrStderr())
+			return err
+		}
+	}
+	t, diags := lang.Load(o)
+	return t, diags, err
 }
 
 func components() plan.Components {
@@ -106,7 +131,7 @@ func (f *templateFlags) openRegistry(t *lang.Template, dir string) (*registry.Re
 	if address == "" {
 		address = os.Getenv("INGOT_REGISTRY")
 	}
-	if address == "" && t.Registry != nil {
+	if address == "" && t.Registry != nil && !f.sandbox { // what is made in a sandbox is of no use to others
 		address = t.Registry.Address
 	}
 	return registry.Open(address, filepath.Join(dir, ".ingot", "registry"))
