@@ -161,10 +161,11 @@ func (f *finding) marked(ctx context.Context, k *sweepKind) {
 	mine := whoami()
 	f.ask(ctx, k, []types.Filter{filter("tag:"+tagUser, mine), filter("tag-key", tagExpires)}, func(t *thing) bool {
 		end, err := time.Parse(time.RFC3339, t.Tags[tagExpires])
-		switch {
-		case err != nil, t.Tags[tagUser] != mine, end.After(f.in.Now):
-			return false
-		case !t.Created.IsZero() && t.Created.After(f.in.Now.Add(-f.in.OlderThan)):
+		made := t.Created
+		if made.IsZero() {
+			made = end // EC2 does not say; it was made before it expired
+		}
+		if err != nil || t.Tags[tagUser] != mine || end.After(f.in.Now) || made.After(f.in.Now.Add(-f.in.OlderThan)) {
 			return false
 		}
 		return f.in.Live == nil || !f.in.Live(t.Tags[tagRun])

@@ -1,0 +1,437 @@
+package amazon
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/amazon/amazontest"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/sandbox/fault"
+)
+
+const home = "us-east-1"
+
+// lab is a cloud with what a build has made in it.
+type lab struct {
+	*amazontest.Cloud
+	t   *testing.T
+	env builders.Env
+}
+
+func newLab(t *testing.T, rules ...fault.Rule) *lab {
+	t.Helper()
+	return &lab{Cloud: amazontest.Start(t, rules...), t: t,
+		env: builders.Env{RunID: "run-1", Build: "amazon-ebs.web", Log: event.Log{}, Journal: journal.Open(t.TempDir(), "run-1")}}
+}
+
+func (l *lab) source() *source {
+	l.t.Helper()
+	a, err := AccessConfig{Region: home}.Open(l.Host)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return &source{access: a, run: RunDefaults()}
+}
+
+func (l *lab) region(name string) *Region {
+	l.t.Helper()
+	r, err := l.source().access.Region(l.t.Context(), name)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return r
+}
+
+// volume makes a volume with tags.
+func (l *lab) volume(region string, tags map[string]string) string {
+	l.t.Helper()
+	v, err := l.region(region).EC2.CreateVolume(l.t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(region + "a"),
+		Size: aws.Int32(1), TagSpecifications: tagSpec(types.ResourceTypeVolume, tags)})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return *v.VolumeId
+}
+
+func (l *lab) snapshot(region string, tags map[string]string) string {
+	l.t.Helper()
+	volume := l.volume(region, nil)
+	c := l.region(region).EC2
+	s, err := c.CreateSnapshot(l.t.Context(), &ec2.CreateSnapshotInput{VolumeId: &volume, TagSpecifications: tagSpec(types.ResourceTypeSnapshot, tags)})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if _, err := c.DeleteVolume(l.t.Context(), &ec2.DeleteVolumeInput{VolumeId: &volume}); err != nil {
+		l.t.Fatal(err)
+	}
+	return *s.SnapshotId
+}
+
+// image registers an image with tags, of one snapshot with the same tags.
+func (l *lab) image(region, name string, tags map[string]string) string {
+	l.t.Helper()
+	snapshot := l.snapshot(region, tags)
+	out, err := l.region(region).EC2.RegisterImage(l.t.Context(), &ec2.RegisterImageInput{Name: &name, RootDeviceName: aws.String("/dev/xvda"),
+		Architecture: types.ArchitectureValuesX8664, VirtualizationType: aws.String("hvm"),
+		BlockDeviceMappings: []types.BlockDeviceMapping{{DeviceName: aws.String("/dev/xvda"), Ebs: &types.EbsBlockDevice{SnapshotId: &snapshot}}},
+		TagSpecifications:   tagSpec(types.ResourceTypeImage, tags)})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return *out.ImageId
+}
+
+// built is an image as Seal leaves it: what it is made with carries all tags.
+func (l *lab) built(name string, tags ...string) artifact.Artifact {
+	l.t.Helper()
+	all := marks(l.env, time.Hour, time.Now())
+	for i := 0; i < len(tags); i += 2 {
+		all[tags[i]] = tags[i+1]
+	}
+	id := l.image(home, name, all)
+	return artifact.Artifact{Builder: TypeEBS, Places: []artifact.Place{{Name: home, ID: id}},
+		Labels: map[string]string{"source_ami": "ami-0base", "source_ami_name": "base", "region": home}}
+}
+
+func (l *lab) described(region, id string) types.Image {
+	l.t.Helper()
+	img, ok, err := l.region(region).present(l.t.Context(), id)
+	if err != nil || !ok {
+		l.t.Fatalf("%s in %s: %v, %v", id, region, ok, err)
+	}
+	return img
+}
+
+func (l *lab) distribution(c AMIConfig) distribution {
+	s := l.source()
+	return distribution{from: s, ami: c, tags: imageTags{ami: c, run: s.run}}
+}
+
+func full() AMIConfig {
+	yes := true
+	return AMIConfig{
+		Name: "web-1", Description: "from " + op.Token("build.SourceAMI"),
+		Regions: []string{"eu-west-1", "eu-central-1"}, SnapshotCopyDurationMinutes: 30,
+		Users:        []string{"111111111111", "222222222222"},
+		OrgARNs:      []string{"arn:aws:organizations::123456789012:organization/o-123example"},
+		OuARNs:       []string{"arn:aws:organizations::123456789012:ou/o-123example/ou-1234-5example"},
+		Tags:         map[string]string{"Base": op.Token("build.SourceAMIName"), "Region": op.Token("build.BuildRegion")},
+		SnapshotTags: map[string]string{"Kind": "root"}, SnapshotUsers: []string{"333333333333"},
+		EncryptBoot: &yes, RegionKMSKeyIDs: map[string]string{
+			"eu-west-1":    "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555",
+			"eu-central-1": "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-666666666666"},
+		IMDSSupport: "v2.0", DeprecateAt: time.Now().Add(1000 * time.Hour).UTC().Format(time.RFC3339),
+		DeregistrationProtection: &DeregistrationProtection{Enabled: true},
+	}
+}
+
+func TestDistribute(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	d := l.distribution(full())
+	a, err := d.Distribute(t.Context(), l.built("web-1", "Kind", "root", "Base", "base", "Region", home), l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := regionsOf(a); !slices.Equal(got, []string{"eu-central-1", "eu-west-1", home}) {
+		t.Fatalf("places: %v", got)
+	}
+	if want := "eu-central-1:" + a.Places[0].ID + ",eu-west-1:" + a.Places[1].ID + "," + home + ":" + a.Places[2].ID; a.ID != want {
+		t.Errorf("ID = %s, want %s", a.ID, want)
+	}
+	for _, p := range a.Places {
+		l.checkDressed(p)
+	}
+	_, mark := l.Changes(0)
+	again, err := d.Distribute(t.Context(), a, builders.Env{RunID: "run-2", Build: l.env.Build})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(a, again); diff != "" {
+		t.Errorf("the second time it became something else: %s", diff)
+	}
+	if changes, _ := l.Changes(mark); len(changes) > 0 {
+		t.Errorf("the second time it did %v", changes)
+	}
+}
+
+func regionsOf(a artifact.Artifact) []string {
+	var out []string
+	for _, p := range a.Places {
+		out = append(out, p.Name)
+	}
+	return out
+}
+
+// checkDressed reads all that full asks for back through the API.
+func (l *lab) checkDressed(p artifact.Place) {
+	l.t.Helper()
+	ctx, r, want := l.t.Context(), l.region(p.Name), full()
+	img := l.described(p.Name, p.ID)
+	tags := tagMap(img.Tags)
+	got := map[string]string{
+		"name": aws.ToString(img.Name), "description": aws.ToString(img.Description), "Base": tags["Base"], "Region": tags["Region"],
+		"imds": string(img.ImdsSupport), "protection": aws.ToString(img.DeregistrationProtection), "expires": tags[tagExpires],
+		"run": tags[tagRun], "deprecated": aws.ToString(img.DeprecationTime)[:16],
+	}
+	if diff := cmp.Diff(map[string]string{
+		"name": "web-1", "description": "from ami-0base", "Base": "base", "Region": home, "imds": "v2.0",
+		"protection": "enabled-without-cooldown", "expires": "", "run": "run-1", "deprecated": want.DeprecateAt[:16],
+	}, got); diff != "" {
+		l.t.Errorf("%s in %s: %s", p.ID, p.Name, diff)
+	}
+	perms, err := r.EC2.DescribeImageAttribute(ctx, &ec2.DescribeImageAttributeInput{ImageId: &p.ID, Attribute: types.ImageAttributeNameLaunchPermission})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var who []string
+	for _, p := range perms.LaunchPermissions {
+		who = append(who, aws.ToString(p.UserId)+aws.ToString(p.OrganizationArn)+aws.ToString(p.OrganizationalUnitArn))
+	}
+	slices.Sort(who)
+	if !slices.Equal(who, sorted(slices.Concat(want.Users, want.OrgARNs, want.OuARNs))) {
+		l.t.Errorf("%s: launch permissions %v", p.Name, who)
+	}
+	l.checkSnapshots(r, img)
+}
+
+func (l *lab) checkSnapshots(r *Region, img types.Image) {
+	l.t.Helper()
+	for _, id := range snapshotsOf(img) {
+		out, err := r.EC2.DescribeSnapshots(l.t.Context(), &ec2.DescribeSnapshotsInput{SnapshotIds: []string{id}})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		s := out.Snapshots[0]
+		tags := tagMap(s.Tags)
+		if tags["Kind"] != "root" || tags["Base"] != "base" || tags[tagExpires] != "" {
+			l.t.Errorf("%s in %s: tags %v", id, r.Name, tags)
+		}
+		if key := full().RegionKMSKeyIDs[r.Name]; key != "" && (!aws.ToBool(s.Encrypted) || aws.ToString(s.KmsKeyId) != key) {
+			l.t.Errorf("%s in %s is encrypted with %q", id, r.Name, aws.ToString(s.KmsKeyId))
+		}
+		perms, err := r.EC2.DescribeSnapshotAttribute(l.t.Context(), &ec2.DescribeSnapshotAttributeInput{SnapshotId: &id,
+			Attribute: types.SnapshotAttributeNameCreateVolumePermission})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if p := perms.CreateVolumePermissions; len(p) != 1 || aws.ToString(p[0].UserId) != "333333333333" {
+			l.t.Errorf("%s in %s: permissions %v", id, r.Name, p)
+		}
+	}
+}
+
+func TestDistributePublic(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	c := AMIConfig{Name: "web-1", Groups: []string{"all"}, SnapshotGroups: []string{"all"}, ProductCodes: []string{"abcdefghijklmnopqrstuvwxy"},
+		DeregistrationProtection: &DeregistrationProtection{Enabled: true, WithCooldown: true}}
+	a, err := l.distribution(c).Distribute(t.Context(), l.built("web-1"), l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	img := l.described(home, a.Places[0].ID)
+	if !aws.ToBool(img.Public) || len(img.ProductCodes) != 1 || aws.ToString(img.DeregistrationProtection) != "enabled-with-cooldown" {
+		t.Errorf("public %v, product codes %v, protection %v", aws.ToBool(img.Public), img.ProductCodes, aws.ToString(img.DeregistrationProtection))
+	}
+	_, mark := l.Changes(0)
+	if _, err := l.distribution(c).Distribute(t.Context(), a, l.env); err != nil {
+		t.Fatal(err)
+	}
+	if changes, _ := l.Changes(mark); slices.Contains(changes, "ec2.DeleteTags") || slices.Contains(changes, "ec2.CopyImage") {
+		t.Errorf("the second time it did %v", changes)
+	}
+}
+
+// TestFailedCopy checks that a copy that fails leaves the finished images
+// alone, and that the next run does what is missing and nothing else.
+func TestFailedCopy(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, fault.Rule{Call: "ec2.CopyImage@eu-west-1", Do: fault.Error, Code: "InvalidRequest", Status: 400, Message: "The storage is full", Nth: 1})
+	c := AMIConfig{Name: "web-1", Regions: []string{"eu-west-1", "eu-central-1"}, Users: []string{"111111111111"}}
+	a, err := l.distribution(c).Distribute(t.Context(), l.built("web-1"), l.env)
+	if err == nil || !strings.Contains(err.Error(), "copy to eu-west-1: The storage is full") {
+		t.Fatalf("error = %v", err)
+	}
+	if got := regionsOf(a); !slices.Equal(got, []string{"eu-central-1", home}) {
+		t.Fatalf("places after the failure: %v", got)
+	}
+	for _, p := range a.Places {
+		if tags := tagMap(l.described(p.Name, p.ID).Tags); tags[tagExpires] != "" {
+			t.Errorf("%s in %s expires: %v", p.ID, p.Name, tags)
+		}
+	}
+	_, mark := l.Changes(0)
+	env := l.env
+	env.RunID = "run-2"
+	a, err = l.distribution(c).Distribute(t.Context(), a, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := regionsOf(a); !slices.Equal(got, []string{"eu-central-1", "eu-west-1", home}) {
+		t.Fatalf("places: %v", got)
+	}
+	changes, _ := l.Changes(mark)
+	if !slices.Equal(changes, []string{"ec2.CopyImage", "ec2.ModifyImageAttribute", "ec2.DeleteTags"}) {
+		t.Errorf("the second run did %v", changes)
+	}
+}
+
+// TestAnswerLost checks that a copy whose answer was lost is made once.
+func TestAnswerLost(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, fault.Rule{Call: "ec2.CopyImage", Do: fault.DropAfter, Nth: 1})
+	c := AMIConfig{Name: "web-1", Regions: []string{"eu-west-1"}}
+	a, err := l.distribution(c).Distribute(t.Context(), l.built("web-1"), l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if images := l.images("eu-west-1"); len(images) != 1 || images[0] != a.Places[0].ID {
+		t.Errorf("images %v, places %v", images, a.Places)
+	}
+}
+
+func (l *lab) images(region string) []string {
+	l.t.Helper()
+	list, err := findImages(l.t.Context(), l.region(region), nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	var ids []string
+	for _, i := range list {
+		ids = append(ids, i.ID)
+	}
+	return ids
+}
+
+// TestAdopt checks that a copy that a killed run has begun is taken over, and
+// that a sweep of that run then leaves it alone.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a := l.built("web-1")
+	dead := l.env
+	dead.RunID = "run-0"
+	tags := marks(dead, time.Hour, time.Now())
+	tags[tagOrigin] = home + ":" + a.Places[0].ID
+	id := l.image("eu-west-1", "web-1", tags)
+	a, err := l.distribution(AMIConfig{Name: "web-1", Regions: []string{"eu-west-1"}}).Distribute(t.Context(), a, l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Places[0].ID != id {
+		t.Fatalf("places %v: %s was there already", a.Places, id)
+	}
+	gone := l.sweep(builders.SweepInput{Now: time.Now(), Journal: []journal.Resource{
+		{Cloud: cloud, Place: "eu-west-1", Kind: kindImage, ID: id, Tags: marks(dead, time.Hour, time.Now()), Created: time.Now()}}})
+	if len(gone) > 0 {
+		t.Errorf("the sweep removed %v", gone)
+	}
+}
+
+func TestSkipSaveBuildRegion(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a := l.built("web-1")
+	c := AMIConfig{Name: "web-1", Regions: []string{"eu-west-1"}, SkipSaveBuildRegion: true}
+	a, err := l.distribution(c).Distribute(t.Context(), a, l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := regionsOf(a); !slices.Equal(got, []string{"eu-west-1"}) {
+		t.Fatalf("places: %v", got)
+	}
+	for _, line := range l.Server.Inventory() {
+		if strings.Contains(line, home) {
+			t.Errorf("left: %s", line)
+		}
+	}
+	c.Regions = append(c.Regions, "eu-central-1")
+	if a, err = l.distribution(c).Distribute(t.Context(), a, l.env); err != nil {
+		t.Fatal(err)
+	}
+	if got := regionsOf(a); !slices.Equal(got, []string{"eu-central-1", "eu-west-1"}) {
+		t.Errorf("places: %v", got)
+	}
+}
+
+func TestNameInUseElsewhere(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	old := l.image("eu-west-1", "web-1", nil)
+	c := AMIConfig{Name: "web-1", Regions: []string{"eu-west-1"}}
+	a, err := l.distribution(c).Distribute(t.Context(), l.built("web-1"), l.env)
+	if err == nil || !strings.Contains(err.Error(), old) || builders.Hint(err) == "" {
+		t.Fatalf("error = %v", err)
+	}
+	c.ForceDeregister, c.ForceDeleteSnapshot = true, true
+	a, err = l.distribution(c).Distribute(t.Context(), a, l.env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := l.images("eu-west-1"); len(ids) != 1 || ids[0] == old || ids[0] != a.Places[0].ID {
+		t.Errorf("images: %v", ids)
+	}
+	if list, _ := findSnapshots(t.Context(), l.region("eu-west-1"), nil); len(list) != 1 {
+		t.Errorf("%d snapshots are left", len(list))
+	}
+}
+
+// TestDistributionKey checks that each option of the distribution counts.
+func TestDistributionKey(t *testing.T) {
+	t.Parallel()
+	keyOf := func(change func(*AMIConfig)) string {
+		c := full()
+		change(&c)
+		return string(distribution{ami: c, tags: imageTags{ami: c}}.Distribution())
+	}
+	seen := map[string]string{keyOf(func(*AMIConfig) {}): "as it was"}
+	changes := map[string]func(*AMIConfig){
+		"name": func(c *AMIConfig) { c.Name = "other" }, "description": func(c *AMIConfig) { c.Description = "other" },
+		"regions": func(c *AMIConfig) { c.Regions = nil }, "users": func(c *AMIConfig) { c.Users = nil },
+		"groups": func(c *AMIConfig) { c.Groups = []string{"all"} }, "orgs": func(c *AMIConfig) { c.OrgARNs = nil },
+		"ous": func(c *AMIConfig) { c.OuARNs = nil }, "codes": func(c *AMIConfig) { c.ProductCodes = []string{"a"} },
+		"tags": func(c *AMIConfig) { c.Tags = maps.Clone(c.Tags); c.Tags["a"] = "b" }, "snapshot tags": func(c *AMIConfig) { c.SnapshotTags = nil },
+		"snapshot users": func(c *AMIConfig) { c.SnapshotUsers = nil }, "snapshot groups": func(c *AMIConfig) { c.SnapshotGroups = []string{"all"} },
+		"keys": func(c *AMIConfig) { c.RegionKMSKeyIDs = nil }, "imds": func(c *AMIConfig) { c.IMDSSupport = "" },
+		"deprecation": func(c *AMIConfig) { c.DeprecateAt = "" }, "protection": func(c *AMIConfig) { c.DeregistrationProtection = nil },
+		"skip": func(c *AMIConfig) { c.SkipSaveBuildRegion = true }, "duration": func(c *AMIConfig) { c.SnapshotCopyDurationMinutes = 0 },
+	}
+	for name, change := range changes {
+		k := keyOf(change)
+		if old, ok := seen[k]; ok {
+			t.Errorf("%s: the key is that of %s", name, old)
+		}
+		seen[k] = name
+	}
+}
+
+// sweep runs a sweep and returns what it found, as "kind id".
+func (l *lab) sweep(in builders.SweepInput) []string {
+	l.t.Helper()
+	var out []string
+	in.Found = func(r journal.Resource, err error) {
+		if err != nil {
+			l.t.Errorf("%s %s: %v", r.Kind, r.ID, err)
+		}
+		out = append(out, r.Kind+" "+r.ID)
+	}
+	if err := Sweeper().Sweep(context.Background(), l.Host, in); err != nil {
+		l.t.Error(err)
+	}
+	slices.Sort(out)
+	return out
+}
