@@ -13,6 +13,7 @@ import (
 func List() []builders.Definition {
 	return []builders.Definition{
 		amazon.DefinitionEBS(),
+		amazon.DefinitionSurrogate(),
 		container.Definition(),
 		google.Definition(),
 		null.Definition(),
