@@ -6,12 +6,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,12 +24,34 @@ import (
 // basesEnv names a folder that bases are kept in between test runs.
 const basesEnv = "INGOT_TEST_BASES"
 
+// cache is where the tests of this package have their base.
+var cache string
+
 // TestMain lets the test program be a machine's first process.
 func TestMain(m *testing.M) {
 	if IsMachine() {
 		os.Exit(RunMachine())
 	}
-	os.Exit(m.Run())
+	os.Exit(runTests(m))
+}
+
+func runTests(m *testing.M) int {
+	if bases := os.Getenv(basesEnv); bases != "" {
+		cache = filepath.Join(bases, "sandbox")
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "ingot-host-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cache = dir
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // bench is a host with a key that its machines take.
@@ -39,21 +62,9 @@ type bench struct {
 	key  ssh.Signer
 }
 
-// cache is shared by the tests of this package.
-var cache = sync.OnceValues(func() (string, error) {
-	if dir := os.Getenv(basesEnv); dir != "" {
-		return dir, nil
-	}
-	return os.MkdirTemp("", "ingot-host-")
-})
-
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	dir, err := cache()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newBenchIn(t, t.TempDir(), dir)
+	return newBenchIn(t, t.TempDir(), cache)
 }
 
 func newBenchIn(t *testing.T, dir, cache string) *bench {
