@@ -105,6 +105,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"exits":     exits,
 	"gone":      gone,
 	"jsonlines": jsonLines,
+	"inventory": inventory,
 	"sandbox":   ownSandbox,
 	"mounted":   mounted,
 	"listens":   listens,

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ingot-build/ingot/builders"
+	buildersall "github.com/ingot-build/ingot/builders/all"
+	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// settling is how long after a call that may have created something it can
+// still appear, where the caller died before it had the answer.
+const settling = 5 * time.Minute
+
+type sweepFlags struct {
+	dryRun, sandbox, json, color bool
+	olderThan                    time.Duration
+	regions                      []string
+}
+
+func newSweepCommand() *cobra.Command {
+	var f sweepFlags
+	cmd := &cobra.Command{
+		Use:   "sweep [flags]",
+		Short: "Remove what builds that died have left in clouds",
+		Long: `Sweep removes the instances, disks, keys and whatever else builds have left in
+clouds that were killed or could not clean up. It knows them from the journal
+that each build keeps on this host. In the places that the journal names, and in
+those of -region, it also finds what carries the marks of your builds, is past
+its expiry and is in no journal.
+
+It leaves alone what a build under way uses, what is another user's, and images
+that are finished and recorded.
+
+It exits with 0 when nothing is left and with 1 when something could not be
+removed.`,
+		Example: `  ingot sweep -dry-run                      # what would be removed
+  ingot sweep
+  ingot sweep -older-than 6h                # leave alone what is younger
+  ingot sweep -region eu-west-1 -region my-project/europe-west1-b
+  ingot sweep -json | jq -r '.resources[].id'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	fl := cmd.Flags()
+	fl.BoolVar(&f.dryRun, "dry-run", false, "remove nothing, show what would be removed")
+	fl.DurationVar(&f.olderThan, "older-than", 0, "leave alone what is younger than this `time`, e.g. 6h")
+	fl.StringSliceVar(&f.regions, "region", nil, "look in this `place` too: a region of EC2, or PROJECT/ZONE of Google Compute Engine; may be repeated")
+	fl.BoolVar(&f.sandbox, "sandbox", false, "sweep the sandbox, not the clouds")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.BoolVar(&f.color, "color", true, "use colours on a terminal")
+	return cmd
+}
+
+func (f *sweepFlags) run(cmd *cobra.Command) error {
+	if f.olderThan < 0 {
+		return fmt.Errorf("-older-than=%s: it takes 0 or more", f.olderThan)
+	}
+	ctx, out := cmd.Context(), cmd.OutOrStdout()
+	dir, err := journalDir(f.sandbox)
+	if err != nil {
+		return err
+	}
+	h, err := f.host(ctx)
+	if err != nil {
+		return err
+	}
+	dead, err := journal.ReadDead(dir)
+	if err != nil {
+		reportError(cmd.ErrOrStderr(), err)
+	}
+	s := &sweep{flags: f, dead: dead, dir: dir, now: time.Now(), secrets: h.Secrets, out: out, errs: errorsByCloud{}, paint: painter(colorful(f.color, out))}
+	broken := err != nil
+	for _, sweeper := range buildersall.Sweepers() {
+		s.sweepCloud(ctx, h, sweeper)
+	}
+	s.unknownClouds()
+	if !f.dryRun {
+		s.forget()
+	}
+	if err := s.report(cmd.ErrOrStderr()); err != nil {
+		return err
+	}
+	if broken || s.failed() {
+		return exitCode(exitError)
+	}
+	return nil
+}
+
+// host is where the clouds are reached.
+func (f *sweepFlags) host(ctx context.Context) (builders.Host, error) {
+	cache, err := cacheDir()
+	h := builders.Host{Cache: cache, Secrets: &secret.Set{}, Shared: &sync.Map{}}
+	if err != nil || !f.sandbox {
+		return h, err
+	}
+	d, err := sandboxDaemon()
+	if err != nil {
+		return h, err
+	}
+	c, err := d.Use(ctx)
+	if err != nil {
+		return h, err
+	}
+	h.Sandbox = c.Sandbox()
+	return h, nil
+}
+
+// found is a resource that the sweep came upon.
+type found struct {
+	journal.Resource
+	err error
+}
+
+// sweepCloud has one cloud swept.
+func (s *sweep) sweepCloud(ctx context.Context, h builders.Host, sweeper builders.Sweeper) {
+	in := builders.SweepInput{
+		Places: s.places(sweeper.Cloud), Now: s.now, OlderThan: s.flags.olderThan, DryRun: s.flags.dryRun,
+		Live:  func(runID string) bool { return journal.Live(s.dir, runID) },
+		Found: s.note,
+	}
+	for _, d := range s.dead {
+		for _, r := range d.Resources {
+			if r.Cloud == sweeper.Cloud && !s.young(r) {
+				in.Journal = append(in.Journal, r)
+			}
+		}
+	}
+	if len(in.Journal) == 0 && len(in.Places) == 0 {
+		return
+	}
+	if err := sweeper.Sweep(ctx, h, in); err != nil {
+		s.errs[sweeper.Cloud] = err
+	}
+}
+
+// places are those of -region that are the cloud's: Google's have a project.
+func (s *sweep) places(cloud string) []string {
+	var out []string
+	for _, p := range s.flags.regions {
+		if strings.Contains(p, "/") == (cloud == "google") {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (s *sweep) young(r journal.Resource) bool { return r.Created.After(s.now.Add(-s.flags.olderThan)) }
+
+// unknownClouds says which of the journal's clouds nobody can sweep.
+func (s *sweep) unknownClouds() {
+	for _, d := range s.dead {
+		for _, r := range d.Resources {
+			known := slices.ContainsFunc(buildersall.Sweepers(), func(sw builders.Sweeper) bool { return sw.Cloud == r.Cloud })
+			if !known {
+				s.errs[r.Cloud] = errors.New("the journal names a cloud that this version of ingot does not know")
+			}
+		}
+	}
+}
+
+// forget takes from the journals what is gone.
+func (s *sweep) forget() {
+	for _, d := range s.dead {
+		stay := slices.DeleteFunc(slices.Clone(d.Resources), func(r journal.Resource) bool { return !s.stays(r) })
+		if len(stay) == len(d.Resources) {
+			continue
+		}
+		if err := d.Forget(stay); err != nil {
+			s.errs["journal"] = errors.Join(s.errs["journal"], err)
+		}
+	}
+}
+
+// stays reports whether a resource must stay in the journal.
+func (s *sweep) stays(r journal.Resource) bool {
+	i := slices.IndexFunc(s.found, func(f found) bool { return same(f.Resource, r) })
+	switch {
+	case i >= 0:
+		return s.found[i].err != nil
+	case s.young(r) || s.errs[r.Cloud] != nil:
+		return true
+	case r.ID == "" && s.now.Sub(r.Created) < settling: // it was not there, and still may come to be
+		s.unsure = append(s.unsure, r)
+		return true
+	}
+	return false
+}
+
+// same reports whether two are the same resource, of which one may not have its
+// id yet.
+func same(a, b journal.Resource) bool {
+	if a.Cloud != b.Cloud || a.Place != b.Place || a.Kind != b.Kind {
+		return false
+	}
+	if a.ID != "" && b.ID != "" {
+		return a.ID == b.ID
+	}
+	return a.Token != "" && a.Token == b.Token || a.Name != "" && a.Name == b.Name
+}
