@@ -113,10 +113,34 @@ func TestSetUsers(t *testing.T) {
 	}
 }
 
+// serve answers the machine's name at port 80.
+const serve = "perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalPort=>80,Listen=>5,ReuseAddr=>1) or die; exit if fork; while($c=$s->accept){print $c `hostname`;close $c}' >/dev/null 2>&1 </dev/null"
+
+func TestWithoutSSH(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.spec("i-1")
+	b.run(b.start(s), s, "sudo rm /usr/sbin/sshd")
+	layer, err := b.Freeze(t.Context(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := b.spec("i-2")
+	other.Layers = append(other.Layers, layer)
+	other.OpenPorts = func() []int { return []int{80} }
+	other.EveryBoot = []byte("#!/bin/sh\n" + serve + "\n")
+	m := b.start(other)
+	b.eventually(other.ID, "sshd: /usr/sbin/sshd: no such file")
+	b.eventually(other.ID, "every-boot script: exit status 0")
+	var name string
+	if _, err := fmt.Fscan(b.dial(m, other.Addrs[0], 80), &name); err != nil || name != other.Hostname {
+		t.Errorf("port 80 answers %q %v", name, err)
+	}
+}
+
 func TestTwoMachines(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	const serve = "sudo perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalPort=>80,Listen=>5,ReuseAddr=>1) or die; exit if fork; while($c=$s->accept){print $c `hostname`;close $c}' >/dev/null 2>&1 </dev/null"
 	for i := range 2 {
 		s := b.spec(fmt.Sprintf("i-%d", i))
 		s.OpenPorts = func() []int { return []int{22, 80, 81} }
@@ -125,7 +149,7 @@ func TestTwoMachines(t *testing.T) {
 		})
 		s.MetadataNames = []string{"metadata.test.internal"}
 		m := b.start(s)
-		b.run(m, s, serve)
+		b.run(m, s, "sudo "+serve)
 		conn := b.dial(m, s.Addrs[0], 80)
 		var name string
 		if _, err := fmt.Fscan(conn, &name); err != nil || name != s.Hostname {

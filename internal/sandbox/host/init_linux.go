@@ -59,7 +59,7 @@ type first struct {
 	gone    chan struct{} // the host is
 	power   chan power
 	signals chan os.Signal
-	ready   chan struct{} // sshd listens
+	ready   chan struct{} // sshd listens, or will not
 	boot    *boot
 	procs   map[int]func(unix.WaitStatus)
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -284,7 +283,7 @@ func (m *machine) Stop(ctx context.Context) error {
 func (m *machine) Kill() { _ = m.cmd.Process.Kill() }
 
 // Reopen opens and closes ports.
-func (m *machine) Reopen() { m.ports.openAt(time.Time{}) }
+func (m *machine) Reopen() { m.ports.reopen() }
 
 // SetUsers adds logins.
 func (m *machine) SetUsers(users []User) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -121,7 +122,7 @@ func (h *local) Remove(id string) error {
 func (h *local) Close() error {
 	h.mu.Lock()
 	h.closed = true
-	disks := h.disks
+	disks := maps.Clone(h.disks)
 	h.mu.Unlock()
 	var all []*machine
 	for _, d := range disks {
@@ -148,6 +149,9 @@ func (h *local) Start(ctx context.Context, s Spec) (Machine, error) {
 	defer d.mu.Unlock()
 	if d.running != nil && !d.running.over() {
 		return nil, fmt.Errorf("machine %s runs already", s.ID)
+	}
+	if _, err := h.disk(s.ID); err != nil { // it was closed meanwhile
+		return nil, err
 	}
 	m, err := h.boot(ctx, d, s)
 	if err != nil {

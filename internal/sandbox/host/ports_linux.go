@@ -21,6 +21,7 @@ type ports struct {
 
 	mu     sync.Mutex
 	timer  *time.Timer
+	ready  bool // it is time for them to be open
 	closed bool
 	open   map[netip.AddrPort]net.Listener
 	conns  map[net.Conn]bool
@@ -61,15 +62,25 @@ func probe(s Spec) error {
 	return nil
 }
 
-// openAt opens the ports at a time, and from then on whenever it is called.
+// openAt opens the ports at a time.
 func (p *ports) openAt(t time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if wait := time.Until(t); wait > 0 {
-		p.timer = time.AfterFunc(wait, func() { p.openAt(time.Time{}) })
-		return
+	p.timer = time.AfterFunc(time.Until(t), func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ready = true
+		p.update()
+	})
+}
+
+// reopen opens and closes ports as is wanted now.
+func (p *ports) reopen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ready {
+		p.update()
 	}
-	p.update()
 }
 
 // update opens and closes ports.

@@ -9,7 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -149,29 +151,35 @@ func (m *first) inTurn(all []program) {
 	}
 }
 
-// sshd starts the image's OpenSSH, and waits in the background until it says
-// that it listens.
+// quiet is how long an sshd may take that does not say that it listens.
+const quiet = 3 * time.Second
+
+// sshd starts the image's OpenSSH. The machine is ready when it says that it
+// listens; where it says nothing or ends there is nothing to wait for.
 func (m *first) sshd() error {
+	listening := m.ready
+	ready := sync.OnceFunc(func() { close(listening) })
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	go m.watch(r)
+	go watch(r, ready)
+	time.AfterFunc(quiet, ready)
 	return m.spawn([]string{"/usr/sbin/sshd", "-D", "-e"}, w.Fd(), func(s unix.WaitStatus) {
 		fmt.Printf("sshd: %s\n", ending(s))
 	})
 }
 
-// watch copies sshd's log to the console.
-func (m *first) watch(r io.ReadCloser) {
+// watch copies sshd's log to the console. It ends with sshd, or at once when
+// that did not start.
+func watch(r io.ReadCloser, ready func()) {
 	defer r.Close()
-	ready := m.ready
+	defer ready()
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		fmt.Println(lines.Text())
-		if ready != nil && strings.HasPrefix(lines.Text(), "Server listening on") {
-			close(ready)
-			ready = nil
+		if strings.HasPrefix(lines.Text(), "Server listening on") {
+			ready()
 		}
 	}
 }
