@@ -40,6 +40,7 @@ type Region struct {
 	instances *poll.Poller[types.Instance]
 	images    *poll.Poller[types.Image]
 	snapshots *poll.Poller[types.Snapshot]
+	volumes   *poll.Poller[types.Volume]
 
 	found   memo[[]types.Image]
 	subnets memo[[]types.Subnet]
@@ -118,6 +119,7 @@ func (acc *account) newRegion(name string, c AccessConfig) *Region {
 		instances: &poll.Poller[types.Instance]{Fetch: fetchInstances(client), Retry: retryPoll, Every: every},
 		images:    &poll.Poller[types.Image]{Fetch: fetchImages(client), Retry: retryPoll, Every: every},
 		snapshots: &poll.Poller[types.Snapshot]{Fetch: fetchSnapshots(client), Retry: retryPoll, Every: every},
+		volumes:   &poll.Poller[types.Volume]{Fetch: fetchVolumes(client), Retry: retryPoll, Every: every},
 	}
 }
 

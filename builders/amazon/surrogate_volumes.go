@@ -115,24 +115,28 @@ func (i *surrogateInstance) swapAndCreate(ctx context.Context, now types.Instanc
 
 // awaitVolume waits until a volume is attached, or no longer.
 func (i *surrogateInstance) awaitVolume(ctx context.Context, id string, want types.VolumeState) error {
-	end := time.Now().Add(i.patience(stoppingTime))
-	for {
-		out, err := i.r.EC2.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{VolumeIds: []string{id}})
-		if err != nil && !transient(err) {
-			return i.r.explain(ctx, "look at "+id, err)
-		}
-		if err == nil && len(out.Volumes) == 1 {
-			v := out.Volumes[0]
-			attached := len(v.Attachments) > 0 && v.Attachments[0].State == types.VolumeAttachmentStateAttached
-			if v.State == want && (want == types.VolumeStateAvailable || attached) {
-				return nil
+	patience := i.patience(stoppingTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the volume %s is not %s after %s", id, want, patience))
+	defer cancel()
+	_, err := i.r.volumes.Wait(ctx, id, func(v types.Volume, exists bool) (bool, error) {
+		attached := len(v.Attachments) > 0 && v.Attachments[0].State == types.VolumeAttachmentStateAttached
+		return exists && v.State == want && attached == (want == types.VolumeStateInUse), nil
+	})
+	return i.r.explain(ctx, "", err)
+}
+
+func fetchVolumes(c *ec2.Client) func(context.Context, []string) (map[string]types.Volume, error) {
+	return func(ctx context.Context, ids []string) (map[string]types.Volume, error) {
+		out := map[string]types.Volume{}
+		for _, part := range chunks(ids) {
+			page, err := c.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{Filters: []types.Filter{filter("volume-id", part...)}})
+			if err != nil {
+				return nil, err
+			}
+			for _, v := range page.Volumes {
+				out[aws.ToString(v.VolumeId)] = v
 			}
 		}
-		if time.Now().After(end) {
-			return fmt.Errorf("the volume %s is not %s after %s", id, want, i.patience(stoppingTime))
-		}
-		if err := pause(ctx, time.Second); err != nil {
-			return err
-		}
+		return out, nil
 	}
 }
