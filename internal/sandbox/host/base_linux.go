@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/containerd/containerd/v2/pkg/archive"
@@ -35,21 +36,42 @@ var machinePackages = [...]string{"openssh-server", "sudo", "systemd-sysv", "ca-
 // lockRetry is how often a lock that another process holds is asked for again.
 const lockRetry = 100 * time.Millisecond
 
+// base is one that this process has looked up: what a mirror has now is asked
+// once.
+type base struct {
+	mu   sync.Mutex
+	id   LayerID
+	tree string // "" until it is known
+}
+
 // Base returns the layer of a base.
 func (h *local) Base(ctx context.Context, b Base, w io.Writer) (LayerID, error) {
-	blobs, desc, err := h.image(ctx, b, w)
-	if err != nil {
+	name := fmt.Sprintf("%q", b)
+	h.mu.Lock()
+	known := h.bases[name]
+	if known == nil {
+		known = &base{}
+		h.bases[name] = known
+	}
+	h.mu.Unlock()
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	if known.tree == "" {
+		blobs, desc, err := h.image(ctx, b, w)
+		if err != nil {
+			return "", err
+		}
+		known.id = LayerID("b" + desc.Digest.Encoded()[:12])
+		tree, err := h.tree(ctx, known.id, blobs, desc)
+		if err != nil {
+			return "", fmt.Errorf("unpack base %s: %w", desc.Digest, err)
+		}
+		known.tree = tree
+	}
+	if err := os.Symlink(known.tree, h.layer(known.id)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return "", err
 	}
-	id := LayerID("b" + desc.Digest.Encoded()[:12])
-	tree, err := h.tree(ctx, id, blobs, desc)
-	if err != nil {
-		return "", fmt.Errorf("unpack base %s: %w", desc.Digest, err)
-	}
-	if err := os.Symlink(tree, h.layer(id)); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
-	}
-	return id, nil
+	return known.id, nil
 }
 
 // image returns the manifest of a base, and where its blobs are.
@@ -68,11 +90,11 @@ func (h *local) image(ctx context.Context, b Base, w io.Writer) (content.ReadOnl
 		Packages: slices.Compact(packages), Arch: runtime.GOARCH,
 	}
 	store := bootstrap.Store{Dir: filepath.Join(h.cache, "bases")}
-	base, err := store.Resolve(ctx, spec)
+	made, err := store.Resolve(ctx, spec)
 	if err != nil {
 		return nil, ocispec.Descriptor{}, fmt.Errorf("base %s: %w", b.Suite, err)
 	}
-	desc, err := store.Get(ctx, base.ID, spec, event.Log{Sink: printer{w}})
+	desc, err := store.Get(ctx, made.ID, spec, event.Log{Sink: printer{w}})
 	if err != nil {
 		return nil, ocispec.Descriptor{}, fmt.Errorf("base %s: %w", b.Suite, err)
 	}

@@ -67,8 +67,15 @@ func TestKillLeavesNothing(t *testing.T) {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	// The disk is there, for the next process.
+	// The disk is there, for the next process. What was half done is not.
+	half := filepath.Join(dir, "layers", ".lhalf")
+	if err := os.Mkdir(half, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	next := newBenchIn(t, dir, b.cache)
+	if _, err := os.Stat(half); err == nil {
+		t.Error("half of a layer is left")
+	}
 	s := next.spec("i-victim")
 	b.want(next.run(next.start(s), s, "cat here"), "alive")
 }

@@ -3,6 +3,8 @@
 package host
 
 import (
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -69,6 +71,12 @@ func TestFreeze(t *testing.T) {
 	}
 	if left, err := filepath.Glob(filepath.Join(b.dir, "*", "*")); err != nil || len(left) != 0 {
 		t.Errorf("left: %v %v", left, err)
+	}
+	if again, err := b.Base(t.Context(), Base{Suite: "bookworm"}, io.Discard); err != nil || again != b.base {
+		t.Errorf("the base again: %s %v", again, err)
+	}
+	if _, err := os.Stat(b.layer(b.base)); err != nil {
+		t.Error(err)
 	}
 	if _, err := b.Freeze(t.Context(), "i-9"); err == nil {
 		t.Error("a machine that never was is frozen")

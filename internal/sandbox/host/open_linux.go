@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ingot-build/ingot/builders"
 )
 
 // local is the Host of this machine.
@@ -27,6 +29,7 @@ type local struct {
 
 	mu     sync.Mutex
 	disks  map[string]*disk
+	bases  map[string]*base
 	closed bool
 }
 
@@ -56,11 +59,40 @@ func Open(dir, cache string) (Host, error) {
 			return nil, err
 		}
 	}
+	if err := mayOverlay(dir); err != nil {
+		return nil, err
+	}
 	a, err := reserve(filepath.Join(dir, "addresses"))
 	if err != nil {
 		return nil, err
 	}
-	return &local{dir: dir, cache: cache, network: newNetwork(), addresses: a, disks: map[string]*disk{}}, nil
+	// From here on no other process works in this folder.
+	unfinished, err := filepath.Glob(filepath.Join(dir, "layers", ".*"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range unfinished {
+		if err := os.RemoveAll(path); err != nil {
+			return nil, err
+		}
+	}
+	return &local{
+		dir: dir, cache: cache, network: newNetwork(), addresses: a,
+		disks: map[string]*disk{}, bases: map[string]*base{},
+	}, nil
+}
+
+// mayOverlay says why machines can't have their disks in a folder.
+func mayOverlay(dir string) error {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	if fs.Type == unix.OVERLAYFS_SUPER_MAGIC {
+		return builders.WithHint(fmt.Errorf("%s is on an overlay file system, on which the disks of machines can't be", dir),
+			"in a container, mount a volume or a tmpfs there")
+	}
+	return nil
 }
 
 // mayMount says why this process can't make machines.
