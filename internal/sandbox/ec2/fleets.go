@@ -218,6 +218,9 @@ func (c *call) planPool(p fleetPool, f *fleet, in *createFleetIn) (*launchPlan, 
 	l, err := c.plan(d, subnet)
 	if err == nil {
 		l.fleet = f.ID
+		l.system = []tagIn{
+			{"aws:ec2:fleet-id", f.ID}, {"aws:ec2launchtemplate:id", p.Template.ID}, {"aws:ec2launchtemplate:version", p.Template.Version},
+		}
 	}
 	return l, err
 }

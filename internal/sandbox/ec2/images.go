@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -156,6 +158,9 @@ func (c *call) capture(i *instance, m *image, devices []device, in *createImageI
 		}
 		var snaps []*snapshot
 		s.change(id, func(r *region, i *instance) {
+			if r.Images[m.ID] != m {
+				return // deregistered already
+			}
 			snaps = (&call{Server: s, region: r, name: name, now: time.Now()}).snapshotDevices(i, m, devices, tags)
 		})
 		err := s.freeze(id, snaps)
@@ -202,28 +207,39 @@ func (s *Server) freeze(id string, snaps []*snapshot) error {
 	for _, sn := range snaps {
 		s.mu.Lock()
 		v, i := s.volumeOf(sn), s.instance(id)
-		s.mu.Unlock()
 		if v == nil || i == nil {
-			failed = fmt.Errorf("volume %s is gone", sn.Volume)
+			sn.Making, sn.Failed = false, "the volume "+sn.Volume+" is gone"
+			failed = errors.New(sn.Failed)
+			s.mu.Unlock()
 			continue
 		}
-		c, err := s.read(v, i, sn.ID)
-		s.mu.Lock()
-		sn.Making, sn.Content = false, c
-		sn.Ready = latest(time.Now(), sn.Created.Add(s.Timing.Snapshot))
-		for _, l := range c.Layers {
-			s.state.Layers[l] = true
-		}
-		if c.File != "" {
-			s.state.Files[c.File] = true
-		}
-		if err != nil {
-			sn.Failed, failed = err.Error(), err
-		}
-		s.save()
+		from, of := *v, *i
 		s.mu.Unlock()
+		c, err := s.read(&from, &of, sn.ID)
+		s.taken(sn, c, err)
+		failed = cmp.Or(failed, err)
 	}
 	return failed
+}
+
+// taken completes a snapshot with what was read. It may have been deleted
+// meanwhile.
+func (s *Server) taken(sn *snapshot, c content, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sn.Making, sn.Content = false, c
+	sn.Ready = latest(time.Now(), sn.Created.Add(s.Timing.Snapshot))
+	if err != nil {
+		sn.Failed = err.Error()
+	}
+	for _, l := range c.Layers {
+		s.state.Layers[l] = true
+	}
+	if c.File != "" {
+		s.state.Files[c.File] = true
+	}
+	s.collect()
+	s.save()
 }
 
 // read returns what is on a volume that is attached to an instance.

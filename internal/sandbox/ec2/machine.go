@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/ingot-build/ingot/internal/sandbox/catalog"
@@ -15,8 +14,9 @@ import (
 
 // runtime is what there is of an instance beside its state.
 type runtime struct {
-	machine host.Machine  // while it is meant to run
-	tail    chan struct{} // closed when what was last queued for it is done
+	machine host.Machine       // while it is meant to run
+	tail    chan struct{}      // closed when what was last queued for it is done
+	giveUp  context.CancelFunc // ends a boot that is under way
 }
 
 func (s *Server) runtime(id string) *runtime {
@@ -74,8 +74,11 @@ func (s *Server) boot(id string, ready time.Time) {
 	var from content
 	var blanks []blank
 	wanted := false
+	ctx, cancel := context.WithCancel(s.ctx)
+	defer cancel()
 	s.change(id, func(r *region, i *instance) {
 		if wanted = i.Phase == starting; wanted {
+			s.runtime(id).giveUp = cancel
 			from = i.Content
 			spec = s.spec(r, i, ready.Add(s.Timing.SSH))
 			blanks = s.disks(r, i, &spec)
@@ -84,11 +87,12 @@ func (s *Server) boot(id string, ready time.Time) {
 	if !wanted {
 		return
 	}
-	m, err := s.start(spec, from, blanks)
-	if err != nil && s.ctx.Err() != nil {
-		return
-	}
+	m, err := s.start(ctx, spec, from, blanks)
 	s.change(id, func(_ *region, i *instance) {
+		s.runtime(id).giveUp = nil
+		if err != nil && ctx.Err() != nil {
+			return // not wanted any more
+		}
 		if err != nil {
 			s.Log.Error("boot", slog.String("instance", id), slog.Any("error", err))
 			if i.Phase == starting {
@@ -107,27 +111,27 @@ func (s *Server) boot(id string, ready time.Time) {
 }
 
 // start makes what the machine needs and starts it.
-func (s *Server) start(spec host.Spec, from content, blanks []blank) (host.Machine, error) {
+func (s *Server) start(ctx context.Context, spec host.Spec, from content, blanks []blank) (host.Machine, error) {
 	for _, b := range blanks {
 		if err := b.make(); err != nil {
 			return nil, err
 		}
 	}
-	layers, err := s.layers(from)
+	layers, err := s.layers(ctx, from)
 	if err != nil {
 		return nil, err
 	}
 	spec.Layers = layers
-	return s.Host.Start(s.ctx, spec)
+	return s.Host.Start(ctx, spec)
 }
 
 // layers returns the file trees of a root disk. The base is made when it is
 // not there yet.
-func (s *Server) layers(from content) ([]host.LayerID, error) {
+func (s *Server) layers(ctx context.Context, from content) ([]host.LayerID, error) {
 	if from.Base == nil {
 		return from.Layers, nil
 	}
-	base, err := s.Host.Base(s.ctx, *from.Base, logWriter{s.Log})
+	base, err := s.Host.Base(ctx, *from.Base, logWriter{s.Log})
 	if err != nil {
 		return nil, err
 	}
@@ -275,6 +279,9 @@ func (s *Server) stop(i *instance) {
 func (s *Server) terminate(i *instance) {
 	i.Phase, i.Done = terminating, time.Time{}
 	id, since := i.ID, time.Now()
+	if giveUp := s.runtime(id).giveUp; giveUp != nil {
+		giveUp()
+	}
 	s.queue(id, func() {
 		s.mu.Lock()
 		s.runtime(id).machine = nil
@@ -295,103 +302,6 @@ func (s *Server) terminate(i *instance) {
 			s.collect()
 		})
 	})
-}
-
-// collect removes layers and files that nothing uses any more. The server is
-// locked.
-func (s *Server) collect() {
-	layers, files := map[host.LayerID]bool{}, map[string]bool{}
-	use := func(c content) {
-		for _, l := range c.Layers {
-			layers[l] = true
-		}
-		files[c.File] = true
-	}
-	for _, r := range s.state.Regions {
-		for _, x := range r.Snapshots {
-			use(x.Content)
-		}
-		for _, x := range r.Volumes {
-			use(x.Content)
-			files[s.volumeFile(x.ID)] = true
-		}
-		for _, x := range r.Instances {
-			if !x.Removed {
-				use(x.Content)
-			}
-		}
-	}
-	for l := range s.state.Layers {
-		if !layers[l] {
-			delete(s.state.Layers, l)
-			s.work.Go(func() {
-				if err := s.Host.RemoveLayer(l); err != nil {
-					s.Log.Warn("remove layer", slog.String("layer", string(l)), slog.Any("error", err))
-				}
-			})
-		}
-	}
-	for f := range s.state.Files {
-		if !files[f] {
-			delete(s.state.Files, f)
-			_ = os.Remove(f) // it may never have been made
-		}
-	}
-}
-
-// reopen opens and closes ports of instances in a group whose rules changed.
-func (c *call) reopen(group string) {
-	for id, i := range c.Instances {
-		if !slices.Contains(i.Groups, group) || i.Phase != starting {
-			continue
-		}
-		c.queue(id, func() {
-			c.mu.Lock()
-			m := c.runtime(id).machine
-			c.mu.Unlock()
-			if m != nil {
-				m.Reopen()
-			}
-		})
-	}
-}
-
-// resume goes on with what was under way when the server ended: machines end
-// with it.
-func (s *Server) resume() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	for _, r := range s.state.Regions {
-		for _, i := range r.Instances {
-			switch {
-			case i.Phase == starting && (i.Interrupt.IsZero() || now.Before(i.Interrupt)):
-				i.Done = time.Time{}
-				s.queue(i.ID, func() { s.boot(i.ID, now.Add(s.Timing.Running)) })
-			case i.Phase == starting, i.Phase == terminating && !i.Removed:
-				s.terminate(i)
-			case i.Phase == stopping && i.Done.IsZero():
-				i.Done = now.Add(s.Timing.Stopping)
-			}
-		}
-		r.giveUp()
-	}
-	s.collect()
-}
-
-// giveUp fails images and snapshots that were being made when the server ended.
-func (r *region) giveUp() {
-	const why = "Server.InternalError: the sandbox ended while it was made"
-	for _, x := range r.Snapshots {
-		if x.Making {
-			x.Making, x.Failed = false, why
-		}
-	}
-	for _, x := range r.Images {
-		if x.Making {
-			x.Making, x.Failed = false, why
-		}
-	}
 }
 
 // entry returns what stands for an image of the catalogue.

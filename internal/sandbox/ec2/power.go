@@ -195,18 +195,23 @@ func (s *Server) interrupt(notice time.Duration) {
 				continue
 			}
 			i.Interrupt = at
-			s.after(notice, func() {
-				s.change(id, func(_ *region, i *instance) {
-					if i.Phase == starting {
-						i.ReasonCode = "Server.SpotInstanceTermination"
-						i.Reason = "Server.SpotInstanceTermination: Spot instance termination"
-						s.terminate(i)
-					}
-				})
-			})
+			s.takeBack(id, notice)
 		}
 	}
 	s.save()
+}
+
+// takeBack ends a spot instance after a notice.
+func (s *Server) takeBack(id string, notice time.Duration) {
+	s.after(notice, func() {
+		s.change(id, func(_ *region, i *instance) {
+			if i.Phase == starting {
+				i.ReasonCode = "Server.SpotInstanceTermination"
+				i.Reason = "Server.SpotInstanceTermination: Spot instance termination"
+				s.terminate(i)
+			}
+		})
+	})
 }
 
 // after runs f in a while, unless the server has ended.

@@ -144,33 +144,27 @@ func createSnapshot(c *call, in *createSnapshotIn) (snapshotOut, error) {
 	}
 	s := c.newSnapshot(v, in.Description)
 	c.tag(s.ID, "snapshot", in.Tags)
-	c.readLater(v, []*snapshot{s})
+	c.readLater(v, s)
 	return c.describeSnapshot(s), nil
 }
 
-// readLater reads volumes into their snapshots, in turn with what else is done
-// to the instance that they are attached to.
-func (c *call) readLater(v *volume, snaps []*snapshot) {
+// readLater reads a volume into its snapshot, in turn with what else is done to
+// the instance that it is attached to. What was never written is read at once.
+func (c *call) readLater(v *volume, sn *snapshot) {
 	s := c.Server
-	if v.Instance != "" {
-		id := v.Instance
-		s.queue(id, func() { s.logged("snapshot", s.freeze(id, snaps)) })
+	if id := v.Instance; id != "" {
+		s.queue(id, func() { s.logged("snapshot", s.freeze(id, []*snapshot{sn})) })
+		return
+	}
+	from := *v
+	if _, err := os.Stat(s.volumeFile(v.ID)); err != nil {
+		sn.Making, sn.Content, sn.Ready = false, v.Content, c.now.Add(c.Timing.Snapshot)
 		return
 	}
 	s.work.Go(func() {
-		got, err := s.readFile(v, snaps[0].ID)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		sn := snaps[0]
-		sn.Making, sn.Content = false, got
-		sn.Ready = latest(time.Now(), sn.Created.Add(s.Timing.Snapshot))
-		if got.File != "" {
-			s.state.Files[got.File] = true
-		}
-		if err != nil {
-			sn.Failed = err.Error()
-		}
-		s.save()
+		got, err := s.readFile(&from, sn.ID)
+		s.taken(sn, got, err)
+		s.logged("snapshot", err)
 	})
 }
 

@@ -54,8 +54,8 @@ type credentialsOut struct {
 
 type assumeRoleOut struct {
 	Credentials credentialsOut `xml:"Credentials"`
-	ARN         string      `xml:"AssumedRoleUser>Arn"`
-	ID          string      `xml:"AssumedRoleUser>AssumedRoleId"`
+	ARN         string         `xml:"AssumedRoleUser>Arn"`
+	ID          string         `xml:"AssumedRoleUser>AssumedRoleId"`
 }
 
 var roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}):role/(?:.+/)?([\w+=,.@-]{1,64})$`)

@@ -183,12 +183,17 @@ func deleteTags(c *call, in *deleteTagsIn) (done, error) {
 	if err := c.checkTaggable(in.IDs); err != nil {
 		return done{}, err
 	}
+	for _, t := range in.Tags {
+		if strings.HasPrefix(t.Key, "aws:") {
+			return done{}, fail("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+		}
+	}
 	if err := c.ready(); err != nil {
 		return done{}, err
 	}
 	for _, id := range in.IDs {
 		if len(in.Tags) == 0 {
-			delete(c.Tags, id)
+			maps.DeleteFunc(c.Tags[id], func(k, _ string) bool { return !strings.HasPrefix(k, "aws:") })
 		}
 		for _, t := range in.Tags {
 			if v, ok := c.Tags[id][t.Key]; ok && (t.Value == nil || *t.Value == v) {

@@ -52,6 +52,11 @@ func (c *call) template(ref templateRef) (*template, int, error) {
 	return nil, 0, fail("InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name %s, does not exist.", ref.Name)
 }
 
+// templateTags are those of an instance that a template launched.
+func templateTags(id string, version int) []tagIn {
+	return []tagIn{{"aws:ec2launchtemplate:id", id}, {"aws:ec2launchtemplate:version", itoa(version)}}
+}
+
 type createTemplateIn struct {
 	Name        string     `q:"LaunchTemplateName,required"`
 	Description string     `q:"VersionDescription"`
