@@ -30,8 +30,7 @@ type instance struct {
 	mu       sync.Mutex
 	made     []made         // in the order of creation
 	deleting *gce.Operation // of the instance
-	imported string         // fingerprint of the key in the OS Login profile
-	account  string         // whose profile that is
+	account  string         // whose OS Login profile has the key
 }
 
 // made is something that Destroy removes.

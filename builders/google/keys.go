@@ -2,8 +2,6 @@ package google
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -35,26 +33,57 @@ func (m *instance) importKey(ctx context.Context) error {
 	if m.account, err = m.accountEmail(ctx); err != nil {
 		return err
 	}
-	line := m.public
-	sum := sha256.Sum256([]byte(line))
-	m.imported = hex.EncodeToString(sum[:])
 	entry, err := m.env.Journal.Intend(journal.Resource{
-		Cloud: journalName, Place: m.account, Kind: "os-login-key", Name: m.imported, ID: m.imported,
+		Cloud: journalName, Place: m.account, Kind: loginKeyKind, Name: keyBlob(m.public),
 		Tags: m.labels, Access: m.Access.Journal(m.launch.host), Build: m.env.Build,
 	})
 	if err != nil {
 		return err
 	}
-	m.add(made{"OS Login key", m.imported, entry, m.removeKey})
+	m.add(made{"OS Login key of", m.account, entry, func(ctx context.Context) error {
+		return removeLoginKey(ctx, m.api, m.account, keyBlob(m.public))
+	}})
 	m.env.Log.Say("Importing the SSH key into the OS Login profile of " + m.account + "...")
-	profile, err := m.importInto(ctx, line)
+	profile, err := m.importInto(ctx, m.public)
 	if err != nil {
 		return fmt.Errorf("import the SSH key into the OS Login profile of %s: %w", m.account, gcp.Explain(err))
 	}
 	if m.user, err = profileLogin(profile, m.OSLoginSSHUsername); err != nil {
 		return err
 	}
-	return entry.Made(m.imported)
+	return entry.Made(keyBlob(m.public))
+}
+
+// loginKeyKind is what the journal calls a key in a profile. Its place is the
+// account, its name the key itself: what the service calls it comes with the
+// answer.
+const loginKeyKind = "os-login-key"
+
+// keyBlob is the key in a line of a public key.
+func keyBlob(line string) string {
+	fields := strings.Fields(line)
+	if len(fields) < 2 {
+		return line
+	}
+	return fields[1]
+}
+
+// removeLoginKey takes a key out of the profile of an account.
+func removeLoginKey(ctx context.Context, api *gcp.Client, account, blob string) error {
+	profile, err := api.OSLogin.Users.GetLoginProfile("users/" + account).Context(ctx).Do()
+	if err != nil {
+		return err
+	}
+	for print, key := range profile.SshPublicKeys {
+		if keyBlob(key.Key) != blob {
+			continue
+		}
+		_, err := api.OSLogin.Users.SshPublicKeys.Delete("users/" + account + "/sshPublicKeys/" + print).Context(ctx).Do()
+		if err != nil && !gcp.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (m *instance) importInto(ctx context.Context, line string) (*gcelogin.LoginProfile, error) {
@@ -119,15 +148,6 @@ func profileLogin(p *gcelogin.LoginProfile, wanted string) (string, error) {
 		return "", builders.WithHint(errors.New("the OS Login profile has no user"), "set oslogin_ssh_username, or use_os_login = false")
 	}
 	return name[:min(len(name), longestUser)], nil
-}
-
-// removeKey takes the key out of the profile.
-func (m *instance) removeKey(ctx context.Context) error {
-	_, err := m.api.OSLogin.Users.SshPublicKeys.Delete("users/" + m.account + "/sshPublicKeys/" + m.imported).Context(ctx).Do()
-	if gcp.IsNotFound(err) {
-		return nil
-	}
-	return err
 }
 
 // clearKeys takes the key that was made out of authorized_keys, where that is

@@ -114,7 +114,7 @@ func (s *sweeping) run(ctx context.Context) error {
 	}
 	finding.Wait()
 	// Disks are free once their instance is gone.
-	for _, kinds := range [][]string{{"instance", "image", "os-login-key"}, {"disk"}} {
+	for _, kinds := range [][]string{{"instance", "image", loginKeyKind}, {"disk"}} {
 		var removing sync.WaitGroup
 		for _, t := range s.things {
 			if slices.Contains(kinds, t.Kind) {
@@ -145,7 +145,7 @@ func (s *sweeping) found(r journal.Resource, labels map[string]string) {
 // journaled looks whether what the journal names is there. What has its name
 // but not its marks is someone else's.
 func (s *sweeping) journaled(ctx context.Context, r journal.Resource) {
-	if r.Kind == "os-login-key" {
+	if r.Kind == loginKeyKind {
 		s.found(r, r.Tags)
 		return
 	}
@@ -298,9 +298,8 @@ func (s *sweeping) delete(ctx context.Context, r journal.Resource) error {
 	var op *gce.Operation
 	var err error
 	switch {
-	case r.Kind == "os-login-key":
-		_, err := s.api.OSLogin.Users.SshPublicKeys.Delete("users/" + r.Place + "/sshPublicKeys/" + r.Name).Context(ctx).Do()
-		return err
+	case r.Kind == loginKeyKind:
+		return removeLoginKey(ctx, s.api, r.Place, r.Name)
 	case r.Kind == "instance":
 		op, err = s.api.Compute.Instances.Delete(project, where, r.Name).RequestId(request).Context(ctx).Do()
 	case r.Kind == "image":
