@@ -15,7 +15,6 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
-	"github.com/ingot-build/ingot/internal/sandbox/host"
 	"github.com/ingot-build/ingot/internal/sandbox/timing"
 )
 
@@ -223,5 +222,3 @@ func TestBuild(t *testing.T) {
 	}
 	c.empty()
 }
-
-var _ host.LayerID
