@@ -5,8 +5,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -106,35 +108,52 @@ func (w logWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// remove removes a resource, what is on it, and layers that nothing uses then.
-func (s *Server) remove(path string) {
-	r := s.state.Resources[path]
-	if r == nil {
-		return
-	}
-	delete(s.state.Resources, path)
-	s.dirty = true
-	var errs []error
-	if r.Content != nil {
-		if r.Content.Machine != "" && r.Disk != nil {
-			errs = append(errs, s.options.Host.Remove(r.Content.Machine))
+// erase removes a resource, what is on it, and layers that nothing uses then.
+// It takes the time that removing takes, without the lock.
+func (s *Server) erase(path string) error {
+	var machine string
+	var files []string
+	s.locked(func() {
+		r := s.state.Resources[path]
+		if r == nil {
+			return
 		}
-		if r.Content.File != "" {
-			errs = append(errs, os.Remove(s.file(r.Content.File)))
+		files = slices.Clone(r.Scratch)
+		if r.Disk != nil {
+			machine = r.Content.Machine
+			files = append(files, r.blank())
 		}
-		errs = append(errs, s.dropLayers())
-	}
-	for _, name := range r.Scratch {
-		errs = append(errs, os.Remove(s.file(name)))
-	}
-	for _, err := range errs {
-		if err != nil {
-			s.options.Log.Warn("gce: remove", "path", path, "err", err)
+		if r.Content != nil && r.Content.File != "" {
+			files = append(files, r.Content.File)
+		}
+	})
+	if machine != "" {
+		if err := s.options.Host.Remove(machine); err != nil {
+			return err
 		}
 	}
+	for _, name := range files {
+		if err := os.Remove(s.file(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	var layers []host.LayerID
+	s.locked(func() {
+		delete(s.state.Resources, path)
+		s.dirty = true
+		layers = s.unusedLayers()
+	})
+	for _, layer := range layers {
+		if err := s.options.Host.RemoveLayer(layer); err != nil {
+			return err
+		}
+		s.locked(func() { delete(s.state.Layers, layer); s.dirty = true })
+	}
+	return nil
 }
 
-func (s *Server) dropLayers() error {
+// unusedLayers are those that nothing is made of.
+func (s *Server) unusedLayers() []host.LayerID {
 	used := map[host.LayerID]bool{}
 	for _, r := range s.state.Resources {
 		if r.Content != nil {
@@ -143,16 +162,13 @@ func (s *Server) dropLayers() error {
 			}
 		}
 	}
+	var all []host.LayerID
 	for layer := range s.state.Layers {
-		if used[layer] {
-			continue
-		}
-		delete(s.state.Layers, layer)
-		if err := s.options.Host.RemoveLayer(layer); err != nil {
-			return err
+		if !used[layer] {
+			all = append(all, layer)
 		}
 	}
-	return nil
+	return all
 }
 
 // copySparse copies a file without its holes.

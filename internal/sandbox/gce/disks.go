@@ -54,9 +54,6 @@ func insertDisk(c *call) (any, error) {
 	if err := c.into(&d); err != nil {
 		return nil, err
 	}
-	if err := c.place(); err != nil {
-		return nil, err
-	}
 	c.openProject()
 	if from := c.param("sourceImage"); from != "" && d.SourceImage == "" {
 		d.SourceImage = from
@@ -187,8 +184,7 @@ func makeDisk(s *Server, op *operation) error {
 	if err := s.fill(op.Target); err != nil {
 		return err
 	}
-	s.sleepUntil(op.Began.Add(s.options.Timing.Disk))
-	return nil
+	return s.pause(op.Began.Add(s.options.Timing.Disk))
 }
 
 // fill gives a new disk its content.
@@ -249,9 +245,10 @@ func (s *Server) beingCopied(disk string) string {
 
 // removeWhenDone does the work of deleting anything.
 func removeWhenDone(s *Server, op *operation) error {
-	s.sleepUntil(op.Began.Add(s.options.Timing.Operation))
-	s.locked(func() { s.remove(op.Target) })
-	return nil
+	if err := s.pause(op.Began.Add(s.options.Timing.Operation)); err != nil {
+		return err
+	}
+	return s.erase(op.Target)
 }
 
 // attached makes the instance one of the users of the disk, or not any more.

@@ -228,6 +228,9 @@ func (s *Server) answer(c *call, r *http.Request) ([]byte, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := c.place(); err != nil {
+		return nil, err
+	}
 	value, err := c.repeated()
 	if value == nil && err == nil {
 		value, err = s.handlers[c.method.ID](c)
@@ -254,18 +257,15 @@ func (s *Server) write(w http.ResponseWriter, c *call, text []byte, err error) {
 	_, _ = w.Write(append(text, '\n'))
 }
 
-// sleepUntil waits, and reports whether the server goes on.
-func (s *Server) sleepUntil(at time.Time) bool {
-	if s.ctx.Err() != nil {
-		return false
-	}
-	t := time.NewTimer(time.Until(at))
+// pause waits. Its error says that the server ends.
+func (s *Server) pause(until time.Time) error {
+	t := time.NewTimer(time.Until(until))
 	defer t.Stop()
 	select {
-	case <-t.C:
-		return true
 	case <-s.ctx.Done():
-		return false
+		return s.ctx.Err()
+	case <-t.C:
+		return s.ctx.Err()
 	}
 }
 

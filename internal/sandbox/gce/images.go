@@ -233,7 +233,9 @@ func makeImage(s *Server, op *operation) error {
 	if err := s.freeze(op.Target); err != nil {
 		return err
 	}
-	s.sleepUntil(op.Began.Add(s.options.Timing.Image))
+	if err := s.pause(op.Began.Add(s.options.Timing.Image)); err != nil {
+		return err
+	}
 	s.locked(func() {
 		if r := s.state.Resources[op.Target]; r != nil {
 			r.Image.Status = "READY"

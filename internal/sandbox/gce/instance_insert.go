@@ -18,9 +18,6 @@ func insertInstance(c *call) (any, error) {
 	if err := c.into(&in); err != nil {
 		return nil, err
 	}
-	if err := c.place(); err != nil {
-		return nil, err
-	}
 	c.openProject()
 	path := c.target()
 	if c.state.Resources[path] != nil {
@@ -200,6 +197,12 @@ func (c *call) instanceDisks(path string, r *resource) error {
 	for i, d := range in.Disks {
 		if i > 0 && d.Boot {
 			return invalid(fmt.Sprintf("resource.disks[%d].boot", i), "true", "Only one boot disk can be specified.")
+		}
+		if d.DeviceName != "" {
+			others := &resource{Instance: &compute.Instance{Disks: in.Disks[:i]}}
+			if err := others.newDevice(d.DeviceName, fmt.Sprintf("resource.disks[%d].deviceName", i)); err != nil {
+				return err
+			}
 		}
 		disk, at, isNew, err := c.instanceDisk(path, r, i)
 		if err != nil {

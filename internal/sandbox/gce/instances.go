@@ -2,6 +2,7 @@ package gce
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,9 +11,6 @@ import (
 )
 
 func (c *call) instance() (string, *resource, error) {
-	if err := c.place(); err != nil {
-		return "", nil, err
-	}
 	return c.state.get(c.target())
 }
 
@@ -148,6 +146,8 @@ func value(item *compute.MetadataItems) string {
 	return *item.Value
 }
 
+// attachDisk gives an instance another disk. A machine that runs has it from
+// its next boot on.
 func attachDisk(c *call) (any, error) {
 	path, r, err := c.instance()
 	if err != nil {
@@ -164,12 +164,14 @@ func attachDisk(c *call) (any, error) {
 	if len(disk.Disk.Users) > 0 && d.Mode != "READ_ONLY" {
 		return nil, inUse("disk", at, strings.TrimPrefix(disk.Disk.Users[0], link("")))
 	}
-	completeAttached(&d, len(r.Instance.Disks), disk, at)
-	for _, have := range r.Instance.Disks {
-		if have.DeviceName == d.DeviceName {
-			return nil, invalid("resource.deviceName", d.DeviceName, "The device name is used by another disk of the instance.")
-		}
+	if err := r.newDevice(d.DeviceName, "resource.deviceName"); err != nil {
+		return nil, err
 	}
+	n := len(r.Instance.Disks)
+	for r.newDevice(fmt.Sprintf("persistent-disk-%d", n), "") != nil {
+		n++
+	}
+	completeAttached(&d, n, disk, at)
 	if d.Boot {
 		if r.Instance.Status != "TERMINATED" || len(r.Instance.Disks) > 0 && r.Instance.Disks[0].Boot {
 			return nil, badRequest("Invalid resource usage: 'A boot disk can only be attached to a stopped instance that has none'.")
@@ -181,6 +183,19 @@ func attachDisk(c *call) (any, error) {
 	disk.attached(path, true)
 	c.dirty = true
 	return c.begin(path, r.ID)
+}
+
+var devices = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})$`)
+
+// newDevice refuses a device name that is none, or that the instance has.
+func (r *resource) newDevice(name, field string) error {
+	if name != "" && !devices.MatchString(name) {
+		return invalid(field, name, "Must be a match of regex '%s'", devices)
+	}
+	if _, err := r.device(name); err == nil {
+		return invalid(field, name, "The device name is used by another disk of the instance.")
+	}
+	return nil
 }
 
 // device finds a disk of the instance by its device name.

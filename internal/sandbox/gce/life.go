@@ -65,7 +65,9 @@ func (s *Server) preempt(notice time.Duration) {
 			s.metadataChanged()
 			s.dirty = true
 		})
-		s.sleepUntil(time.Now().Add(notice))
+		if s.pause(time.Now().Add(notice)) != nil {
+			return
+		}
 		s.locked(func() {
 			for _, path := range s.state.paths("projects/") {
 				if r := s.state.Resources[path]; r.Instance != nil && r.Preempted {
@@ -106,11 +108,9 @@ func (s *Server) resume() {
 	}
 }
 
-// warn says in an operation which disks were left.
-func (op *operation) warn(kept []string) {
-	for _, path := range kept {
-		op.API.Warnings = append(op.API.Warnings, &compute.OperationWarnings{Code: "RESOURCE_NOT_DELETED",
-			Message: "The disk '" + path + "' is being used, it was not deleted.",
-			Data:    []*compute.OperationWarningsData{{Key: "resource", Value: link(path)}}})
-	}
+// warn says in an operation that a disk was left.
+func (op *operation) warn(disk string) {
+	op.API.Warnings = append(op.API.Warnings, &compute.OperationWarnings{Code: "RESOURCE_NOT_DELETED",
+		Message: "The disk '" + disk + "' is being used, it was not deleted.",
+		Data:    []*compute.OperationWarningsData{{Key: "resource", Value: link(disk)}}})
 }

@@ -3,6 +3,7 @@ package gce
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -42,6 +43,10 @@ const shutdown = 90 * time.Second
 
 // machine is the name of a disk's machine on the host.
 func (r *resource) machine() string { return fmt.Sprintf("gce-%d", r.ID) }
+
+// blank is the file of a disk that has a file tree, for where it is another
+// disk of a machine: no block device can show the tree, it is empty there.
+func (r *resource) blank() string { return fmt.Sprintf("%d-blank.img", r.ID) }
 
 // bootDisk is that of an instance.
 func (s *Server) bootDisk(r *resource) (*resource, error) {
@@ -90,7 +95,9 @@ func launch(s *Server, op *operation) error {
 	if err := s.boot(op.Target, running.Add(s.options.Timing.SSH)); err != nil {
 		return s.failed(op, err)
 	}
-	s.sleepUntil(running)
+	if err := s.pause(running); err != nil {
+		return err
+	}
 	s.locked(func() { s.running(op.Target) })
 	return nil
 }
@@ -100,10 +107,11 @@ func (s *Server) failed(op *operation, err error) error {
 	if s.ctx.Err() != nil {
 		return err
 	}
+	if op.Call == "instances.insert" {
+		return errors.Join(err, s.discard(op))
+	}
 	s.locked(func() {
-		if op.Call == "instances.insert" {
-			s.discard(op.Target)
-		} else if r := s.state.Resources[op.Target]; r != nil {
+		if r := s.state.Resources[op.Target]; r != nil {
 			s.setStatus(r, "TERMINATED")
 		}
 	})
@@ -226,7 +234,7 @@ func (s *Server) dataDisks(r *resource) []host.Disk {
 		if d.Source == "" {
 			file, scratch = scratch[0], scratch[1:]
 		} else if disk := s.state.Resources[strings.TrimPrefix(d.Source, link(""))]; disk != nil {
-			file = cmp.Or(disk.Content.File, disk.machine()+".img") // the latter where it has a file tree, which no device can show
+			file = cmp.Or(disk.Content.File, disk.blank())
 		}
 		all = append(all, host.Disk{Device: deviceName(len(all)), File: s.file(file), Size: d.DiskSizeGb << 30})
 	}
@@ -261,8 +269,9 @@ func (s *Server) watch(path string, m host.Machine) {
 			s.setStatus(r, "STOPPING")
 		}
 	})
-	s.sleepUntil(time.Now().Add(s.options.Timing.Stopping))
-	s.locked(func() { s.stopped(path) })
+	if s.pause(time.Now().Add(s.options.Timing.Stopping)) == nil {
+		s.locked(func() { s.stopped(path) })
+	}
 }
 
 // take removes the machine of an instance from those that are watched.
@@ -293,7 +302,9 @@ func halt(s *Server, op *operation) error {
 	if err := s.down(op.Target); err != nil {
 		return err
 	}
-	s.sleepUntil(time.Now().Add(s.options.Timing.Stopping))
+	if err := s.pause(time.Now().Add(s.options.Timing.Stopping)); err != nil {
+		return err
+	}
 	s.locked(func() { s.stopped(op.Target) })
 	return nil
 }
@@ -319,40 +330,46 @@ func terminate(s *Server, op *operation) error {
 	if err := s.down(op.Target); err != nil {
 		return err
 	}
-	s.sleepUntil(time.Now().Add(s.options.Timing.Terminating))
-	s.locked(func() {
-		if kept := s.discard(op.Target); len(kept) > 0 {
-			op.warn(kept)
-		}
-	})
-	return nil
+	if err := s.pause(time.Now().Add(s.options.Timing.Terminating)); err != nil {
+		return err
+	}
+	return s.discard(op)
 }
 
-// discard removes an instance and those of its disks that go with it. It
-// returns the disks that could not be removed because they are being copied.
-func (s *Server) discard(path string) (kept []string) {
-	r := s.state.Resources[path]
-	if r == nil {
-		return nil
-	}
-	s.occupy(path, r.Instance, false)
-	for _, d := range r.Instance.Disks {
-		at := strings.TrimPrefix(d.Source, link(""))
-		disk := s.state.Resources[at]
-		if disk == nil {
-			continue
+// discard removes an instance and those of its disks that go with it, but no
+// disk that is being copied: the operation says so.
+func (s *Server) discard(op *operation) error {
+	var gone []string
+	s.locked(func() {
+		r := s.state.Resources[op.Target]
+		if r == nil {
+			return
 		}
-		disk.attached(path, false)
-		switch {
-		case !d.AutoDelete || len(disk.Disk.Users) > 0:
-		case s.beingCopied(at) != "":
-			kept = append(kept, at)
-		default:
-			s.remove(at)
+		s.occupy(op.Target, r.Instance, false)
+		for _, d := range r.Instance.Disks {
+			at := strings.TrimPrefix(d.Source, link(""))
+			disk := s.state.Resources[at]
+			if disk == nil {
+				continue
+			}
+			disk.attached(op.Target, false)
+			switch {
+			case !d.AutoDelete || len(disk.Disk.Users) > 0:
+			case s.beingCopied(at) != "":
+				op.warn(at)
+			default:
+				gone = append(gone, at)
+			}
+		}
+		gone = append(gone, op.Target)
+		s.dirty = true
+	})
+	for _, path := range gone {
+		if err := s.erase(path); err != nil {
+			return err
 		}
 	}
-	s.remove(path)
-	return kept
+	return nil
 }
 
 func reset(s *Server, op *operation) error {
@@ -363,7 +380,9 @@ func reset(s *Server, op *operation) error {
 		case <-s.ctx.Done():
 		}
 	}
-	s.sleepUntil(op.Began.Add(s.options.Timing.Operation))
+	if err := s.pause(op.Began.Add(s.options.Timing.Operation)); err != nil {
+		return err
+	}
 	err := s.boot(op.Target, time.Now().Add(s.options.Timing.SSH))
 	s.locked(func() {
 		if r := s.state.Resources[op.Target]; r != nil {

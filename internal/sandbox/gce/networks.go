@@ -94,15 +94,12 @@ func deleteNetwork(c *call) (any, error) {
 		return nil, inUse("network", path, by)
 	}
 	for _, s := range r.Network.Subnetworks {
-		c.remove(strings.TrimPrefix(s, link("")))
+		delete(c.state.Resources, strings.TrimPrefix(s, link("")))
 	}
 	return c.begin(path, r.ID)
 }
 
 func insertSubnetwork(c *call) (any, error) {
-	if err := c.place(); err != nil {
-		return nil, err
-	}
 	c.openProject()
 	r := &resource{ID: newID(), Subnetwork: &compute.Subnetwork{}}
 	if err := c.into(r.Subnetwork); err != nil {
@@ -189,9 +186,6 @@ func (c *call) subnet(n *compute.NetworkInterface, field string) error {
 }
 
 func insertAddress(c *call) (any, error) {
-	if err := c.place(); err != nil {
-		return nil, err
-	}
 	c.openProject()
 	r := &resource{ID: newID(), Address: &compute.Address{}}
 	if err := c.into(r.Address); err != nil {
@@ -265,7 +259,8 @@ func deleteFirewall(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.remove(path)
+	delete(c.state.Resources, path)
+	c.dirty = true
 	return c.begin(path, r.ID)
 }
 
@@ -280,8 +275,7 @@ func reopen(s *Server, op *operation) error {
 	for _, m := range machines {
 		m.Reopen()
 	}
-	s.sleepUntil(op.Began.Add(s.options.Timing.Operation))
-	return nil
+	return s.pause(op.Began.Add(s.options.Timing.Operation))
 }
 
 // portRange is the most ports of one rule that are opened.

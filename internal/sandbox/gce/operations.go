@@ -146,14 +146,15 @@ func (s *Server) start(op *operation) {
 // work does what the operation is for.
 func (s *Server) work(op *operation) error {
 	if op.Failure != nil {
-		s.sleepUntil(op.Began.Add(s.options.Timing.Operation))
+		if err := s.pause(op.Began.Add(s.options.Timing.Operation)); err != nil {
+			return err
+		}
 		return op.Failure
 	}
 	if f := works()[op.Call]; f != nil {
 		return f(s, op)
 	}
-	s.sleepUntil(op.Began.Add(s.options.Timing.Operation))
-	return nil
+	return s.pause(op.Began.Add(s.options.Timing.Operation))
 }
 
 func (s *Server) finish(op *operation, err error) {

@@ -53,11 +53,14 @@ func regionOf(zone string) string {
 
 // place refuses a zone or region that there is not.
 func (c *call) place() error {
+	if c.name == "zones.get" || c.name == "regions.get" {
+		return nil // which say it in their own words
+	}
 	if zone := c.param("zone"); zone != "" && !slices.Contains(zonesOf(regionOf(zone)), zone) {
-		return &apiError{Code: 404, Reason: "notFound", Message: fmt.Sprintf("The resource 'projects/%s/zones/%s' was not found", c.param("project"), zone)}
+		return invalid("zone", zone, "Unknown zone.")
 	}
 	if region := c.param("region"); region != "" && regions()[region] == "" {
-		return notFound("projects/" + c.param("project") + "/regions/" + region)
+		return invalid("region", region, "Unknown region.")
 	}
 	return nil
 }
@@ -69,9 +72,6 @@ func founded() string { return stamp(time.Date(2014, 5, 30, 18, 0, 0, 0, time.UT
 // returns the one of a name below a path, or nil; names are those to list.
 func given(kind string, names func(c *call) []string, make func(path, name string) any) (get, list handler) {
 	get = func(c *call) (any, error) {
-		if err := c.place(); err != nil && kind != "zone" && kind != "region" {
-			return nil, err
-		}
 		path := c.target()
 		v := make(path, last(path))
 		if v == nil {
@@ -80,9 +80,6 @@ func given(kind string, names func(c *call) []string, make func(path, name strin
 		return v, nil
 	}
 	list = func(c *call) (any, error) {
-		if err := c.place(); err != nil {
-			return nil, err
-		}
 		var all []any
 		for _, name := range names(c) {
 			all = append(all, make(c.target()+"/"+name, name))

@@ -55,16 +55,17 @@ func publicProject(project string) bool {
 	return slices.ContainsFunc(publishers(), func(p publisher) bool { return p.project == project })
 }
 
-// publishes reports whether the name is one that the project would have.
-func publishes(project, name string) bool {
+// publisherOf is the project that has public images of such a name: the first
+// one where nobody is known for it.
+func publisherOf(name string) (project string, known bool) {
 	for _, p := range publishers() {
 		for _, pattern := range p.patterns {
 			if ok, _ := path.Match(pattern, name); ok {
-				return p.project == project
+				return p.project, true
 			}
 		}
 	}
-	return false
+	return publishers()[0].project, false
 }
 
 // release is what the names of public images end with. It is fixed, so that
@@ -73,22 +74,23 @@ const release = "-v20260114"
 
 var (
 	released = regexp.MustCompile(`^(.*?)-(?:v?\d{8}[a-z]?|\d+-\d+-\d+)(?:-.*)?$`) // the name of an image, not of a family
-	codename = regexp.MustCompile(`^(debian-\d+)(.*)$`)
+	codename = regexp.MustCompile(`^(debian-\d+)-[a-z]{4,}`)
+	debian   = regexp.MustCompile(`^(debian-\d+)(.*)$`)
 )
 
 // public returns the public image of a name or a family, made when the
-// catalogue has one for it; nil when not. One that a pattern of the catalogue
-// names exists anywhere ("PROJECT/NAME" in projects of one's own); the pattern
-// for any image stands for what the project would have.
+// catalogue has one for it; nil when not. A pattern as "PROJECT/NAME" is for
+// images of any project; one without a project for those of the public project
+// that has such names; and the one for any image for names that public images
+// are known to have, but for Windows.
 func (s *Server) public(project, name, family string) *resource {
 	asked := name + family
-	at := "projects/" + project + "/global/images/" + name
 	if family != "" {
 		name = imageName(family)
-		at = "projects/" + project + "/global/images/" + name
 	} else if m := released.FindStringSubmatch(name); m != nil {
-		family = m[1]
+		family = codename.ReplaceAllString(m[1], "$1")
 	}
+	at := "projects/" + project + "/global/images/" + name
 	if r := s.state.Resources[at]; r != nil {
 		if r.Given {
 			return r
@@ -96,11 +98,11 @@ func (s *Server) public(project, name, family string) *resource {
 		return nil
 	}
 	names := []string{project + "/" + asked}
-	if publicProject(project) {
+	if of, _ := publisherOf(asked); of == project {
 		names = append(names, asked, family, name)
 	}
 	found, ok := s.options.Catalog().Find(names...)
-	if !ok || found.Match == "*" && !(publishes(project, asked) && !strings.HasPrefix(project, "windows-") && (asked == family || released.MatchString(asked))) {
+	if !ok || found.Match == "*" && !usual(project, asked, family) {
 		return nil
 	}
 	r := publicImage(at, project, name, family, names)
@@ -109,9 +111,16 @@ func (s *Server) public(project, name, family string) *resource {
 	return r
 }
 
+// usual reports whether the project is known for images or families of such a
+// name.
+func usual(project, asked, family string) bool {
+	of, known := publisherOf(asked)
+	return known && of == project && !strings.HasPrefix(project, "windows-") && (asked == family || released.MatchString(asked))
+}
+
 // imageName is the image of a family.
 func imageName(family string) string {
-	if m := codename.FindStringSubmatch(family); m != nil {
+	if m := debian.FindStringSubmatch(family); m != nil {
 		if suite, ok := map[string]string{"debian-11": "bullseye", "debian-12": "bookworm", "debian-13": "trixie"}[m[1]]; ok {
 			return m[1] + "-" + suite + m[2] + release
 		}

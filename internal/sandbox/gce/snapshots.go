@@ -65,7 +65,9 @@ func makeSnapshot(s *Server, op *operation) error {
 	if err := s.freeze(op.Target); err != nil {
 		return err
 	}
-	s.sleepUntil(op.Began.Add(s.options.Timing.Snapshot))
+	if err := s.pause(op.Began.Add(s.options.Timing.Snapshot)); err != nil {
+		return err
+	}
 	s.locked(func() {
 		if r := s.state.Resources[op.Target]; r != nil {
 			r.Snapshot.Status, s.dirty = "READY", true
