@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -35,7 +36,7 @@ func newRetryer(maxRetries int) aws.Retryer {
 	return retry.NewAdaptiveMode(func(o *retry.AdaptiveModeOptions) {
 		o.StandardOptions = append(o.StandardOptions, func(s *retry.StandardOptions) {
 			s.RateLimiter = ratelimit.None
-			s.MaxAttempts = 0
+			s.MaxAttempts = math.MaxInt // 0 is the SDK's default of 3
 			if maxRetries > 0 {
 				s.MaxAttempts = maxRetries + 1
 			}
