@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -69,7 +70,7 @@ func newBench(t *testing.T) *bench {
 
 func newBenchIn(t *testing.T, dir, cache string) *bench {
 	t.Helper()
-	if err := mayMount(); err != nil {
+	if err := errors.Join(mayMount(), mayOverlay(dir)); err != nil {
 		t.Skipf("cannot run here: %v", err)
 	}
 	h, err := Open(dir, cache)
