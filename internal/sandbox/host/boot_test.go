@@ -70,6 +70,29 @@ func TestScripts(t *testing.T) {
 	b.want(b.run(m, s, "sudo cut -d' ' -f1 /root/log"), "once\neach\neach")
 }
 
+// A service with a script starts when it is installed, and at each boot.
+func TestServices(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.spec("i-1")
+	m := b.start(s)
+	const service = `### BEGIN INIT INFO
+# Provides: demo
+# Required-Start:
+# Required-Stop:
+# Default-Start: 2 3 4 5
+# Default-Stop: 0 1 6
+### END INIT INFO
+echo $1 >> /run/demo`
+	b.run(m, s, "printf '%s\\n' '#!/bin/sh' '"+service+"' | sudo tee /etc/init.d/demo >/dev/null; sudo chmod 755 /etc/init.d/demo; sudo update-rc.d demo defaults; sudo invoke-rc.d demo start; sudo service demo restart")
+	b.want(b.run(m, s, "cat /run/demo"), "start\nrestart")
+	stop(t, m)
+	s.EveryBoot = []byte("#!/bin/sh\ntrue\n") // comes after the services
+	m = b.start(s)
+	b.eventually(s.ID, "every-boot script: exit status 0")
+	b.want(b.run(m, s, "cat /run/demo"), "start")
+}
+
 func TestBadScriptAndBadLayer(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
