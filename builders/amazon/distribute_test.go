@@ -80,8 +80,8 @@ func (l *lab) snapshot(region string, tags map[string]string) string {
 	return *s.SnapshotId
 }
 
-// image registers an image with tags, of one snapshot with the same tags.
-func (l *lab) image(region, name string, tags map[string]string) string {
+// registered registers an image with tags, of one snapshot with the same tags.
+func (l *lab) registered(region, name string, tags map[string]string) string {
 	l.t.Helper()
 	snapshot := l.snapshot(region, tags)
 	out, err := l.region(region).EC2.RegisterImage(l.t.Context(), &ec2.RegisterImageInput{Name: &name, RootDeviceName: aws.String("/dev/xvda"),
@@ -101,7 +101,7 @@ func (l *lab) built(name string, tags ...string) artifact.Artifact {
 	for i := 0; i < len(tags); i += 2 {
 		all[tags[i]] = tags[i+1]
 	}
-	id := l.image(home, name, all)
+	id := l.registered(home, name, all)
 	return artifact.Artifact{Builder: TypeEBS, Places: []artifact.Place{{Name: home, ID: id}},
 		Labels: map[string]string{"source_ami": "ami-0base", "source_ami_name": "base", "region": home}}
 }
@@ -327,7 +327,7 @@ func TestAdopt(t *testing.T) {
 	dead.RunID = "run-0"
 	tags := marks(dead, time.Hour, time.Now())
 	tags[tagOrigin] = home + ":" + a.Places[0].ID
-	id := l.image("eu-west-1", "web-1", tags)
+	id := l.registered("eu-west-1", "web-1", tags)
 	a, err := l.distribution(AMIConfig{Name: "web-1", Regions: []string{"eu-west-1"}}).Distribute(t.Context(), a, l.env)
 	if err != nil {
 		t.Fatal(err)
@@ -371,7 +371,7 @@ func TestSkipSaveBuildRegion(t *testing.T) {
 func TestNameInUseElsewhere(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
-	old := l.image("eu-west-1", "web-1", nil)
+	old := l.registered("eu-west-1", "web-1", nil)
 	c := AMIConfig{Name: "web-1", Regions: []string{"eu-west-1"}}
 	a, err := l.distribution(c).Distribute(t.Context(), l.built("web-1"), l.env)
 	if err == nil || !strings.Contains(err.Error(), old) || builders.Hint(err) == "" {

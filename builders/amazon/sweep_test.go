@@ -45,13 +45,13 @@ func (l *lab) leave(region string, tags map[string]string) debris {
 		LaunchTemplateData: &types.RequestLaunchTemplateData{InstanceType: types.InstanceTypeT3Micro}, TagSpecifications: tagSpec(types.ResourceTypeLaunchTemplate, tags)})
 	check(err)
 	d.template = aws.ToString(template.LaunchTemplate.LaunchTemplateId)
-	d.image, d.snapshot, d.volume = l.image(region, name, tags), l.snapshot(region, tags), l.volume(region, tags)
-	d.instance = l.instance(region, name, d.group, tags)
+	d.image, d.snapshot, d.volume = l.registered(region, name, tags), l.snapshot(region, tags), l.volume(region, tags)
+	d.instance = l.running(region, name, d.group, tags)
 	d.role, d.profile = l.identity(name, tags)
 	return d
 }
 
-func (l *lab) instance(region, key, group string, tags map[string]string) string {
+func (l *lab) running(region, key, group string, tags map[string]string) string {
 	l.t.Helper()
 	one := int32(1)
 	out, err := l.region(region).EC2.RunInstances(l.t.Context(), &ec2.RunInstancesInput{ImageId: aws.String("ami-0123456789abcdef0"), MinCount: &one, MaxCount: &one,
@@ -165,7 +165,7 @@ func TestSweepMarks(t *testing.T) {
 	other := l.marksOf("other", time.Hour)
 	other[tagUser] = "somebody@elsewhere"
 	foreign := l.leave(home, other)
-	published := l.image(home, "published", l.marksOf("done", 0))
+	published := l.registered(home, "published", l.marksOf("done", 0))
 	in := builders.SweepInput{Places: []string{home}, Now: time.Now().Add(2 * time.Hour),
 		Live: func(run string) bool { return run == "live" }}
 	in.OlderThan = 24 * time.Hour
