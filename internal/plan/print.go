@@ -16,7 +16,7 @@ func (b *Build) Summary() string {
 	id := ""
 	if b.Record != nil {
 		id = b.Record.Artifact.ID
-		if len(b.Record.Artifact.Places) == 1 && b.Record.Artifact.Image == nil {
+		if b.InPlace() && len(b.Record.Artifact.Places) == 1 {
 			id = b.Record.Artifact.Places[0].Name
 		}
 	}
