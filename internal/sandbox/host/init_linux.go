@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 	"unsafe"
@@ -118,6 +119,7 @@ func (m *first) run() error {
 	if err := m.start(); err != nil {
 		return err
 	}
+	debug.SetGCPercent(100) // it was off, for a quick start
 	for {
 		select {
 		case o := <-m.orders:

@@ -132,7 +132,7 @@ func (m *machine) spawn(console string) error {
 	m.wire = control
 	m.cmd = &exec.Cmd{
 		Path: "/proc/self/exe", Args: []string{machineName, m.spec.ID}, Dir: "/",
-		Env:    append([]string{"GOMAXPROCS=1"}, environ[:]...),
+		Env:    append([]string{"GOMAXPROCS=1", "GOGC=off"}, environ[:]...), // until it is set up
 		Stdout: out, Stderr: out, ExtraFiles: []*os.File{theirs},
 		SysProcAttr: &syscall.SysProcAttr{
 			Setsid: true,
