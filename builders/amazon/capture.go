@@ -3,7 +3,6 @@ package amazon
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -151,7 +150,7 @@ func (i *ebsInstance) imageDisks() []types.BlockDeviceMapping {
 	if c.disks.NoEphemeral {
 		for letter := 'c'; letter <= 'z'; letter++ {
 			name := "/dev/sd" + string(letter)
-			if !slices.ContainsFunc(out, func(m types.BlockDeviceMapping) bool { return aws.ToString(m.DeviceName) == name }) {
+			if !given[name] {
 				out = append(out, types.BlockDeviceMapping{DeviceName: &name, NoDevice: aws.String("")})
 			}
 		}

@@ -56,6 +56,10 @@ func (r *Region) explain(ctx context.Context, what string, err error) error {
 	if e.Code == "UnauthorizedOperation" || e.Code == "AccessDenied" {
 		e.Message = r.decoded(ctx, e.Message)
 	}
+	if e.Code == "OptInRequired" && !strings.Contains(e.Message, "Marketplace") {
+		e.Message = "the region " + r.Name + " is not enabled for this account"
+		e.Advice = "enable it: aws account enable-region --region-name " + r.Name
+	}
 	if e.Advice == "" {
 		e.Advice = advice(e.Code, e.Message)
 	}
@@ -117,7 +121,6 @@ func advices() []coded {
 			"the credentials have expired: log in again (aws sso login, or new keys), then run again; ingot sweep removes what is left over"},
 		{[]string{"AuthFailure", "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "IncompleteSignature"},
 			"check the credentials (aws sts get-caller-identity), the clock of this host, and that the region is enabled for the account"},
-		{[]string{"OptInRequired", "InvalidRegion*"}, "enable the region: aws account enable-region --region-name NAME"},
 		{[]string{"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"},
 			"give the credentials this permission; decode_authorization_messages = true shows an encoded message in plain text"},
 		{[]string{"InsufficientInstanceCapacity", "InsufficientHostCapacity", "InsufficientCapacity", "InsufficientFreeAddressesInSubnet", "UnfulfillableCapacity"},
@@ -137,7 +140,7 @@ func advices() []coded {
 		{[]string{"InvalidGroup.NotFound", "InvalidGroupId.Malformed", "InvalidSecurityGroupID.NotFound"}, "check security_group_id, and that it belongs to the VPC"},
 		{[]string{"SecurityGroupLimitExceeded"}, "set security_group_id, or remove groups that nobody needs; ingot sweep removes those that dead runs left"},
 		{[]string{"Unsupported", "InstanceTypeNotSupported", "InvalidInstanceType"}, "choose another instance_type: not every one is to be had in each zone and with each image"},
-		{[]string{"OptInRequired.Marketplace"}, "accept the terms of the image in the AWS Marketplace"},
+		{[]string{"OptInRequired"}, "accept the terms of the image in the AWS Marketplace"},
 		{[]string{"SpotMaxPriceTooLow"}, `raise spot_price, or set it to "auto"`},
 	}
 }
