@@ -141,7 +141,7 @@ func TestRefusals(t *testing.T) {
 			want: "gives instances no public address", hint: "associate_public_ip_address"},
 		"disabled region": {change: func(c *Config) { c.Regions = []string{"ap-east-1"} }, account: fault.Account{DisabledRegions: []string{"ap-east-1"}},
 			want: "ap-east-1 is not enabled", hint: "enable-region"},
-		"unknown region": {change: func(c *Config) { c.Regions = []string{"eu-moon-1"} }, want: `no region "eu-moon-1"`, hint: "describe-regions"},
+		"unknown region":             {change: func(c *Config) { c.Regions = []string{"eu-moon-1"} }, want: `no region "eu-moon-1"`, hint: "describe-regions"},
 		"build in a disabled region": {account: fault.Account{DisabledRegions: []string{home}}, want: "the region us-east-1 is not enabled", hint: "enable-region"},
 		"no such subnet":             {change: func(c *Config) { c.SubnetID = "subnet-0123456789abcdef0" }, want: "no subnet subnet-0123456789abcdef0", hint: "subnet_id"},
 		"no such group":              {change: func(c *Config) { c.SecurityGroupID = "sg-0123456789abcdef0" }, want: "no security group sg-0123456789abcdef0", hint: "security_group_id"},
