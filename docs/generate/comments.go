@@ -61,6 +61,26 @@ func (c *comments) pkg(pkg string) (string, error) {
 	return "", fmt.Errorf("%s has no package comment", pkg)
 }
 
+// typ returns the comment of a struct as the text of a page.
+func (c *comments) typ(t reflect.Type) (string, error) {
+	files, err := c.files(t.PkgPath())
+	if err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		for _, decl := range f.Decls {
+			d, ok := decl.(*ast.GenDecl)
+			if !ok || d.Doc == nil || len(d.Specs) != 1 {
+				continue
+			}
+			if spec, ok := d.Specs[0].(*ast.TypeSpec); ok && spec.Name.Name == t.Name() {
+				return ofOption(oneLine(d.Doc.Text()), t.Name()), nil
+			}
+		}
+	}
+	return "", fmt.Errorf("%s has no comment", t)
+}
+
 // field returns the comment of a struct's field on one line.
 func (c *comments) field(owner reflect.Type, name string) (string, error) {
 	files, err := c.files(owner.PkgPath())
@@ -98,7 +118,7 @@ func fieldComment(f *ast.File, typ, field string) string {
 	return text
 }
 
-var packageIs = regexp.MustCompile(`^Package \w+ (is [^.]*?:\s+it\s+)?`)
+var packageIs = regexp.MustCompile(`^Package \w+ (is [^.]*?:\s+it\s+|is the data source of\s+)?`)
 
 // intro drops what a package comment opens with: "Package shell is the
 // provisioner "shell": it runs scripts" becomes "Runs scripts".

@@ -7,9 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
+	"github.com/ingot-build/ingot/datasources"
+	datasourcesall "github.com/ingot-build/ingot/datasources/all"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/postprocessors"
 	postprocessorsall "github.com/ingot-build/ingot/postprocessors/all"
+	"github.com/ingot-build/ingot/provisioners"
 	provisionersall "github.com/ingot-build/ingot/provisioners/all"
 )
 
@@ -23,18 +28,14 @@ type kind struct{ folder, title, block, label string }
 func generate(root string) (map[string]string, error) {
 	g := &generator{comments: comments{root: root}, pages: map[string]string{}}
 	g.index.WriteString(madeBy + "# Reference\n\nThe options of every component. What all of them share is in [templates](../templates.md).\n")
-	g.kind(kind{"builders", "Builders", "source", ` "NAME"`})
-	for _, d := range buildersall.List() {
-		g.page(d.Type, d.New())
-	}
-	g.kind(kind{"provisioners", "Provisioners", "provisioner", ""})
-	for _, d := range provisionersall.List() {
-		g.page(d.Type, d.New())
-	}
-	g.kind(kind{"post-processors", "Post-processors", "post-processor", ""})
-	for _, d := range postprocessorsall.List() {
-		g.page(d.Type, d.New())
-	}
+	section(g, kind{"builders", "Builders", "source", ` "NAME"`}, buildersall.List(),
+		func(d builders.Definition) described { return described{d.Type, d.New(), nil} })
+	section(g, kind{"data-sources", "Data sources", "data", ` "NAME"`}, datasourcesall.List(),
+		func(d datasources.Definition) described { return described{d.Type, d.New(), d.Output} })
+	section(g, kind{"provisioners", "Provisioners", "provisioner", ""}, provisionersall.List(),
+		func(d provisioners.Definition) described { return described{d.Type, d.New(), nil} })
+	section(g, kind{"post-processors", "Post-processors", "post-processor", ""}, postprocessorsall.List(),
+		func(d postprocessors.Definition) described { return described{d.Type, d.New(), nil} })
 	g.pages["README.md"] = g.index.String()
 	return g.pages, g.err
 }
@@ -47,16 +48,35 @@ type generator struct {
 	err      error
 }
 
-// kind begins a section of the index.
-func (g *generator) kind(k kind) {
-	g.of = k
-	fmt.Fprintf(&g.index, "\n## %s\n\n", k.title)
+// described is a component that gets a page.
+type described struct {
+	typ    string
+	config any
+	output any // of a data source, else nil
 }
 
-func (g *generator) page(typ string, config any) {
-	t := reflect.TypeOf(config).Elem()
-	doc, err := g.comments.pkg(t.PkgPath())
-	g.fail(err)
+// section writes the pages of a kind, and a section of the index.
+func section[D any](g *generator, k kind, list []D, of func(D) described) {
+	g.of = k
+	fmt.Fprintf(&g.index, "\n## %s\n\n", k.title)
+	packages := map[string]int{}
+	for _, d := range list {
+		packages[reflect.TypeOf(of(d).config).Elem().PkgPath()]++
+	}
+	for _, d := range list {
+		c := of(d)
+		t := reflect.TypeOf(c.config).Elem()
+		doc, err := g.comments.pkg(t.PkgPath())
+		if packages[t.PkgPath()] > 1 {
+			doc, err = g.comments.typ(t)
+		}
+		g.fail(err)
+		g.page(c, doc)
+	}
+}
+
+func (g *generator) page(c described, doc string) {
+	typ, config := c.typ, c.config
 	schema := component.SchemaOf(config)
 	name := g.of.folder + "/" + typ + ".md"
 	first, _, _ := strings.Cut(oneLine(doc), ". ")
@@ -69,7 +89,25 @@ func (g *generator) page(typ string, config any) {
 		b.WriteString("Those marked \"in the key\" change what is made, so a change of one builds anew: see [plan and skip](../../plan-and-skip.md).\n\n")
 	}
 	g.options(&b, schema, reflect.ValueOf(config).Elem(), "")
+	if c.output != nil {
+		g.outputs(&b, typ, reflect.TypeOf(c.output).Elem())
+	}
 	g.pages[name] = b.String()
+}
+
+// outputs lists what a data source gives.
+func (g *generator) outputs(b *strings.Builder, typ string, t reflect.Type) {
+	fmt.Fprintf(b, "\n## Outputs\n\nAs `data.%s.NAME.` and one of:\n\n", typ)
+	for i := range t.NumField() {
+		f := t.Field(i)
+		doc, err := g.comments.field(t, f.Name)
+		g.fail(err)
+		notes := goType(f.Type)
+		if f.Tag.Get("sensitive") == "true" {
+			notes += ", sensitive"
+		}
+		fmt.Fprintf(b, "- `%s` (%s): %s\n", f.Tag.Get("cty"), notes, plain(doc))
+	}
 }
 
 func inKey(f *component.Field) bool { return f.Key == "disk" }

@@ -48,6 +48,7 @@ func TestComments(t *testing.T) {
 	}
 	for doc, want := range map[string]string{
 		`Package shell is the provisioner "shell": it runs scripts.`: "Runs scripts.",
+		"Package x is the data source of an image.":                  "An image.",
 		"Package x makes images. They are good.":                     "Makes images. They are good.",
 		"":                                                           "",
 	} {
