@@ -88,8 +88,9 @@ func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error
 	var once sync.Once
 	var ended sync.WaitGroup
 	defer ended.Wait()
+	from := i.last()
 	return i.r.awaitSeen(ctx, id, i.patience(imageTime), func(img types.Image) {
-		if !underWay(img) {
+		if !underWay(img, from) {
 			return
 		}
 		once.Do(func() {
@@ -104,19 +105,26 @@ func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error
 	})
 }
 
-// underWay reports whether all volumes of an image have their snapshots.
-func underWay(img types.Image) bool {
-	volumes := 0
+// underWay reports whether all volumes that the image has from the instance
+// have their snapshots, which from then on need neither volume nor instance.
+// Volumes that are only described (ami_block_device_mappings) never get one.
+func underWay(img types.Image, from types.Instance) bool {
+	own := map[string]bool{}
+	for _, m := range from.BlockDeviceMappings {
+		own[aws.ToString(m.DeviceName)] = true
+	}
+	root := false
 	for _, m := range img.BlockDeviceMappings {
 		if m.Ebs == nil {
 			continue
 		}
-		volumes++
-		if aws.ToString(m.Ebs.SnapshotId) == "" && m.Ebs.VolumeSize == nil {
+		name, snapshot := aws.ToString(m.DeviceName), aws.ToString(m.Ebs.SnapshotId) != ""
+		if own[name] && !snapshot {
 			return false
 		}
+		root = root || snapshot && name == aws.ToString(from.RootDeviceName)
 	}
-	return volumes > 0
+	return root
 }
 
 // imageDisks are the block devices of the image beside those of the instance,
