@@ -178,7 +178,7 @@ func renderMetadata(at any, below string, recursive bool, alt string) ([]byte, s
 			flatten(&b, "", at)
 			return []byte(b.String()), "application/text", nil
 		}
-		text, err := json.Marshal(camel(at, true))
+		text, err := json.Marshal(camel(at, !strings.Contains(below, "attributes") && !strings.Contains(below, "service-accounts")))
 		return text, "application/json", err
 	}
 	if !strings.HasSuffix(below, "/") && below != "" {
