@@ -31,6 +31,10 @@ type Config interface {
 	Open(Host) (Builder, error)
 }
 
+// KeyFiles is a Config with options that name files of this host whose content
+// changes what is on the image: it counts in its key. Open has found them.
+type KeyFiles interface{ KeyFiles(Host) []string }
+
 // Host is where ingot runs.
 type Host struct {
 	Dir     string      // relative paths of the template start here

@@ -86,15 +86,13 @@ func (i *ebsInstance) createImage(ctx context.Context) (string, error) {
 // the image's snapshots are under way.
 func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error) {
 	var once sync.Once
-	var ended sync.WaitGroup
-	defer ended.Wait()
 	from := i.last()
 	return i.r.awaitSeen(ctx, id, i.patience(imageTime), func(img types.Image) {
 		if !underWay(img, from) {
 			return
 		}
 		once.Do(func() {
-			ended.Go(func() {
+			i.ends.Go(func() {
 				outlive, cancel := outliving(ctx)
 				defer cancel()
 				if err := i.terminate(outlive); err != nil {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/ssh"
 )
@@ -278,4 +279,13 @@ func (c RunConfig) userData(dir string) ([]byte, error) {
 		return nil, component.Errorf("user_data_file", "has %d bytes: EC2 takes %d", len(text), maxUserData)
 	}
 	return text, nil
+}
+
+// KeyFiles are the files whose content is a part of what the instance does at
+// its first boot.
+func (c RunConfig) KeyFiles(h builders.Host) []string {
+	if c.UserDataFile == "" {
+		return nil
+	}
+	return []string{hostPath(h.Dir, c.UserDataFile)}
 }

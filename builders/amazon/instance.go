@@ -34,6 +34,8 @@ type instance struct {
 	look    sync.Mutex
 	now     types.Instance // as it was last seen
 	session *ssmSession    // with ssh_interface session_manager
+
+	ends sync.WaitGroup // of what ends the instance while its image is made
 }
 
 func (i *instance) saw(now types.Instance) {
@@ -245,6 +247,7 @@ func (i *instance) terminate(ctx context.Context) error {
 // Destroy removes the instance and all that was made for it, but not an image
 // that is finished.
 func (i *instance) Destroy(ctx context.Context) error {
+	i.ends.Wait()
 	if i.session != nil {
 		i.session.close()
 	}

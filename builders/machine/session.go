@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
@@ -125,6 +126,9 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 	if errors.Is(err, ssh.ErrLost) {
 		return lostError{err}
 	}
+	if err != nil && strings.Contains(err.Error(), noSpace) {
+		return builders.WithHint(err, fullHint)
+	}
 	return err
 }
 
@@ -133,7 +137,13 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 	if o.Disconnect {
 		run = s.conn.RunDisconnect
 	}
-	exit, err := run(ctx, o, s.log.Output)
+	var full atomic.Bool // both streams are read at the same time
+	exit, err := run(ctx, o, func(line string, stderr bool) {
+		if strings.Contains(line, noSpace) {
+			full.Store(true)
+		}
+		s.log.Output(line, stderr)
+	})
 	if errors.Is(err, ssh.ErrLost) {
 		return builders.WithHint(err, "set expect_disconnect = true where a script restarts the machine or its network")
 	}
@@ -143,8 +153,17 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 	if exit.Signal == "" && op.Success(o.OK, exit.Code) {
 		return nil
 	}
-	return &builders.ExitError{Command: builders.CommandName(o.Argv, o.Inputs), Code: exit.Code, Signal: exit.Signal}
+	err = &builders.ExitError{Command: builders.CommandName(o.Argv, o.Inputs), Code: exit.Code, Signal: exit.Signal}
+	if full.Load() {
+		return builders.WithHint(err, fullHint)
+	}
+	return err
 }
+
+// noSpace is what programs print on a disk that is full.
+const noSpace = "No space left on device"
+
+const fullHint = "the machine's disk is full: give it a larger one (amazon: volume_size in launch_block_device_mappings, googlecompute: disk_size)"
 
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -184,7 +184,7 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 			return append(diags, ds...)
 		}
 	}
-	b.options = optionInputs(component.KeyFields(keyed))
+	b.options = append(optionInputs(component.KeyFields(keyed)), optionFiles(cfg, c.options.Host)...)
 	b.distribution = c.distribution(builder, keyed, dec.Marked)
 	return diags
 }
@@ -290,6 +290,23 @@ func optionInputs(fields map[string]string) []artifact.Input {
 		out = append(out, artifact.Input{Kind: "option", Name: name, Digest: string(key.New("option/1").String(fields[name]).Sum())})
 	}
 	return out
+}
+
+// optionFiles are the files that the options of a source name.
+func optionFiles(cfg builders.Config, h builders.Host) []artifact.Input {
+	named, ok := cfg.(builders.KeyFiles)
+	if !ok {
+		return nil
+	}
+	var puts []op.Op
+	for _, path := range named.KeyFiles(h) {
+		blob, err := op.FileBlob(path)
+		if err != nil {
+			blob = op.LateFile(path) // it went away since: the build says so
+		}
+		puts = append(puts, &op.Put{File: op.File{Blob: blob}})
+	}
+	return fileInputs(puts, h.Dir)
 }
 
 // fileInputs names the files that ops read from this host.
