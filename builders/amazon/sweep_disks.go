@@ -66,8 +66,9 @@ func (r *Region) ownSnapshots(ctx context.Context, image string, named []string,
 	}
 	var ids []string
 	for _, s := range list {
-		id := aws.ToString(s.SnapshotId)
-		if slices.Contains(named, id) || strings.Contains(aws.ToString(s.Description), " for "+image) {
+		id, about := aws.ToString(s.SnapshotId), aws.ToString(s.Description)
+		// "Created by CreateImage(i-…) for ami-…", "Copied for DestinationAmi ami-… from …"
+		if slices.Contains(named, id) || strings.Contains(about, " for "+image) || strings.Contains(about, "DestinationAmi "+image) {
 			ids = append(ids, id)
 		}
 	}
