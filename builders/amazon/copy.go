@@ -69,11 +69,12 @@ func (s *spreading) adopt(ctx context.Context, r *Region, img types.Image) (type
 	return r.await(ctx, id, s.from.patience(imageTime))
 }
 
-// makeRoom removes the image that has the name, where force_deregister says so.
+// makeRoom removes the image that has the name, where force_deregister or
+// -force says so.
 func (s *spreading) makeRoom(ctx context.Context, r *Region, old types.Image) error {
 	id := aws.ToString(old.ImageId)
 	ours := tagMap(old.Tags)[tagOrigin] == s.origin // a copy that failed
-	if !ours && !s.ami.ForceDeregister {
+	if !ours && !s.ami.ForceDeregister && !s.env.Force {
 		return nameTaken(s.name, r.Name, id)
 	}
 	s.env.Log.Say(fmt.Sprintf("Deregistering %s in %s, which has the name %s", id, r.Name, s.name))

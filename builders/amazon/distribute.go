@@ -143,8 +143,6 @@ func (s *spreading) regions(home string) []string {
 	list := slices.Clone(s.ami.Regions)
 	if !s.ami.SkipSaveBuildRegion {
 		list = append(list, home)
-	} else {
-		list = slices.DeleteFunc(list, func(r string) bool { return r == home })
 	}
 	return sorted(list)
 }
@@ -198,7 +196,7 @@ func (s *spreading) publish(ctx context.Context) error {
 }
 
 // leave removes the image from the region of the build, where it was only made
-// to be copied.
+// to be copied, unless that is one of ami_regions.
 func (s *spreading) leave(ctx context.Context, home *Region) error {
 	id := s.there[home.Name]
 	if id == "" || slices.Contains(s.regions(home.Name), home.Name) {

@@ -1,7 +1,6 @@
 package amazon
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -14,111 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ingot-build/ingot/builders"
-	"github.com/ingot-build/ingot/builders/amazon/amazontest"
 	"github.com/ingot-build/ingot/internal/artifact"
-	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
 )
-
-const home = "us-east-1"
-
-// lab is a cloud with what a build has made in it.
-type lab struct {
-	*amazontest.Cloud
-	t   *testing.T
-	env builders.Env
-}
-
-func newLab(t *testing.T, rules ...fault.Rule) *lab {
-	t.Helper()
-	return &lab{Cloud: amazontest.Start(t, rules...), t: t,
-		env: builders.Env{RunID: "run-1", Build: "amazon-ebs.web", Log: event.Log{}, Journal: journal.Open(t.TempDir(), "run-1")}}
-}
-
-func (l *lab) source() *source {
-	l.t.Helper()
-	a, err := AccessConfig{Region: home}.Open(l.Host)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return &source{access: a, run: RunDefaults()}
-}
-
-func (l *lab) region(name string) *Region {
-	l.t.Helper()
-	r, err := l.source().access.Region(l.t.Context(), name)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return r
-}
-
-// volume makes a volume with tags.
-func (l *lab) volume(region string, tags map[string]string) string {
-	l.t.Helper()
-	v, err := l.region(region).EC2.CreateVolume(l.t.Context(), &ec2.CreateVolumeInput{AvailabilityZone: aws.String(region + "a"),
-		Size: aws.Int32(1), TagSpecifications: tagSpec(types.ResourceTypeVolume, tags)})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return *v.VolumeId
-}
-
-func (l *lab) snapshot(region string, tags map[string]string) string {
-	l.t.Helper()
-	volume := l.volume(region, nil)
-	c := l.region(region).EC2
-	s, err := c.CreateSnapshot(l.t.Context(), &ec2.CreateSnapshotInput{VolumeId: &volume, TagSpecifications: tagSpec(types.ResourceTypeSnapshot, tags)})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	if _, err := c.DeleteVolume(l.t.Context(), &ec2.DeleteVolumeInput{VolumeId: &volume}); err != nil {
-		l.t.Fatal(err)
-	}
-	return *s.SnapshotId
-}
-
-// registered registers an image with tags, of one snapshot with the same tags.
-func (l *lab) registered(region, name string, tags map[string]string) string {
-	l.t.Helper()
-	snapshot := l.snapshot(region, tags)
-	out, err := l.region(region).EC2.RegisterImage(l.t.Context(), &ec2.RegisterImageInput{Name: &name, RootDeviceName: aws.String("/dev/xvda"),
-		Architecture: types.ArchitectureValuesX8664, VirtualizationType: aws.String("hvm"),
-		BlockDeviceMappings: []types.BlockDeviceMapping{{DeviceName: aws.String("/dev/xvda"), Ebs: &types.EbsBlockDevice{SnapshotId: &snapshot}}},
-		TagSpecifications:   tagSpec(types.ResourceTypeImage, tags)})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return *out.ImageId
-}
-
-// built is an image as Seal leaves it: what it is made with carries all tags.
-func (l *lab) built(name string, tags ...string) artifact.Artifact {
-	l.t.Helper()
-	all := marks(l.env, time.Hour, time.Now())
-	for i := 0; i < len(tags); i += 2 {
-		all[tags[i]] = tags[i+1]
-	}
-	id := l.registered(home, name, all)
-	return artifact.Artifact{Builder: TypeEBS, Places: []artifact.Place{{Name: home, ID: id}},
-		Labels: map[string]string{"source_ami": "ami-0base", "source_ami_name": "base", "region": home}}
-}
-
-func (l *lab) described(region, id string) types.Image {
-	l.t.Helper()
-	img, ok, err := l.region(region).present(l.t.Context(), id)
-	if err != nil || !ok {
-		l.t.Fatalf("%s in %s: %v, %v", id, region, ok, err)
-	}
-	return img
-}
-
-func (l *lab) distribution(c AMIConfig) distribution {
-	s := l.source()
-	return distribution{from: s, ami: c, tags: imageTags{ami: c, run: s.run}}
-}
 
 func full() AMIConfig {
 	yes := true
@@ -304,19 +203,6 @@ func TestAnswerLost(t *testing.T) {
 	}
 }
 
-func (l *lab) images(region string) []string {
-	l.t.Helper()
-	list, err := findImages(l.t.Context(), l.region(region), nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	var ids []string
-	for _, i := range list {
-		ids = append(ids, i.ID)
-	}
-	return ids
-}
-
 // TestAdopt checks that a copy that a killed run has begun is taken over, and
 // that a sweep of that run then leaves it alone.
 func TestAdopt(t *testing.T) {
@@ -419,19 +305,45 @@ func TestDistributionKey(t *testing.T) {
 	}
 }
 
-// sweep runs a sweep and returns what it found, as "kind id".
-func (l *lab) sweep(in builders.SweepInput) []string {
-	l.t.Helper()
-	var out []string
-	in.Found = func(r journal.Resource, err error) {
-		if err != nil {
-			l.t.Errorf("%s %s: %v", r.Kind, r.ID, err)
+// TestDistributeResumes fails each call in turn, before it acts and with its
+// answer lost. The next run brings all about, once.
+func TestDistributeResumes(t *testing.T) {
+	t.Parallel()
+	points := 0
+	for _, rule := range []fault.Rule{
+		{Call: "*", Do: fault.Error, Code: "InvalidRequest", Status: 400, Message: "No"},
+		{Call: "*", Do: fault.DropAfter},
+	} {
+		for n := 1; ; n++ {
+			l := newLab(t)
+			d, a := l.distribution(full()), l.built("web-1", "Kind", "root", "Base", "base", "Region", home)
+			rule.Nth = n
+			if err := l.Faults.Add(rule); err != nil {
+				t.Fatal(err)
+			}
+			before := len(l.Faults.Calls())
+			a, _ = d.Distribute(t.Context(), a, l.env)
+			if len(l.Faults.Calls())-before < n {
+				break // all were tried
+			}
+			points++
+			env := l.env
+			env.RunID = "run-2"
+			a, err := l.distribution(full()).Distribute(t.Context(), a, env)
+			if err != nil {
+				t.Fatalf("%s at call %d, then: %v", rule.Do, n, err)
+			}
+			for _, p := range a.Places {
+				if images := l.images(p.Name); len(images) != 1 || images[0] != p.ID {
+					t.Errorf("%s at call %d: images %v in %s", rule.Do, n, images, p.Name)
+				}
+				img := l.described(p.Name, p.ID)
+				if tagMap(img.Tags)[tagExpires] != "" {
+					t.Errorf("%s at call %d: %s expires", rule.Do, n, p.Name)
+				}
+				l.checkSnapshots(l.region(p.Name), img)
+			}
 		}
-		out = append(out, r.Kind+" "+r.ID)
 	}
-	if err := Sweeper().Sweep(context.Background(), l.Host, in); err != nil {
-		l.t.Error(err)
-	}
-	slices.Sort(out)
-	return out
+	t.Logf("%d points", points)
 }

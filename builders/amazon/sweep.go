@@ -24,6 +24,10 @@ func Sweeper() builders.Sweeper { return builders.Sweeper{Cloud: cloud, Sweep: s
 // they used can be deleted.
 const patienceSweep = 10 * time.Minute
 
+// retriesSweep is how often a call of a sweep is made again: about a minute
+// long. A service that is not there any more ends it.
+const retriesSweep = 12
+
 // sweep goes through the places one by one account and in parallel.
 func sweep(ctx context.Context, h builders.Host, in builders.SweepInput) error {
 	if h.Shared == nil {
@@ -85,7 +89,7 @@ func sweepPlaces(in builders.SweepInput) []*sweepPlace {
 // reach opens the account as the run had it.
 func (p *sweepPlace) reach(ctx context.Context, h builders.Host) (*Region, error) {
 	c := AccessConfig{Region: p.region, Profile: p.access["profile"], CustomEndpointEC2: p.access["endpoint"],
-		SharedCredentialsFile: p.access["shared_credentials_file"]}
+		SharedCredentialsFile: p.access["shared_credentials_file"], MaxRetries: retriesSweep}
 	if arn := p.access["role_arn"]; arn != "" {
 		c.AssumeRole = &AssumeRole{RoleARN: arn, ExternalID: p.access["external_id"]}
 	}
