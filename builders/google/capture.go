@@ -24,9 +24,6 @@ func (m *instance) Capture(ctx context.Context) (artifact.Artifact, error) {
 	if err := m.startupDone(ctx); err != nil {
 		return artifact.Artifact{}, err
 	}
-	if err := m.clearKeys(ctx); err != nil {
-		return artifact.Artifact{}, err
-	}
 	if m.SkipCreateImage {
 		m.env.Log.Say("No image is made: skip_create_image is set")
 		return artifact.Artifact{Builder: Type, ID: m.name, Text: "No disk image was created: skip_create_image is set"}, nil

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 
 	gce "google.golang.org/api/compute/v1"
 
@@ -215,75 +213,12 @@ func (m *instance) Vars() op.Values {
 	return v
 }
 
-// Dial connects to the instance's SSH server.
-func (m *instance) Dial(ctx context.Context) (net.Conn, error) {
-	switch {
-	case m.UseIAP && m.viaGcloud():
-		return m.dialGcloud(ctx)
-	case m.UseIAP:
-		return m.api.Tunnel(ctx, gcp.TunnelTo{Project: m.ProjectID, Zone: m.Zone, Instance: m.name, Interface: "nic0", Port: m.Port})
-	}
-	return m.ssh.Dial(ctx, net.JoinHostPort(m.target(), strconv.Itoa(m.Port)))
-}
-
-// Connect logs in with the key that was made, and shows the instance's console
-// where that is not possible.
-func (m *instance) Connect(ctx context.Context, client *ssh.Client) (*ssh.Conn, error) {
-	client, err := m.keyed(client)
-	if err != nil {
-		return nil, err
-	}
-	name := net.JoinHostPort(m.target(), strconv.Itoa(m.Port))
-	if m.UseIAP {
-		name = m.name
-	}
-	trying, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	m.conn, err = client.Connect(trying, ssh.Target{Name: m.user + "@" + name, Dial: func(ctx context.Context) (net.Conn, error) {
-		conn, err := m.Dial(ctx)
-		var refused *gcp.TunnelError
-		if errors.As(err, &refused) && refused.Final() {
-			stop(err)
-		}
-		return conn, err
-	}})
-	if err == nil || ctx.Err() != nil {
-		return m.conn, err
-	}
-	if trying.Err() != nil {
-		return nil, context.Cause(trying)
-	}
-	look, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	return nil, m.explainConnect(look, err)
-}
-
-// keyed returns the client with the key, and the user of the OS Login profile.
-func (m *instance) keyed(client *ssh.Client) (*ssh.Client, error) {
-	if m.user != client.User() {
-		s := m.Config.Config
-		s.Username = m.user
-		var err error
-		if client, err = s.Unkeyed(m.launch.host.Dir); err != nil {
-			return nil, err
-		}
-	}
-	if m.key.Private != "" {
-		client = client.WithKey(m.key)
-	}
-	return client, nil
-}
-
 // addKeyLater adds the key for the login to the metadata of the instance that
 // runs already.
 func (m *instance) addKeyLater(ctx context.Context) error {
 	m.env.Log.Say(fmt.Sprintf("Waiting %s before the SSH key is added...", m.WaitToAddSSHKeys))
-	timer := time.NewTimer(m.WaitToAddSSHKeys)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
+	if err := gcp.Sleep(ctx, m.WaitToAddSSHKeys); err != nil {
+		return err
 	}
 	i, err := m.api.Compute.Instances.Get(m.ProjectID, m.Zone, m.name).Context(ctx).Do()
 	if err != nil {

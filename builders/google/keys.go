@@ -12,7 +12,6 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/internal/journal"
-	"github.com/ingot-build/ingot/internal/op"
 )
 
 // Values of oslogin_ssh_username that are no names.
@@ -150,23 +149,5 @@ func profileLogin(p *gcelogin.LoginProfile, wanted string) (string, error) {
 	return name[:min(len(name), longestUser)], nil
 }
 
-// clearKeys takes the key that was made out of authorized_keys, where that is
-// wanted.
-func (m *instance) clearKeys(ctx context.Context) error {
-	if !m.ClearAuthorizedKeys || m.conn == nil || m.key.Private == "" {
-		return nil
-	}
-	fields := strings.Fields(m.key.Authorized)
-	script := `for f in "$HOME/.ssh/authorized_keys" /root/.ssh/authorized_keys; do
-  $SUDO test -f "$f" && $SUDO sed -i '\|` + fields[1] + `|d' "$f"
-done; true`
-	sudo := `if [ "$(id -u)" = 0 ]; then SUDO=; else SUDO="sudo -n"; fi; `
-	exit, err := m.conn.Run(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", sudo + script}}, m.env.Log.Output)
-	if err == nil && exit.Code != 0 {
-		err = fmt.Errorf("exit code %d", exit.Code)
-	}
-	if err != nil {
-		return fmt.Errorf("remove the temporary key from authorized_keys: %w", err)
-	}
-	return nil
-}
+// TemporaryKey is the line of the key that was made for the build.
+func (m *instance) TemporaryKey() string { return m.key.Authorized }

@@ -55,8 +55,7 @@ func goArch(name string) string {
 	return map[string]string{"X86_64": "amd64", "ARM64": "arm64"}[name]
 }
 
-// sourceImage looks for the image in all projects at once. The first project
-// in the list that has it counts.
+// sourceImage finds the image in the first project of the list that has it.
 func (c *cloud) sourceImage(ctx context.Context) (*gce.Image, error) {
 	projects := c.SourceImageProjectID
 	name := c.SourceImage
@@ -67,6 +66,38 @@ func (c *cloud) sourceImage(ctx context.Context) (*gce.Image, error) {
 	if len(projects) == 0 {
 		projects = append([]string{c.ProjectID}, publicProjects()...)
 	}
+	if home := homeOf(cmp.Or(c.SourceImageFamily, name)); len(c.SourceImageProjectID) == 0 && home != "" {
+		// Public images have names that say whose they are: mostly two
+		// projects are enough.
+		if img, err := c.firstOf(ctx, []string{projects[0], home}, name); img != nil || err != nil {
+			return img, err
+		}
+	}
+	img, err := c.firstOf(ctx, projects, name)
+	if img == nil && err == nil {
+		err = c.notFound(ctx, projects)
+	}
+	return img, err
+}
+
+// homeOf returns the project of Google's public images that a name or a family
+// most likely belongs to, "" where it does not tell.
+func homeOf(name string) string {
+	for _, h := range [][2]string{
+		{"debian-", "debian-cloud"}, {"ubuntu-", "ubuntu-os-cloud"}, {"rocky-linux-", "rocky-linux-cloud"},
+		{"almalinux-", "almalinux-cloud"}, {"centos-", "centos-cloud"}, {"rhel-", "rhel-cloud"},
+		{"sles-", "suse-cloud"}, {"cos-", "cos-cloud"}, {"fedora-coreos-", "fedora-coreos-cloud"},
+	} {
+		if strings.HasPrefix(name, h[0]) {
+			return h[1]
+		}
+	}
+	return ""
+}
+
+// firstOf looks for the image in projects, all at once. The first that has it
+// counts; nil is none.
+func (c *cloud) firstOf(ctx context.Context, projects []string, name string) (*gce.Image, error) {
 	found := make([]*gce.Image, len(projects))
 	refused := make([]error, len(projects))
 	var all errgroup.Group
@@ -78,18 +109,20 @@ func (c *cloud) sourceImage(ctx context.Context) (*gce.Image, error) {
 	}
 	_ = all.Wait()
 	for i, img := range found {
-		// What can't be looked at does not hide what is found elsewhere.
+		// What can't be looked at does not hide what is found elsewhere, unless
+		// the template names it.
 		if img != nil {
 			return img, nil
 		}
-		if err := refused[i]; err != nil && !gcp.IsNotFound(err) && (i == 0 || len(c.SourceImageProjectID) > 0) {
+		err := refused[i]
+		if noProject(err) != nil {
+			return nil, fmt.Errorf("look for %s: %w", c.wanted(), noProject(err))
+		}
+		if err != nil && !gcp.IsNotFound(err) && (i == 0 || len(c.SourceImageProjectID) > 0) {
 			return nil, fmt.Errorf("look for %s in the project %s: %w", c.wanted(), projects[i], gcp.Explain(err))
 		}
 	}
-	if err := noProject(refused[0]); err != nil {
-		return nil, fmt.Errorf("look for %s: %w", c.wanted(), err)
-	}
-	return nil, c.notFound(ctx, projects)
+	return nil, nil
 }
 
 // noProject returns the error of a project that does not exist.

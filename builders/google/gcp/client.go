@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,8 @@ type Client struct {
 
 	relay string       // of IAP
 	login *http.Client // with credentials, calls are not repeated
+
+	waiting atomic.Int32 // operations that are waited for
 
 	mu         sync.Mutex
 	operations map[scope]*poll.Poller[*gce.Operation]

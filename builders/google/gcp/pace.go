@@ -29,7 +29,7 @@ const (
 
 	// Reads a second in the long run, and at once at the start.
 	readsPerSecond = 3
-	readsAtOnce    = 24
+	readsAtOnce    = 60
 )
 
 // pace sends the calls of all builds, no faster than the service wants. A call
@@ -79,7 +79,7 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		if v.throttled {
 			p.hold(pause)
 		}
-		if err := sleep(r.Context(), pause); err != nil {
+		if err := Sleep(r.Context(), pause); err != nil {
 			return nil, err
 		}
 	}
@@ -107,8 +107,10 @@ func again(r *http.Request, body []byte) *http.Request {
 // wait waits until a call may be sent.
 func (p *pace) wait(r *http.Request) error {
 	if r.Method == http.MethodGet {
-		if err := p.reads.Wait(r.Context()); err != nil {
-			return errors.Join(context.Cause(r.Context()), err)
+		turn := p.reads.Reserve()
+		if err := Sleep(r.Context(), turn.Delay()); err != nil {
+			turn.Cancel()
+			return err
 		}
 	}
 	p.mu.Lock()
@@ -117,7 +119,7 @@ func (p *pace) wait(r *http.Request) error {
 	if pause <= 0 {
 		return nil
 	}
-	return sleep(r.Context(), pause+rand.N(pause/4+1))
+	return Sleep(r.Context(), pause+rand.N(pause/4+1))
 }
 
 // hold keeps all calls back.
@@ -200,8 +202,8 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// sleep waits for d or until ctx ends, and returns why it ended.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d or until ctx ends, and returns why it ended.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -213,4 +215,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Backoff waits as long as calls that were throttled do, after so many tries.
-func Backoff(ctx context.Context, try int) error { return sleep(ctx, backoff(try)) }
+func Backoff(ctx context.Context, try int) error { return Sleep(ctx, backoff(try)) }

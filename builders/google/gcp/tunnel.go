@@ -83,6 +83,10 @@ func (e *TunnelError) Final() bool {
 	return e.Code == closeNotAuthorized || e.Code == http.StatusForbidden || e.Code == http.StatusUnauthorized
 }
 
+// Unreachable reports whether the port does not answer, as while an instance
+// boots.
+func (e *TunnelError) Unreachable() bool { return e.Code == closeUnreachable }
+
 // Tunnel connects to a port of an instance through the Identity-Aware Proxy.
 func (c *Client) Tunnel(ctx context.Context, to TunnelTo) (net.Conn, error) {
 	t := &tunnel{client: c, to: to}
@@ -311,7 +315,7 @@ func (t *tunnel) reconnect(turn int) error {
 		if err == nil || errors.As(err, &refused) && refused.Code >= 4000 {
 			return err
 		}
-		if sleep(ctx, backoff(try)) != nil {
+		if Sleep(ctx, backoff(try)) != nil {
 			return err
 		}
 	}

@@ -36,9 +36,54 @@ func (s scope) String() string {
 	return s.project + "/global"
 }
 
-// Wait waits until an operation has ended well, with one list request a moment
-// for all that wait in the same place.
+// direct is how many operations are waited for each by a call of its own, which
+// the service answers as soon as the operation has ended. With more, one list
+// request a moment for all in the same place costs less.
+const direct = 2
+
+// Wait waits until an operation has ended well.
 func (c *Client) Wait(ctx context.Context, op *gce.Operation) error {
+	if c.waiting.Add(1) <= direct {
+		defer c.waiting.Add(-1)
+		return c.waitFor(ctx, op)
+	}
+	defer c.waiting.Add(-1)
+	return c.listUntil(ctx, op)
+}
+
+// waitFor asks the service to answer when the operation has ended. It may do so
+// earlier:
+// https://cloud.google.com/compute/docs/reference/rest/v1/zoneOperations/wait
+func (c *Client) waitFor(ctx context.Context, op *gce.Operation) error {
+	project, name := ProjectOf(op.SelfLink), op.Name
+	for op.Status != "DONE" {
+		asked := time.Now()
+		var err error
+		switch {
+		case op.Zone != "":
+			op, err = c.Compute.ZoneOperations.Wait(project, Last(op.Zone), name).Context(ctx).Do()
+		case op.Region != "":
+			op, err = c.Compute.RegionOperations.Wait(project, Last(op.Region), name).Context(ctx).Do()
+		default:
+			op, err = c.Compute.GlobalOperations.Wait(project, name).Context(ctx).Do()
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		if op.Status != "DONE" {
+			if err := Sleep(ctx, every-time.Since(asked)); err != nil {
+				return err
+			}
+		}
+	}
+	return operationError(op)
+}
+
+// listUntil waits with all others in the same place.
+func (c *Client) listUntil(ctx context.Context, op *gce.Operation) error {
 	if op.Status == "DONE" {
 		return operationError(op)
 	}
@@ -48,7 +93,7 @@ func (c *Client) Wait(ctx context.Context, op *gce.Operation) error {
 	} else if op.Region != "" {
 		s.region = Last(op.Region)
 	}
-	done, err := poller(c, c.operations, s, c.listOperations(s)).Wait(ctx, op.Name, func(op *gce.Operation, exists bool) (bool, error) {
+	done, err := poller(c, c.operations, s, c.listOperations(s), retry).Wait(ctx, op.Name, func(op *gce.Operation, exists bool) (bool, error) {
 		return exists && op.Status == "DONE", nil
 	})
 	if err != nil {
@@ -61,7 +106,7 @@ func (c *Client) Wait(ctx context.Context, op *gce.Operation) error {
 // instance is nil while it does not exist.
 func (c *Client) Instance(ctx context.Context, project, zone, name string, check func(*gce.Instance) (bool, error)) (*gce.Instance, error) {
 	s := scope{project: project, zone: zone}
-	return poller(c, c.instances, s, c.listInstances(s)).Wait(ctx, name, func(i *gce.Instance, exists bool) (bool, error) {
+	return poller(c, c.instances, s, c.listInstances(s), retry).Wait(ctx, name, func(i *gce.Instance, exists bool) (bool, error) {
 		if !exists {
 			i = nil
 		}
@@ -73,7 +118,7 @@ func (c *Client) Instance(ctx context.Context, project, zone, name string, check
 // Builds that ask at the same time share a request.
 func (c *Client) Image(ctx context.Context, project, name string) (*gce.Image, error) {
 	var found *gce.Image
-	_, err := poller(c, c.images, project, c.listImages(project)).Wait(ctx, name, func(i *gce.Image, exists bool) (bool, error) {
+	_, err := poller(c, c.images, project, c.listImages(project), throttled).Wait(ctx, name, func(i *gce.Image, exists bool) (bool, error) {
 		if exists {
 			found = i
 		}
@@ -83,13 +128,20 @@ func (c *Client) Image(ctx context.Context, project, name string) (*gce.Image, e
 }
 
 // poller returns the poller of a place, made with the first who waits there.
-func poller[K comparable, T any](c *Client, all map[K]*poll.Poller[T], at K, fetch func(context.Context, []string) (map[string]T, error)) *poll.Poller[T] {
+func poller[K comparable, T any](c *Client, all map[K]*poll.Poller[T], at K, fetch func(context.Context, []string) (map[string]T, error), retry func(error) (bool, bool)) *poll.Poller[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if all[at] == nil {
 		all[at] = &poll.Poller[T]{Fetch: fetch, Retry: retry, Every: every}
 	}
 	return all[at]
+}
+
+// throttled asks again only when the service wants to be asked more slowly: a
+// question, unlike a wait, has no deadline that ends it.
+func throttled(err error) (again, slower bool) {
+	_, slower = retry(err)
+	return slower, slower
 }
 
 // retry reports whether to ask again after an error that outlasted the pace's
