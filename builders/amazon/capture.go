@@ -79,6 +79,11 @@ func (i *ebsInstance) createImage(ctx context.Context) (string, error) {
 	if hasCode(err, "InvalidAMIName.Duplicate") {
 		return "", nameTaken(i.name, i.r.Name, "an image that was made meanwhile")
 	}
+	if hasCode(err, "IncorrectInstanceState") {
+		if why := i.Ended(ctx); why != nil {
+			return "", fmt.Errorf("create the image %s: %w", i.name, why)
+		}
+	}
 	return id, i.r.explain(ctx, "create the image "+i.name, err)
 }
 

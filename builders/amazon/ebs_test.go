@@ -2,6 +2,7 @@ package amazon_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +14,9 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/sandbox/fault"
 	"github.com/ingot-build/ingot/internal/sandbox/sandboxtest"
+	"github.com/ingot-build/ingot/internal/sandbox/timing"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -73,42 +76,168 @@ func (l *lines) String() string {
 	return strings.Join(l.text, "\n")
 }
 
-func TestBake(t *testing.T) {
-	t.Parallel()
-	w := start(t, sandboxtest.Options{})
-	b := w.open(t, config("web-1"))
+// begin begins a session that ends with the test.
+func (w *world) begin(t *testing.T, c builders.Config, said *lines) (builders.Session, error) {
+	t.Helper()
+	b := w.open(t, c)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	base, err := b.Resolve(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%+v", base)
+	s, err := b.Begin(ctx, base, builders.Env{RunID: "run-1", Build: "amazon-ebs.web", Log: event.Log{Sink: said}})
+	if err == nil {
+		t.Cleanup(func() { _ = s.Close(context.Background()) })
+	}
+	return s, err
+}
+
+func shell(script string) builders.Step {
+	return builders.Step{Ops: []op.Op{&op.Exec{Argv: []string{"/bin/sh", "-c", script}}}}
+}
+
+// TestClearKey leaves no key of the build on the image.
+func TestClearKey(t *testing.T) {
+	t.Parallel()
+	w := start(t, sandboxtest.Options{})
+	c := config("web-1")
+	c.ClearAuthorizedKeys = true
 	var said lines
-	env := builders.Env{RunID: "run-1", Build: "amazon-ebs.web", Log: event.Log{Sink: &said}}
-	defer func() { t.Log(said.String()) }()
-	start := time.Now()
-	s, err := b.Begin(ctx, base, env)
+	s, err := w.begin(t, c, &said)
 	if err != nil {
 		t.Fatalf("%v; hint %q", err, builders.Hint(err))
 	}
-	t.Logf("begun after %s", time.Since(start))
-	if err := s.Apply(ctx, builders.Step{Ops: []op.Op{&op.Exec{Argv: []string{"/bin/sh", "-c", "echo hello > ~/baked; id"}}}}); err != nil {
+	key := strings.Fields(s.Vars()["build.SSHPublicKey"].Reveal())[1]
+	if err := s.Apply(t.Context(), shell("grep -qF "+key+" ~/.ssh/authorized_keys && echo other >> ~/.ssh/authorized_keys")); err != nil {
 		t.Fatal(err)
 	}
-	a, err := s.Seal(ctx)
+	a, err := s.Seal(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = config("web-2")
+	c.SourceAMI = a.Places[0].ID
+	if s, err = w.begin(t, c, &said); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), shell("! grep -qF "+key+" ~/.ssh/authorized_keys && grep -q other ~/.ssh/authorized_keys")); err != nil {
+		t.Errorf("%v; %s", err, said.String())
+	}
+}
+
+// TestNeverAnswers shows the console of a machine that is not reached.
+func TestNeverAnswers(t *testing.T) {
+	t.Parallel()
+	w := start(t, sandboxtest.Options{})
+	c := config("web-1")
+	c.Port, c.Timeout = 2222, 3*time.Second
+	c.UserData = "#!/bin/sh\necho the machine says hello\n"
+	var said lines
+	_, err := w.begin(t, c, &said)
+	if err == nil || !strings.Contains(err.Error(), ":2222: can't connect within") || !strings.Contains(builders.Hint(err), "its console ends with") {
+		t.Errorf("error %v, hint %q", err, builders.Hint(err))
+	}
+	if !strings.Contains(said.String(), "the machine says hello") {
+		t.Errorf("the console is not shown:\n%s", said.String())
+	}
+	for _, left := range w.Leaks() {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+// TestExpires has credentials that expire in the middle of a build.
+func TestExpires(t *testing.T) {
+	t.Parallel()
+	w := start(t, sandboxtest.Options{})
+	var said lines
+	s, err := w.begin(t, config("web-1"), &said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Faults.Add(fault.Rule{Call: "*", Do: fault.Error, Code: "RequestExpired", Status: 400, Times: -1}); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Seal(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "create the image web-1: Request has expired (RequestExpired)") || !strings.Contains(builders.Hint(err), "log in again") {
+		t.Errorf("error %v, hint %q", err, builders.Hint(err))
+	}
+	if err := s.Close(t.Context()); err == nil || !strings.Contains(builders.Hint(err), "ingot sweep") {
+		t.Errorf("close: %v, hint %q", err, builders.Hint(err))
+	}
+	w.Faults.Clear()
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for _, left := range w.Leaks() {
+		t.Errorf("left behind: %s", left)
+	}
+}
+
+// TestEndsItself says so when a step shuts the machine down, and when EC2 takes
+// it back.
+func TestEndsItself(t *testing.T) {
+	t.Parallel()
+	w := start(t, sandboxtest.Options{})
+	c := config("web-1")
+	c.SpotPrice = "auto"
+	var said lines
+	s, err := w.begin(t, c, &said)
 	if err != nil {
 		t.Fatalf("%v; hint %q", err, builders.Hint(err))
 	}
-	t.Logf("sealed after %s: %+v", time.Since(start), a)
-	if err := s.Close(ctx); err != nil {
+	time.AfterFunc(time.Second, func() { w.Faults.Interrupt(0) })
+	err = s.Apply(t.Context(), shell("echo started; sleep 60"))
+	check := func(err error) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), "the instance i-") || !strings.Contains(builders.Hint(err), "took the spot instance back") {
+			t.Errorf("error %v, hint %q", err, builders.Hint(err))
+		}
+	}
+	check(err)
+	if !errors.Is(err, builders.ErrConnectionLost) {
+		t.Errorf("error %v does not say that the connection was lost", err)
+	}
+	_, err = s.Seal(t.Context())
+	check(err)
+}
+
+// TestNewThings bakes where what was made just now is not known everywhere yet.
+func TestNewThings(t *testing.T) {
+	t.Parallel()
+	slow := timing.Zero()
+	slow.Consistency = 1500 * time.Millisecond
+	w := start(t, sandboxtest.Options{Timing: &slow})
+	var said lines
+	s, err := w.begin(t, config("web-1"), &said)
+	if err != nil {
+		t.Fatalf("%v; hint %q", err, builders.Hint(err))
+	}
+	if _, err := s.Seal(t.Context()); err != nil {
+		t.Fatalf("%v; hint %q", err, builders.Hint(err))
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if left := w.Leaks(); len(left) != 2 {
+		t.Errorf("there: %q, want an image and its snapshot", left)
+	}
+}
+
+// TestDiskFull says what to do when a step has filled the disk.
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
+	w := start(t, sandboxtest.Options{})
+	var said lines
+	s, err := w.begin(t, config("web-1"), &said)
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("closed after %s", time.Since(start))
-	for _, l := range w.Leaks() {
-		t.Log(l)
+	err = s.Apply(t.Context(), shell("dd if=/dev/zero of=/dev/full count=1"))
+	var exit *builders.ExitError
+	if !errors.As(err, &exit) || !strings.Contains(builders.Hint(err), "disk is full") {
+		t.Errorf("error %v, hint %q", err, builders.Hint(err))
 	}
-	t.Log(w.Faults.Calls())
 }
 
 func TestConformance(t *testing.T) {

@@ -108,6 +108,22 @@ func (i *instance) Vars() op.Values {
 // as it stands in authorized_keys.
 func (i *instance) TemporaryKey() string { return i.key.Authorized }
 
+// Ended says why the instance is gone.
+func (i *instance) Ended(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	found, err := fetchInstances(i.r.EC2)(ctx, []string{i.id})
+	now, ok := found[i.id]
+	if err != nil || !ok {
+		return nil
+	}
+	switch stateOf(now) {
+	case types.InstanceStateNamePending, types.InstanceStateNameRunning:
+		return nil
+	}
+	return endedError(now)
+}
+
 const (
 	dialPause = 100 * time.Millisecond // while nothing listens yet
 	dialTry   = 2 * time.Second        // for one try: packets to a machine that boots are lost

@@ -45,6 +45,13 @@ type Connector interface {
 	Connect(ctx context.Context, c *ssh.Client) (*ssh.Conn, error)
 }
 
+// Mortal is a Machine that can be asked why it is not there any more.
+type Mortal interface {
+	// Ended returns why the machine has ended, nil where it has not or where
+	// that is not known.
+	Ended(ctx context.Context) error
+}
+
 // Keyed is a Machine that a key was put on for the build. With
 // ssh_clear_authorized_keys it is removed before the image is made.
 type Keyed interface {

@@ -124,12 +124,25 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 		err = fmt.Errorf("%s is not supported on machines", o.Kind())
 	}
 	if errors.Is(err, ssh.ErrLost) {
-		return lostError{err}
+		return lostError{s.ended(ctx, err)}
 	}
 	if err != nil && strings.Contains(err.Error(), noSpace) {
 		return builders.WithHint(err, fullHint)
 	}
 	return err
+}
+
+// ended adds to the error of a lost connection why the machine is gone.
+func (s *session) ended(ctx context.Context, err error) error {
+	m, ok := s.machine.(Mortal)
+	if !ok {
+		return err
+	}
+	why := m.Ended(ctx)
+	if why == nil {
+		return err
+	}
+	return builders.WithHint(fmt.Errorf("%w: %v", err, why), builders.Hint(why))
 }
 
 func (s *session) exec(ctx context.Context, o *op.Exec) error {
