@@ -19,10 +19,14 @@ var forbidden = map[string][]string{
 	"postprocessors/all": {"github.com/moby/buildkit", module + "/internal/plan", module + "/internal/engine", module + "/internal/registry"},
 	"internal/lang":      {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/builders", module + "/provisioners"},
 	"internal/plan":      {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/internal/registry", module + "/internal/engine"},
-	"internal/engine":    {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/builders/container", module + "/builders/null", module + "/internal/ui"},
+	"internal/engine":    {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/builders/container", module + "/builders/null", module + "/internal/ui", module + "/internal/sandbox"},
 	"internal/registry":  {"github.com/moby/buildkit", module + "/builders", module + "/internal/plan"},
 	"internal/ui":        {"github.com/moby/buildkit", module + "/internal/engine", module + "/internal/plan"},
 	"builders/machine":   {"github.com/moby/buildkit", module + "/internal/plan", module + "/internal/engine"},
+	"builders/all":       {module + "/internal/plan", module + "/internal/engine", module + "/internal/sandbox"},
+	"datasources":        {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", module + "/internal/lang", module + "/internal/plan"},
+	"datasources/all":    {"github.com/moby/buildkit", module + "/internal/lang", module + "/internal/plan", module + "/internal/engine", module + "/internal/sandbox"},
+	"internal/sandbox":   {module + "/internal/lang", module + "/internal/plan", module + "/internal/engine", module + "/builders/amazon", module + "/builders/google"},
 }
 
 // TestImportsRunDownwards keeps data flowing one way: template, plan, engine,

@@ -3,6 +3,8 @@ package sandbox
 import (
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -16,13 +18,30 @@ const adminPath = "/_sandbox/"
 
 // Status is what a sandbox says of itself.
 type Status struct {
-	Endpoint  string          `json:"endpoint"`
-	PID       int             `json:"pid"`
-	Machines  int             `json:"machines"`  // that run
-	Resources []string        `json:"resources"` // as Server.Inventory
-	Catalog   catalog.Catalog `json:"catalog"`
-	Timing    string          `json:"timing"`
-	Faults    int             `json:"faults"` // rules
+	Endpoint  string   `json:"endpoint"`
+	PID       int      `json:"pid"`
+	Machines  int      `json:"machines"`  // that run
+	Resources []string `json:"resources"` // as Server.Inventory
+	Images    []Image  `json:"images"`    // public ones, the first that matches counts
+	Timing    string   `json:"timing"`
+	Faults    int      `json:"faults"` // rules
+}
+
+// Image is what stands for the public images that match a pattern.
+type Image struct {
+	Pattern string `json:"pattern"`
+	Base    string `json:"base"` // as a person calls it
+}
+
+func describe(list catalog.Catalog) []Image {
+	out := make([]Image, len(list))
+	for i, img := range list {
+		out[i] = Image{img.Match, img.Base.OCI}
+		if img.Base.OCI == "" {
+			out[i].Base = strings.Join(append([]string{"Debian", img.Base.Suite}, img.Base.Packages...), " ")
+		}
+	}
+	return out
 }
 
 // admin is the API of the sandbox itself. It asks for the token of the state's
@@ -52,7 +71,7 @@ func (s *Server) admin() http.Handler {
 
 func (s *Server) status() Status {
 	return Status{Endpoint: "http://" + s.Address(), PID: os.Getpid(), Machines: s.machines.running(),
-		Resources: s.Inventory(), Catalog: s.images.Catalog(), Timing: s.options.Timing.String(), Faults: len(s.options.Faults.Rules())}
+		Resources: s.Inventory(), Images: describe(s.images.Catalog()), Timing: s.options.Timing.String(), Faults: len(s.options.Faults.Rules())}
 }
 
 func reply(w http.ResponseWriter, v any) {
@@ -76,9 +95,9 @@ func (s *Server) supply(w http.ResponseWriter, r *http.Request) {
 	if !body(w, r, &list) {
 		return
 	}
-	out := flusher{w, http.NewResponseController(w)}
+	out := &flusher{w: w, flush: http.NewResponseController(w).Flush}
 	if err := s.Supply(r.Context(), list, out); err != nil {
-		_, _ = out.Write([]byte("\n" + errorLine + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"))
+		_, _ = out.Write([]byte(out.end() + errorLine + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"))
 	}
 }
 
@@ -86,14 +105,25 @@ const errorLine = "error: "
 
 // flusher sends each write at once.
 type flusher struct {
-	http.ResponseWriter
-	c *http.ResponseController
+	w     io.Writer
+	flush func() error
+	open  bool // a line has not ended
 }
 
-func (f flusher) Write(p []byte) (int, error) {
-	n, err := f.ResponseWriter.Write(p)
-	_ = f.c.Flush()
-	return n, err
+func (f *flusher) Write(p []byte) (int, error) {
+	n, err := f.w.Write(p)
+	if n > 0 {
+		f.open = p[n-1] != '\n'
+	}
+	return n, errors.Join(err, f.flush())
+}
+
+// end is what ends the line that was written last.
+func (f *flusher) end() string {
+	if f.open {
+		return "\n"
+	}
+	return ""
 }
 
 // Wrong is what goes wrong in a sandbox.

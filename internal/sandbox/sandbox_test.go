@@ -106,7 +106,7 @@ func TestStatus(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &st); err != nil || code != http.StatusOK {
 		t.Fatal(code, err, body)
 	}
-	if st.Endpoint != s.URL() || st.PID != os.Getpid() || st.Machines != 0 || len(st.Resources) != 0 || len(st.Catalog) != 1 {
+	if st.Endpoint != s.URL() || st.PID != os.Getpid() || st.Machines != 0 || len(st.Resources) != 0 || len(st.Images) != 1 {
 		t.Errorf("%+v", st)
 	}
 	if leaks := s.Leaks(); len(leaks) != 0 {

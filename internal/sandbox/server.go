@@ -150,25 +150,26 @@ func (s *Server) Faults() *fault.Set { return s.options.Faults }
 
 // Inventory lists every resource that exists, sorted.
 func (s *Server) Inventory() []string {
-	return slices.Sorted(slices.Values(append(s.ec2.Inventory(), s.gce.Inventory()...)))
+	all := append([]string{}, s.ec2.Inventory()...) // an empty list is not null in JSON
+	all = append(all, s.gce.Inventory()...)
+	slices.Sort(all)
+	return all
 }
 
-// Supply puts images in front of those of the catalogue and makes their file
-// trees, where they are not there yet; of none, the one for any image. Progress
-// is written to w.
+// Supply makes the file trees of images, where they are not there yet, and puts
+// the images in front of those of the catalogue; of none, the tree of the one
+// for any image. Progress is written to w.
 func (s *Server) Supply(ctx context.Context, list catalog.Catalog, w io.Writer) error {
-	if err := s.images.add(list); err != nil {
-		return err
-	}
+	wanted := list
 	if len(list) == 0 {
-		list = catalog.Default()
+		wanted = catalog.Default()
 	}
-	for _, img := range list {
+	for _, img := range wanted {
 		if _, err := s.machines.Base(ctx, img.Base, w); err != nil {
 			return fmt.Errorf("image %q: %w", img.Match, err)
 		}
 	}
-	return nil
+	return s.images.add(list)
 }
 
 // Idle is how long nobody has used it: 0 while a machine runs or a request is

@@ -24,12 +24,8 @@ func writeStatus(w io.Writer, st sandbox.Status, d *sandbox.Daemon) error {
 	if st.Faults > 0 {
 		fmt.Fprintf(table, "Faults\t%d\n", st.Faults)
 	}
-	for _, img := range st.Catalog {
-		base := img.Base.OCI
-		if base == "" {
-			base = "Debian " + img.Base.Suite
-		}
-		fmt.Fprintf(table, "Image\t%s is %s\n", img.Match, base)
+	for _, img := range st.Images {
+		fmt.Fprintf(table, "Image\t%s is %s\n", img.Pattern, img.Base)
 	}
 	fmt.Fprintf(table, "Log\t%s\n", d.Log())
 	if err := table.Flush(); err != nil {
