@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -114,7 +115,7 @@ func (p printer) Emit(e event.Event) {
 // tree returns the file tree of an image, which the cache keeps. Those who
 // need the same one at once wait for the one who unpacks it.
 func (h *local) tree(ctx context.Context, id LayerID, blobs content.ReadOnlyStorage, desc ocispec.Descriptor) (string, error) {
-	path := filepath.Join(h.cache, "trees", string(id))
+	path := filepath.Join(h.cache, "trees", string(id)+"-"+adaptation)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
@@ -187,8 +188,12 @@ func apply(ctx context.Context, blobs content.ReadOnlyStorage, layer ocispec.Des
 	return checked.Verify()
 }
 
+// adaptation is part of a tree's name in the cache: it changes with adapt.
+const adaptation = "2"
+
 // adapt makes a tree for containers one for machines: services may be started
-// when they are installed, and each boot has its own name server.
+// when they are installed, each boot has its own name server, and there is a
+// cloud-init to ask.
 func adapt(dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -200,8 +205,20 @@ func adapt(dir string) error {
 			return err
 		}
 	}
-	if _, err := root.Lstat("etc/resolv.conf"); errors.Is(err, fs.ErrNotExist) {
-		return root.WriteFile("etc/resolv.conf", nil, 0o644)
+	for name, file := range map[string]struct {
+		text string
+		mode fs.FileMode
+	}{"etc/resolv.conf": {"", 0o644}, cloudCommand: {cloudScript, 0o755}} {
+		if _, err := root.Lstat(name); err == nil {
+			continue
+		}
+		err := root.MkdirAll(path.Dir(name), 0o755)
+		if err == nil {
+			err = root.WriteFile(name, []byte(file.text), file.mode)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -57,6 +57,8 @@ func TestScripts(t *testing.T) {
 	s.FirstBoot = []byte("#!/bin/bash\necho once $$ >> /root/log; echo to the console; echo by its device > /dev/console; echo by its port 2> /dev/ttyS0 >&2; exit 3\n")
 	s.EveryBoot = []byte("#!/bin/sh\necho each >> /root/log\n")
 	m := b.start(s)
+	b.want(b.run(m, s, "cloud-init status --wait; sudo cut -d' ' -f1 /root/log; readlink /var/lib/cloud/instance"),
+		"status: done\nonce\neach\n/var/lib/cloud/instances/i-1")
 	b.eventually(s.ID, "first-boot script: exit status 3")
 	b.eventually(s.ID, "every-boot script: exit status 0")
 	for _, text := range []string{"to the console", "by its device", "by its port"} {

@@ -15,6 +15,7 @@ type boot struct {
 	Lower     []string // file trees, the topmost first
 	Disk      string   // folder of the machine's own tree
 	Root      string   // folder to mount it on
+	ID        string   // of the instance
 	Hostname  string
 	BootID    string
 	Resolver  string // address of the name server, "" where there is no network

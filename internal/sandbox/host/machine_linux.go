@@ -96,7 +96,7 @@ func (h *local) prepare(d *disk, s Spec) (*boot, error) {
 	rel := filepath.Join("..", "machines", filepath.Base(d.dir))
 	b := &boot{
 		Dir: filepath.Join(h.dir, "layers"), Disk: rel, Root: filepath.Join(rel, "root"),
-		Hostname: s.Hostname, BootID: uuid.NewString(), Resolver: gateway, Names: s.MetadataNames,
+		ID: s.ID, Hostname: s.Hostname, BootID: uuid.NewString(), Resolver: gateway, Names: s.MetadataNames,
 		Users: s.Users, FirstBoot: s.FirstBoot, EveryBoot: s.EveryBoot,
 	}
 	for _, id := range slices.Backward(s.Layers) {

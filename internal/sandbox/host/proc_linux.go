@@ -126,9 +126,11 @@ func runlevel() ([]program, error) {
 // scriptDir is where scripts are while they run: not on the disk.
 const scriptDir = "/run/ingot"
 
-// inTurn runs programs one after the other, and does not wait for them.
+// inTurn runs programs one after the other, without waiting for them. The boot
+// is finished after the last one.
 func (m *first) inTurn(all []program) {
 	if len(all) == 0 {
+		finishBoot()
 		return
 	}
 	p := all[0]

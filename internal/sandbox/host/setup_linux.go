@@ -30,6 +30,9 @@ func (m *first) setup() error {
 	if err := cleanTemp(); err != nil {
 		return err
 	}
+	if err := m.beginBoot(); err != nil {
+		return err
+	}
 	if m.boot.New {
 		if err := m.identity(); err != nil {
 			return err
