@@ -4,8 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/ssh"
@@ -148,12 +146,3 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 // patience is how long to wait for an image; usual where aws_polling does not
 // say.
 func (s *source) patience(usual time.Duration) time.Duration { return s.access.config.patience(usual) }
-
-// profileName is the name of the instance profile that the options name, which
-// may be given as an ARN.
-func (c RunConfig) profileName() *string {
-	if c.IAMInstanceProfile == "" {
-		return nil
-	}
-	return aws.String(c.IAMInstanceProfile)
-}
