@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 )
 
 // Owners of public images that have a name.
@@ -16,7 +18,7 @@ const rootSize = 8 // GiB, of public images
 // publicByID returns the image of the catalogue that stands for an id; nil
 // where none does.
 func (c *call) publicByID(id string) *image {
-	if strings.HasPrefix(id, "ami-5") && len(id) == len("ami-")+17 || checkID("ami", id) != nil {
+	if strings.HasPrefix(id, "ami-5") && len(id) == len("ami-")+17 || query.CheckID("ami", id) != nil {
 		return nil
 	}
 	if _, ok := c.entry(id); !ok {
@@ -208,7 +210,7 @@ func (c *call) search(in *describeImagesIn) ([]*image, error) {
 func (c *call) imagesByID(ids []string) ([]*image, error) {
 	var all []*image
 	for _, id := range ids {
-		if err := checkID("ami", id); err != nil {
+		if err := query.CheckID("ami", id); err != nil {
 			return nil, fail("InvalidAMIID.Malformed", "Invalid id: %q (expecting \"ami-...\")", id)
 		}
 		m := c.findImage(id)

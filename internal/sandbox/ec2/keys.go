@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 )
 
 type createKeyPairIn struct {
@@ -116,9 +118,9 @@ func colons(b []byte) string {
 }
 
 type importKeyPairIn struct {
-	Name   string    `q:"KeyName,required"`
-	Public blob      `q:"PublicKeyMaterial,required"`
-	Tags   []tagSpec `q:"TagSpecification"`
+	Name   string     `q:"KeyName,required"`
+	Public query.Blob `q:"PublicKeyMaterial,required"`
+	Tags   []tagSpec  `q:"TagSpecification"`
 }
 
 func importKeyPair(c *call, in *importKeyPairIn) (keyPairOut, error) {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
 )
 
@@ -29,7 +30,7 @@ func runInstances(c *call, in *runIn) (reservationOut, error) {
 		}
 		given := in.Tags
 		*in = runIn{launchData: t.Versions[v-1].Data}
-		if err := decode(c.form, in); err != nil {
+		if err := query.Decode(c.form, in); err != nil {
 			return reservationOut{}, err
 		}
 		if len(given) > 0 {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 )
 
 // list is a list in an answer: an element with an "item" for each, also when it
@@ -57,7 +59,7 @@ func requestID() string {
 // protocol is how a service writes answers and errors.
 type protocol interface {
 	reply(w http.ResponseWriter, action string, out any)
-	refuse(w http.ResponseWriter, e *Error)
+	refuse(w http.ResponseWriter, e *query.Error)
 }
 
 func write(w http.ResponseWriter, mime string, status int, body []byte) {
@@ -94,7 +96,7 @@ func (ec2Query) reply(w http.ResponseWriter, action string, out any) {
 		string(inner(out))+"</"+action+"Response>"))
 }
 
-func (ec2Query) refuse(w http.ResponseWriter, e *Error) {
+func (ec2Query) refuse(w http.ResponseWriter, e *query.Error) {
 	id := requestID()
 	w.Header().Set("X-Amzn-Requestid", id)
 	write(w, "text/xml;charset=UTF-8", e.Status, []byte(xml.Header+
@@ -115,7 +117,7 @@ func (q awsQuery) reply(w http.ResponseWriter, action string, out any) {
 			"<ResponseMetadata><RequestId>"+requestID()+"</RequestId></ResponseMetadata></"+action+"Response>"))
 }
 
-func (q awsQuery) refuse(w http.ResponseWriter, e *Error) {
+func (q awsQuery) refuse(w http.ResponseWriter, e *query.Error) {
 	origin := "Sender"
 	if e.Status >= http.StatusInternalServerError {
 		origin = "Receiver"
@@ -136,7 +138,7 @@ func (awsJSON) reply(w http.ResponseWriter, _ string, out any) {
 	write(w, "application/x-amz-json-1.1", http.StatusOK, body)
 }
 
-func (awsJSON) refuse(w http.ResponseWriter, e *Error) {
+func (awsJSON) refuse(w http.ResponseWriter, e *query.Error) {
 	body, _ := json.Marshal(map[string]string{"__type": e.Code, "message": e.Message}) // strings can be written
 	write(w, "application/x-amz-json-1.1", e.Status, body)
 }

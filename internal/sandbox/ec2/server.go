@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/sandbox/catalog"
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
 	"github.com/ingot-build/ingot/internal/sandbox/host"
 	"github.com/ingot-build/ingot/internal/sandbox/timing"
@@ -142,7 +143,7 @@ func (r request) decode(in any) error {
 	if r.json != nil {
 		return decodeJSON(r.json, in)
 	}
-	return decode(r.form, in)
+	return query.Decode(r.form, in)
 }
 
 // maxBody bounds a request: the services take less.
@@ -189,8 +190,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // ruled is the error of a fault rule.
-func ruled(r fault.Rule) *Error {
-	e := &Error{Code: r.Code, Message: r.Message, Status: r.Status}
+func ruled(r fault.Rule) *query.Error {
+	e := &query.Error{Code: r.Code, Message: r.Message, Status: r.Status}
 	if e.Code == "" {
 		e.Code = "RequestLimitExceeded"
 	}
@@ -198,7 +199,7 @@ func ruled(r fault.Rule) *Error {
 		e.Message = messages[e.Code]
 	}
 	if e.Status == 0 {
-		e.Status = statusOf(e.Code)
+		e.Status = query.StatusOf(e.Code)
 	}
 	return e
 }

@@ -61,7 +61,9 @@ func TestIAM(t *testing.T) {
 		t.Error("launched with a profile that has no role:", err)
 	}
 	must[*iam.AddRoleToInstanceProfileOutput](t)(client.AddRoleToInstanceProfile(ctx, &iam.AddRoleToInstanceProfileInput{InstanceProfileName: name, RoleName: name}))
-	i := c.run(func(in *sdk.RunInstancesInput) { in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: name} })
+	i := c.run(func(in *sdk.RunInstancesInput) {
+		in.IamInstanceProfile = &types.IamInstanceProfileSpecification{Name: name}
+	})
 	if i.IamInstanceProfile == nil || !strings.HasSuffix(*i.IamInstanceProfile.Arn, ":instance-profile/ingot-1") {
 		t.Errorf("profile: %+v", i.IamInstanceProfile)
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 )
 
 type tagIn struct {
@@ -86,12 +88,12 @@ func (c *call) setTags(id string, tags []tagIn) {
 
 // exists reports whether there is a resource with the id that can have tags.
 func (c *call) exists(id string) bool {
-	k, ok := kindOf(id)
+	k, ok := query.KindOf(id)
 	if !ok {
 		return false
 	}
 	has := false
-	switch k.prefix {
+	switch k.Prefix {
 	case "ami":
 		has = c.Images[id] != nil
 	case "i":
@@ -125,12 +127,12 @@ type createTagsIn struct {
 
 func (c *call) checkTaggable(ids []string) error {
 	for _, id := range ids {
-		k, ok := kindOf(id)
+		k, ok := query.KindOf(id)
 		if !ok {
 			return fail("InvalidID", "The ID '%s' is not valid", id)
 		}
 		if !c.exists(id) {
-			return notFound(k.prefix, id)
+			return notFound(k.Prefix, id)
 		}
 		if img := c.Images[id]; img != nil && img.Public {
 			return fail("AuthFailure", "Not authorized for image:%s", id)
@@ -224,9 +226,9 @@ type describeTagsOut struct {
 func describeTags(c *call, in *describeTagsIn) (describeTagsOut, error) {
 	var all []tagOn
 	for _, id := range slices.Sorted(maps.Keys(c.Tags)) {
-		k, _ := kindOf(id)
+		k, _ := query.KindOf(id)
 		for _, key := range slices.Sorted(maps.Keys(c.Tags[id])) {
-			all = append(all, tagOn{id, k.tags, key, c.Tags[id][key]})
+			all = append(all, tagOn{id, k.Tags, key, c.Tags[id][key]})
 		}
 	}
 	all, err := pick(all, in.Filters, attrs[tagOn]{

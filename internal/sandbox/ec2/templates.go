@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 )
 
 type template struct {
@@ -140,7 +142,7 @@ func createVersion(c *call, in *createVersionIn) (versionOut, error) {
 			return versionOut{}, err
 		}
 		over := createVersionIn{Data: t.Versions[n-1].Data}
-		if err := decode(c.form, &over); err != nil {
+		if err := query.Decode(c.form, &over); err != nil {
 			return versionOut{}, err
 		}
 		in.Data = over.Data

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 )
 
 func form(t *testing.T, text string) url.Values {
@@ -21,7 +23,7 @@ func form(t *testing.T, text string) url.Values {
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	got := runIn{}
-	err := decode(form(t, "Action=RunInstances&Version=2016-11-15&DryRun=true&ImageId=ami-01234567&MinCount=1&MaxCount=2"+
+	err := query.Decode(form(t, "Action=RunInstances&Version=2016-11-15&DryRun=true&ImageId=ami-01234567&MinCount=1&MaxCount=2"+
 		"&SecurityGroupId.2=sg-22222222&SecurityGroupId.1=sg-11111111&EbsOptimized=true"+
 		"&BlockDeviceMapping.1.DeviceName=/dev/sdb&BlockDeviceMapping.1.Ebs.VolumeSize=10&BlockDeviceMapping.1.Ebs.DeleteOnTermination=false"+
 		"&BlockDeviceMapping.2.DeviceName=/dev/sdc&BlockDeviceMapping.2.NoDevice="+
@@ -55,37 +57,10 @@ func TestDecodeRefuses(t *testing.T) {
 		"MinCount=1&MaxCount=1&Placement=a":   "InvalidParameterValue: The parameter Placement is a structure",
 		strings.Repeat("A.", 20) + "A=1":      "UnknownParameter: The parameter " + strings.Repeat("A.", 20) + "A is not recognized",
 	} {
-		if err := decode(form(t, in), &runIn{}); err == nil || err.Error() != want {
+		if err := query.Decode(form(t, in), &runIn{}); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", in, err, want)
 		}
 	}
-}
-
-// FuzzDecode looks for forms that the decoder does not take as a refusal or a
-// request.
-func FuzzDecode(f *testing.F) {
-	f.Add("Action=RunInstances&ImageId=ami-01234567&MinCount=1&MaxCount=1&SecurityGroupId.1=sg-01234567")
-	f.Add("Filter.1.Name=tag:Name&Filter.1.Value.1=a*&Filter.1.Value.2=b&MaxResults=5")
-	f.Add("PolicyArns.member.1.arn=x&BlockDeviceMapping.1.Ebs.VolumeSize=1&UserData=%%%&Placement.=1&.=&..=")
-	f.Fuzz(func(t *testing.T, text string) {
-		v, err := url.ParseQuery(text)
-		if err != nil {
-			return
-		}
-		for _, in := range []any{
-			&runIn{}, &describeImagesIn{}, &createFleetIn{}, &createTemplateIn{}, &modifyInstanceIn{}, &importKeyPairIn{}, &assumeRoleIn{}, &deprecateIn{},
-		} {
-			if err := decode(v, in); err != nil {
-				if asError(err).Code == "InternalError" {
-					t.Errorf("%T: %v", in, err)
-				}
-				continue
-			}
-			if err := decode(v, in); err != nil {
-				t.Errorf("%T: the second time: %v", in, err)
-			}
-		}
-	})
 }
 
 func TestFilterMatcher(t *testing.T) {

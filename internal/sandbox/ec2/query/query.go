@@ -1,4 +1,5 @@
-package ec2
+// Package query reads the forms of AWS's Query protocols into Go structs.
+package query
 
 import (
 	"encoding/base64"
@@ -13,10 +14,10 @@ import (
 // deepest bounds how far a parameter's name nests: the services need 8.
 const deepest = 16
 
-// decode fills the request struct that in points to from a form. Fields are
+// Decode fills the request struct that in points to from a form. Fields are
 // named by their tag: `q:"ImageId,required,id=ami"`. What the form does not
 // name keeps its value. A parameter without a field is refused by its name.
-func decode(form url.Values, in any) error {
+func Decode(form url.Values, in any) error {
 	root := &param{}
 	for name, values := range form {
 		if name == "Action" || name == "Version" || name == "DryRun" {
@@ -39,7 +40,7 @@ type param struct {
 func (p *param) add(name string, values []string) error {
 	parts := strings.Split(name, ".")
 	if len(parts) > deepest {
-		return fail("UnknownParameter", "The parameter %s is not recognized", name)
+		return Errorf("UnknownParameter", "The parameter %s is not recognized", name)
 	}
 	for _, part := range parts {
 		kid := p.kids[part]
@@ -53,7 +54,7 @@ func (p *param) add(name string, values []string) error {
 		p = kid
 	}
 	if len(values) != 1 {
-		return fail("InvalidParameterValue", "The parameter %s was given %d times", name, len(values))
+		return Errorf("InvalidParameterValue", "The parameter %s was given %d times", name, len(values))
 	}
 	p.value, p.set = values[0], true
 	return nil
@@ -110,7 +111,7 @@ func (p *param) into(path string, v reflect.Value, t tag) error {
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		return p.into(path, v.Elem(), t)
-	case v.Type() == reflect.TypeFor[time.Time](), v.Type() == reflect.TypeFor[blob]():
+	case v.Type() == reflect.TypeFor[time.Time](), v.Type() == reflect.TypeFor[Blob]():
 		return p.scalar(path, v, t)
 	case v.Kind() == reflect.Struct:
 		return p.structure(path, v)
@@ -122,7 +123,7 @@ func (p *param) into(path string, v reflect.Value, t tag) error {
 
 func (p *param) structure(path string, v reflect.Value) error {
 	if p.set {
-		return fail("InvalidParameterValue", "The parameter %s is a structure", path)
+		return Errorf("InvalidParameterValue", "The parameter %s is a structure", path)
 	}
 	known := map[string]bool{}
 	if err := p.fields(path, v, known); err != nil {
@@ -130,7 +131,7 @@ func (p *param) structure(path string, v reflect.Value) error {
 	}
 	for _, name := range p.names() {
 		if !known[name] {
-			return fail("UnknownParameter", "The parameter %s is not recognized", p.kids[name].leaf(join(path, name)))
+			return Errorf("UnknownParameter", "The parameter %s is not recognized", p.kids[name].leaf(join(path, name)))
 		}
 	}
 	return nil
@@ -154,7 +155,7 @@ func (p *param) fields(path string, v reflect.Value, known map[string]bool) erro
 		kid := p.kids[t.name]
 		if kid == nil {
 			if t.required && v.Field(i).IsZero() {
-				return fail("MissingParameter", "The request must contain the parameter %s", join(path, t.name))
+				return Errorf("MissingParameter", "The request must contain the parameter %s", join(path, t.name))
 			}
 			continue
 		}
@@ -171,14 +172,14 @@ func (p *param) list(path string, v reflect.Value, t tag) error {
 		return member.list(path+".member", v, t)
 	}
 	if p.set && p.value != "" {
-		return fail("InvalidParameterValue", "The parameter %s is a list", path)
+		return Errorf("InvalidParameterValue", "The parameter %s is a list", path)
 	}
 	index := map[int]*param{}
 	var order []int
 	for _, name := range p.names() {
 		n, err := strconv.Atoi(name)
 		if err != nil || n < 0 || strconv.Itoa(n) != name {
-			return fail("UnknownParameter", "The parameter %s is not recognized", p.kids[name].leaf(join(path, name)))
+			return Errorf("UnknownParameter", "The parameter %s is not recognized", p.kids[name].leaf(join(path, name)))
 		}
 		index[n] = p.kids[name]
 		order = append(order, n)
@@ -194,15 +195,15 @@ func (p *param) list(path string, v reflect.Value, t tag) error {
 	return nil
 }
 
-// blob is a value that is sent as base64.
-type blob []byte
+// Blob is a value that is sent as base64.
+type Blob []byte
 
 func (p *param) scalar(path string, v reflect.Value, t tag) error {
 	if len(p.kids) > 0 {
-		return fail("UnknownParameter", "The parameter %s is not recognized", p.leaf(path))
+		return Errorf("UnknownParameter", "The parameter %s is not recognized", p.leaf(path))
 	}
 	bad := func(kind string) error {
-		return fail("InvalidParameterValue", "Invalid value %q for %s: not %s", p.value, path, kind)
+		return Errorf("InvalidParameterValue", "Invalid value %q for %s: not %s", p.value, path, kind)
 	}
 	switch v.Interface().(type) {
 	case time.Time:
@@ -212,7 +213,7 @@ func (p *param) scalar(path string, v reflect.Value, t tag) error {
 		}
 		v.Set(reflect.ValueOf(at))
 		return nil
-	case blob:
+	case Blob:
 		raw, err := base64.StdEncoding.DecodeString(p.value)
 		if err != nil {
 			return bad("base64")
@@ -222,7 +223,7 @@ func (p *param) scalar(path string, v reflect.Value, t tag) error {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		if err := checkID(t.id, p.value); err != nil {
+		if err := CheckID(t.id, p.value); err != nil {
 			return err
 		}
 		v.SetString(p.value)
@@ -245,7 +246,7 @@ func (p *param) scalar(path string, v reflect.Value, t tag) error {
 		}
 		v.SetFloat(f)
 	default:
-		return fail("InternalError", "The sandbox has no value of kind %s", v.Kind())
+		return Errorf("InternalError", "The sandbox has no value of kind %s", v.Kind())
 	}
 	return nil
 }
