@@ -2,9 +2,6 @@ package google
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -290,25 +287,4 @@ func testDisk(t *testing.T, l *lab) {
 	})
 	s, _ := l.run(t, c, "ls -l /dev/disk/by-id/ /dev/sd* 2>&1; true")
 	l.seal(t, s)
-}
-
-// get asks the sandbox as any client would.
-func (l *lab) call(t *testing.T, method, path, body string) string {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, l.URL()+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+l.Host().GoogleToken)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK {
-		t.Fatal(fmt.Errorf("%s %s: %s %s %w", method, path, resp.Status, text, err))
-	}
-	return string(text)
 }

@@ -22,7 +22,7 @@ type LoginError struct{ Err error }
 
 func (e *LoginError) Error() string {
 	text, _, _ := strings.Cut(e.Err.Error(), "\n")
-	if strings.Contains(text, "could not find default credentials") {
+	if strings.Contains(text, "could not find default credentials") || strings.Contains(text, metadataPath) {
 		return "there are no credentials for Google Cloud"
 	}
 	return "log in to Google Cloud: " + text
@@ -35,15 +35,21 @@ func (e *LoginError) Hint() string {
 	return "log in with: gcloud auth application-default login; or set credentials_file, or GOOGLE_APPLICATION_CREDENTIALS"
 }
 
+// metadataPath is where a machine of Google's gets its token from.
+const metadataPath = "/computeMetadata/v1/instance/service-accounts/"
+
 // isTokenError reports whether an error of a call is one of the token that it
 // was to carry.
 func isTokenError(err error) bool {
 	var retrieve *xoauth2.RetrieveError
 	var network *net.OpError
+	text := err.Error()
+	if strings.Contains(text, metadataPath) {
+		return true
+	}
 	if errors.As(err, &network) {
 		return false
 	}
-	text := err.Error()
 	return errors.As(err, &retrieve) || strings.Contains(text, "oauth2: ") || strings.Contains(text, "impersonate: ") ||
 		strings.Contains(text, "vault: ") || strings.HasPrefix(text, "auth: ")
 }
