@@ -276,6 +276,27 @@ func TestNameInUseElsewhere(t *testing.T) {
 	}
 }
 
+// TestNameInUseBefore checks that nothing is launched where a copy could not
+// have its name.
+func TestNameInUseBefore(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	old := l.registered("eu-west-1", "web-1", nil)
+	c := DefinitionEBS().New().(*Config)
+	c.Region, c.SourceAMI, c.InstanceType, c.Communicator, c.Name = home, "ami-0123456789abcdef0", "t3.micro", "none", "web-1"
+	c.Regions = []string{"eu-west-1"}
+	if _, err := l.build(c); err == nil || !strings.Contains(err.Error(), "in use in eu-west-1, by "+old) {
+		t.Errorf("error = %v", err)
+	}
+	if n := l.Count("ec2.RunInstances"); n > 0 {
+		t.Errorf("%d instances were launched", n)
+	}
+	c.Regions = []string{"eu-nowhere-1"}
+	if _, err := l.build(c); err == nil || !strings.Contains(err.Error(), `there is no region "eu-nowhere-1"`) {
+		t.Errorf("error = %v", err)
+	}
+}
+
 // TestDistributionKey checks that each option of the distribution counts.
 func TestDistributionKey(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,7 @@ func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (mac
 		encrypt: c.ami.encrypts(), kmsKey: c.ami.kmsKey(r.Name),
 		checks: []func(context.Context) error{
 			func(ctx context.Context) error { return c.checkName(ctx, r, name, imageID, env.Force) },
-			func(ctx context.Context) error { return c.checkRegions(ctx, r) },
+			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, imageID, env.Force) },
 		},
 	}
 	i, err := c.start(ctx, r, img, env, p)
@@ -60,12 +60,25 @@ func (c AMIConfig) kmsKey(region string) string {
 	return c.RegionKMSKeyIDs[region]
 }
 
-// checkRegions refuses regions that the image can't be copied to.
-func (c *ebs) checkRegions(ctx context.Context, r *Region) error {
-	if len(c.ami.Regions) == 0 || c.ami.SkipRegionValidation {
-		return nil
+// checkRegions refuses regions that the image can't be copied to: they are not
+// enabled, or another image has the name there.
+func (c *ebs) checkRegions(ctx context.Context, r *Region, name, base string, force bool) error {
+	if len(c.ami.Regions) > 0 && !c.ami.SkipRegionValidation {
+		if err := r.Enabled(ctx, c.ami.Regions); err != nil {
+			return err
+		}
 	}
-	return r.Enabled(ctx, c.ami.Regions)
+	var checks []func(context.Context) error
+	for _, region := range c.ami.Regions {
+		checks = append(checks, func(ctx context.Context) error {
+			other, err := c.access.Region(ctx, region)
+			if err != nil {
+				return err
+			}
+			return c.checkName(ctx, other, name, base, force)
+		})
+	}
+	return together(ctx, checks...)
 }
 
 // start launches an instance of an image, and returns when it runs. It leaks
