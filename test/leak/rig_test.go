@@ -171,7 +171,7 @@ func (p *point) leaks() []string {
 	p.r.t.Helper()
 	var left []string
 	for _, line := range p.r.Leaks() {
-		if !slices.Contains(p.before, line) {
+		if !slices.ContainsFunc(p.before, func(old string) bool { return resource(old) == resource(line) }) {
 			left = append(left, line)
 		}
 	}
@@ -188,6 +188,12 @@ func (p *point) leaks() []string {
 		return slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(line, id) })
 	})
 	return left
+}
+
+// resource is a line of the inventory without the state that it is in.
+func resource(line string) string {
+	line, _, _ = strings.Cut(line, " (")
+	return line
 }
 
 // recorded returns the ids of the images that are recorded.
