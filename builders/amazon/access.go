@@ -112,8 +112,6 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 	}
 	if c.SkipMetadataAPICheck {
 		opts = append(opts, config.WithEC2IMDSClientEnableState(imds.ClientDisabled))
-	} else {
-		opts = append(opts, config.WithEC2IMDSRegion())
 	}
 	if c.Profile != "" {
 		opts = append(opts, config.WithSharedConfigProfile(c.Profile))
@@ -141,6 +139,9 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, profileError(err)
 	}
+	if cfg.Region == "" && !c.SkipMetadataAPICheck {
+		cfg.Region = ownRegion(ctx, cfg)
+	}
 	if c.AssumeRole != nil {
 		cfg.Credentials = aws.NewCredentialsCache(assume(cfg, *c.AssumeRole))
 	}
@@ -156,6 +157,18 @@ func (a *Access) loadSandbox(ctx context.Context, opts []func(*config.LoadOption
 		config.WithDefaultRegion("us-east-1"), config.WithEC2IMDSClientEnableState(imds.ClientDisabled),
 		config.WithUseFIPSEndpoint(aws.FIPSEndpointStateDisabled), config.WithUseDualStackEndpoint(aws.DualStackEndpointStateDisabled))
 	return config.LoadDefaultConfig(ctx, opts...)
+}
+
+// ownRegion is the region of the instance that ingot runs on, "" where it runs
+// on none.
+func ownRegion(ctx context.Context, cfg aws.Config) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	out, err := imds.NewFromConfig(cfg).GetRegion(ctx, &imds.GetRegionInput{})
+	if err != nil {
+		return ""
+	}
+	return out.Region
 }
 
 func assume(cfg aws.Config, r AssumeRole) aws.CredentialsProvider {

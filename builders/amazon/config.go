@@ -101,6 +101,9 @@ func openSource(h builders.Host, a AccessConfig, run RunConfig, network NetworkC
 	if err != nil {
 		return nil, err
 	}
+	if h.Sandbox != nil && network.SSHInterface == "session_manager" {
+		network.SSHInterface = "private_ip" // its machines have no agent, and are reached from here
+	}
 	s := &source{run: run, network: network, spot: spot, devices: launch, keys: keys, dir: h.Dir, access: access, comm: c, host: h}
 	if c.Communicator == "none" {
 		return s, nil

@@ -150,6 +150,9 @@ func noCredentials(err error) error {
 	if hint := builders.Hint(err); hint != "" {
 		return err
 	}
+	if c := code(err); c != "" {
+		return &Error{What: "get credentials", Code: c, Message: plain(err), Err: err, Advice: advice(c, plain(err))}
+	}
 	return builders.WithHint(fmt.Errorf("there are no AWS credentials: %s", rootCause(err)),
 		"set AWS_PROFILE, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log in with aws sso login; ingot build -sandbox needs none")
 }

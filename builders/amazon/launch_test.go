@@ -357,3 +357,9 @@ func TestTogether(t *testing.T) {
 		}
 	}
 }
+
+// publicImage is an image to start from.
+func (l *lab) publicImage() types.Image {
+	l.t.Helper()
+	return l.baked("ami-0123456789abcdef0")
+}

@@ -145,10 +145,15 @@ func (i *instance) runPlugin(ctx context.Context, in *ssm.StartSessionInput, out
 	s := &ssmSession{port: port, id: aws.ToString(out.SessionId), end: end, done: make(chan struct{})}
 	var said lastLines
 	ready := make(chan struct{})
-	go said.follow(reader, "Waiting for connections", ready)
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		said.follow(reader, "Waiting for connections", ready)
+	}()
 	go func() {
 		_ = cmd.Wait()
 		writer.Close()
+		<-read
 		close(s.done)
 	}()
 	select {
