@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -79,9 +80,19 @@ func (a *addresses) next() (netip.Addr, error) {
 			break
 		}
 	}
+	return a.at(a.last), a.save()
+}
+
+// at returns the nth address of the block.
+func (a *addresses) at(n uint32) netip.Addr {
 	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], firstBlock+a.block*blockSize+a.last)
-	return netip.AddrFrom4(b), a.save()
+	binary.BigEndian.PutUint32(b[:], firstBlock+a.block*blockSize+n)
+	return netip.AddrFrom4(b)
+}
+
+// prefix is the block.
+func (a *addresses) prefix() netip.Prefix {
+	return netip.PrefixFrom(a.at(0), 32-bits.Len32(blockSize-1))
 }
 
 func (a *addresses) close() error {

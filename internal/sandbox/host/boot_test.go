@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -213,14 +214,32 @@ func TestPorts(t *testing.T) {
 	if _, err := client.NewSession(); err != nil {
 		t.Errorf("a connection that was open is cut: %v", err)
 	}
-	taken, err := net.Listen("tcp", s.Addrs[0].String()+":80")
+	// A server of this host that listens on all addresses is not in the way.
+	wide, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer wide.Close()
+	port := wide.Addr().(*net.TCPAddr).AddrPort().Port()
 	other := b.spec("i-2")
-	other.Addrs, other.OpenPorts = s.Addrs, func() []int { return []int{80} }
-	if _, err := b.Start(t.Context(), other); err == nil || !strings.Contains(err.Error(), "boot machine i-2: port 80 of its address") {
-		t.Errorf("error %v", err)
+	other.OpenPorts = func() []int { return []int{22, int(port)} }
+	second, err := b.Address()
+	if err != nil {
+		t.Fatal(err)
 	}
+	m = b.start(other)
+	if c, err := net.Dial("tcp4", netip.AddrPortFrom(second, port).String()); err == nil {
+		c.Close()
+		t.Error("the server of this host answers at an address of the sandbox")
+	}
+	b.run(m, other, fmt.Sprintf("sudo "+strings.Replace(serve, "LocalPort=>80", "LocalPort=>%d", 1), port))
+	var name string
+	if _, err := fmt.Fscan(b.dial(m, other.Addrs[0], port), &name); err != nil || name != other.Hostname {
+		t.Errorf("the port of the machine answers %q %v", name, err)
+	}
+	c, err := net.Dial("tcp4", netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }

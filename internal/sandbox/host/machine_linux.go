@@ -34,15 +34,17 @@ type machine struct {
 // there. All that the machine is outside of its namespaces belongs to this
 // process, and goes with it.
 func (h *local) boot(ctx context.Context, d *disk, s Spec) (*machine, error) {
-	if err := probe(s); err != nil {
-		return nil, err
+	for _, at := range wanted(s) {
+		if err := h.doors.check(at); err != nil {
+			return nil, err
+		}
 	}
 	b, err := h.prepare(d, s)
 	if err != nil {
 		return nil, err
 	}
 	m := &machine{spec: s, answers: make(chan report), done: make(chan struct{})}
-	if err := m.up(ctx, h.network, d, b); err != nil {
+	if err := m.up(ctx, h, d, b); err != nil {
 		m.abandon()
 		if ctx.Err() != nil {
 			err = ctx.Err()
@@ -55,7 +57,7 @@ func (h *local) boot(ctx context.Context, d *disk, s Spec) (*machine, error) {
 }
 
 // up brings the machine up to where it has its files and its network.
-func (m *machine) up(ctx context.Context, n *network, d *disk, b *boot) error {
+func (m *machine) up(ctx context.Context, h *local, d *disk, b *boot) error {
 	var err error
 	if b.Devices, err = m.attach(m.spec.Disks); err != nil {
 		return err
@@ -67,7 +69,7 @@ func (m *machine) up(ctx context.Context, n *network, d *disk, b *boot) error {
 	defer stop()
 	loaded := make(chan error, 1)
 	go func() { loaded <- m.load(b) }()
-	err = m.connect(n)
+	err = m.connect(h.network, h.doors)
 	if failed := <-loaded; failed != nil {
 		return failed
 	}
@@ -163,13 +165,13 @@ func (m *machine) load(b *boot) error {
 }
 
 // connect puts the machine on the network and serves its metadata.
-func (m *machine) connect(n *network) error {
+func (m *machine) connect(n *network, d *doors) error {
 	var err error
 	if m.link, err = n.connect(m.cmd.Process.Pid, m.spec.Addrs); err != nil {
 		return err
 	}
 	m.closers = append(m.closers, m.link.close)
-	m.ports = newPorts(m.spec, m.link)
+	m.ports = newPorts(m.spec, m.link, d)
 	m.closers = append(m.closers, m.ports.close)
 	n.serve(m.link.addr, m.spec.Metadata)
 	m.closers = append(m.closers, func() { n.serve(m.link.addr, nil) })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ type local struct {
 	dir, cache string
 	network    *network
 	addresses  *addresses
+	doors      *doors
 
 	mu     sync.Mutex
 	disks  map[string]*disk
@@ -78,6 +80,7 @@ func Open(dir, cache string) (Host, error) {
 	}
 	return &local{
 		dir: dir, cache: cache, network: newNetwork(), addresses: a,
+		doors: &doors{block: a.prefix(), open: map[netip.AddrPort]*net.TCPListener{}},
 		disks: map[string]*disk{}, bases: map[string]*base{},
 	}, nil
 }
@@ -168,7 +171,7 @@ func (h *local) Close() error {
 	for _, m := range all {
 		<-m.Done()
 	}
-	return errors.Join(h.network.server.Close(), h.addresses.close())
+	return errors.Join(h.network.server.Close(), h.doors.close(), h.addresses.close())
 }
 
 // Start boots a machine.

@@ -1,23 +1,19 @@
 package host
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
-
-	"github.com/ingot-build/ingot/builders"
 )
 
 // ports opens ports of a machine on its loopback addresses.
 type ports struct {
-	spec Spec
-	link *link
+	spec  Spec
+	link  *link
+	doors *doors
 
 	mu     sync.Mutex
 	timer  *time.Timer
@@ -27,8 +23,8 @@ type ports struct {
 	conns  map[net.Conn]bool
 }
 
-func newPorts(s Spec, l *link) *ports {
-	return &ports{spec: s, link: l, open: map[netip.AddrPort]net.Listener{}, conns: map[net.Conn]bool{}}
+func newPorts(s Spec, l *link, d *doors) *ports {
+	return &ports{spec: s, link: l, doors: d, open: map[netip.AddrPort]net.Listener{}, conns: map[net.Conn]bool{}}
 }
 
 // wanted are the ports that should be open.
@@ -43,23 +39,6 @@ func wanted(s Spec) []netip.AddrPort {
 		}
 	}
 	return all
-}
-
-// probe says early when a port of a machine can't be opened on this host.
-func probe(s Spec) error {
-	for _, p := range wanted(s) {
-		ln, err := net.Listen("tcp4", p.String())
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return builders.WithHint(fmt.Errorf("port %d of its address %s: %w", p.Port(), p.Addr(), err),
-				fmt.Sprintf("a server of this host listens on all addresses (ss -ltn 'sport = :%d'): stop it, or have it listen on its own address", p.Port()))
-		} else if err != nil {
-			return err
-		}
-		if err := ln.Close(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // openAt opens the ports at a time.
@@ -91,7 +70,7 @@ func (p *ports) update() {
 	all := wanted(p.spec)
 	for at, ln := range p.open {
 		if !slices.Contains(all, at) {
-			_ = ln.Close()
+			p.doors.shut(at, ln)
 			delete(p.open, at)
 		}
 	}
@@ -99,9 +78,9 @@ func (p *ports) update() {
 		if p.open[at] != nil {
 			continue
 		}
-		ln, err := net.Listen("tcp4", at.String())
+		ln, err := p.doors.listen(at)
 		if err != nil {
-			continue // probe has told, or another process was faster
+			continue // another process has been faster since the check
 		}
 		p.open[at] = ln
 		go p.serve(ln, int(at.Port()))
@@ -172,8 +151,8 @@ func (p *ports) close() {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	for _, ln := range p.open {
-		_ = ln.Close()
+	for at, ln := range p.open {
+		p.doors.shut(at, ln)
 	}
 	for c := range p.conns {
 		_ = c.Close()
