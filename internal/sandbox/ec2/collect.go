@@ -9,6 +9,10 @@ import (
 	"github.com/ingot-build/ingot/internal/sandbox/host"
 )
 
+// layoutExt is added to the name of a disk image for that of the layout that its
+// root file system is kept in.
+const layoutExt = ".oci"
+
 // collect removes layers and files that nothing uses any more. The server is
 // locked.
 func (s *Server) collect() {
@@ -46,7 +50,7 @@ func (s *Server) collect() {
 	for f := range s.state.Files {
 		if !files[f] {
 			delete(s.state.Files, f)
-			_ = os.Remove(f) // it may never have been made
+			_, _ = os.Remove(f), os.RemoveAll(f+layoutExt) // they may never have been made
 		}
 	}
 }

@@ -125,9 +125,16 @@ func (s *Server) start(ctx context.Context, spec host.Spec, from content, blanks
 	return s.Host.Start(ctx, spec)
 }
 
-// layers returns the file trees of a root disk. The base is made when it is
-// not there yet.
+// layers returns the file trees of a root disk. The base, of the catalogue or
+// what is on a block device, is made when it is not there yet.
 func (s *Server) layers(ctx context.Context, from content) ([]host.LayerID, error) {
+	if from.File != "" {
+		ref, err := layout(ctx, from.File)
+		if err != nil {
+			return nil, err
+		}
+		from.Base = &host.Base{OCI: ref}
+	}
 	if from.Base == nil {
 		return from.Layers, nil
 	}

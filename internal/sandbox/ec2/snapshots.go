@@ -2,13 +2,10 @@ package ec2
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // status is the name of the state at a time.
@@ -41,58 +38,6 @@ func (s *Server) readFile(v *volume, id string) (content, error) {
 	}
 	to := filepath.Join(s.Dir, id+".img")
 	return content{File: to}, copySparse(from, to, int64(v.Size)<<30)
-}
-
-func makeSparse(file string, size int64) error {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Truncate(size), f.Close())
-}
-
-// copySparse copies what is written of a file, into one of that size that is
-// whole once it has its name.
-func copySparse(from, to string, size int64) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	if err := os.Remove(to + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if err := makeSparse(to+".new", size); err != nil {
-		return err
-	}
-	out, err := os.OpenFile(to+".new", os.O_RDWR, 0)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(copyData(in, out), out.Close()); err != nil {
-		return errors.Join(err, os.Remove(to+".new"))
-	}
-	return os.Rename(to+".new", to)
-}
-
-func copyData(in, out *os.File) error {
-	for at := int64(0); ; {
-		data, err := unix.Seek(int(in.Fd()), at, unix.SEEK_DATA)
-		if errors.Is(err, unix.ENXIO) {
-			return nil // nothing but a hole from here on
-		}
-		if err != nil {
-			return err
-		}
-		hole, err := unix.Seek(int(in.Fd()), data, unix.SEEK_HOLE)
-		if err != nil {
-			return err
-		}
-		if _, err := io.Copy(io.NewOffsetWriter(out, data), io.NewSectionReader(in, data, hole-data)); err != nil {
-			return err
-		}
-		at = hole
-	}
 }
 
 type snapshotOut struct {
