@@ -65,24 +65,22 @@ var ErrNotRunning = errors.New("no sandbox runs")
 
 // Find returns a client of the daemon that runs, or ErrNotRunning.
 func (d *Daemon) Find(ctx context.Context) (*Client, error) {
-	c, err := connect(ctx, d.Dir)
-	if err != nil {
-		if free, lockErr := d.free(); lockErr == nil && !free {
-			return nil, fmt.Errorf("the sandbox does not answer: %w", err)
-		}
+	lock := flock.New(filepath.Join(d.Dir, daemonLock))
+	if _, err := os.Stat(lock.Path()); errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNotRunning
 	}
-	return c, nil
-}
-
-// free reports whether no daemon holds the folder.
-func (d *Daemon) free() (bool, error) {
-	if _, err := os.Stat(filepath.Join(d.Dir, daemonLock)); errors.Is(err, fs.ErrNotExist) {
-		return true, nil
+	free, err := lock.TryRLock()
+	if err = errors.Join(err, lock.Close()); err != nil {
+		return nil, err
 	}
-	lock := flock.New(filepath.Join(d.Dir, daemonLock))
-	free, err := lock.TryLock()
-	return free, errors.Join(err, lock.Close())
+	if free {
+		return nil, ErrNotRunning
+	}
+	c, err := connect(ctx, d.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("the sandbox does not answer: %w", err)
+	}
+	return c, nil
 }
 
 // Use returns a client of the daemon, which is started where none runs.
@@ -93,7 +91,7 @@ func (d *Daemon) Use(ctx context.Context) (*Client, error) {
 	if err := os.MkdirAll(d.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	if c, err := connect(ctx, d.Dir); err == nil {
+	if c, err := d.Find(ctx); err == nil {
 		return c, nil
 	}
 	unlock, err := d.exclusive(ctx)
@@ -101,13 +99,13 @@ func (d *Daemon) Use(ctx context.Context) (*Client, error) {
 		return nil, err
 	}
 	defer unlock()
-	if c, err := connect(ctx, d.Dir); err == nil {
+	if c, err := d.Find(ctx); err == nil {
 		return c, nil
 	}
 	if err := d.start(ctx); err != nil {
 		return nil, err
 	}
-	return connect(ctx, d.Dir)
+	return d.Find(ctx)
 }
 
 // exclusive keeps others from starting or ending the daemon. The lock is beside
@@ -241,7 +239,7 @@ func (d *Daemon) Stop(ctx context.Context) error {
 }
 
 func (d *Daemon) stop(ctx context.Context) error {
-	if c, err := connect(ctx, d.Dir); err == nil {
+	if c, err := d.Find(ctx); err == nil {
 		if err := c.shutdown(ctx); err != nil {
 			return err
 		}
