@@ -204,3 +204,53 @@ func TestVolumes(t *testing.T) {
 		t.Error("files left:", left)
 	}
 }
+
+// The volumes of a stopped instance change places: what was a data volume is
+// the root of the image.
+func TestSwapRoot(t *testing.T) {
+	t.Parallel()
+	c, ctx := newCloud(t), t.Context()
+	i := c.run(func(in *sdk.RunInstancesInput) {
+		in.BlockDeviceMappings = []types.BlockDeviceMapping{{DeviceName: aws.String("/dev/xvdf"), Ebs: &types.EbsBlockDevice{VolumeSize: aws.Int32(9), VolumeType: "gp3"}}}
+	})
+	id := *i.InstanceId
+	must[*sdk.StopInstancesOutput](t)(c.StopInstances(ctx, &sdk.StopInstancesInput{InstanceIds: []string{id}}))
+	c.wait(id, "stopped")
+	volumes := map[string]*string{}
+	for _, d := range i.BlockDeviceMappings {
+		volumes[*d.DeviceName] = d.Ebs.VolumeId
+		must[*sdk.DetachVolumeOutput](t)(c.DetachVolume(ctx, &sdk.DetachVolumeInput{VolumeId: d.Ebs.VolumeId}))
+	}
+	for _, v := range volumes {
+		for {
+			out := must[*sdk.DescribeVolumesOutput](t)(c.DescribeVolumes(ctx, &sdk.DescribeVolumesInput{VolumeIds: []string{*v}}))
+			if out.Volumes[0].State == types.VolumeStateAvailable {
+				break
+			}
+			pause(t)
+		}
+	}
+	if _, err := c.StartInstances(ctx, &sdk.StartInstancesInput{InstanceIds: []string{id}}); code(err) != "IncorrectInstanceState" {
+		t.Error("started without a root volume:", err)
+	}
+	attach := func(volume *string) {
+		t.Helper()
+		must[*sdk.AttachVolumeOutput](t)(c.AttachVolume(ctx, &sdk.AttachVolumeInput{VolumeId: volume, InstanceId: &id, Device: aws.String("/dev/xvda")}))
+	}
+	attach(volumes["/dev/xvdf"])
+	out := must[*sdk.CreateImageOutput](t)(c.CreateImage(ctx, &sdk.CreateImageInput{InstanceId: &id, Name: aws.String("swapped")}))
+	m := c.available(c.Client, *out.ImageId)
+	if len(m.BlockDeviceMappings) != 1 || *m.BlockDeviceMappings[0].Ebs.VolumeSize != 9 {
+		t.Errorf("devices: %+v", m.BlockDeviceMappings)
+	}
+	must[*sdk.DetachVolumeOutput](t)(c.DetachVolume(ctx, &sdk.DetachVolumeInput{VolumeId: volumes["/dev/xvdf"]}))
+	for len(c.wait(id, "stopped").BlockDeviceMappings) > 0 {
+		pause(t)
+	}
+	attach(volumes["/dev/xvda"])
+	must[*sdk.StartInstancesOutput](t)(c.StartInstances(ctx, &sdk.StartInstancesInput{InstanceIds: []string{id}}))
+	c.wait(id, "running")
+	if got := c.host.machine(id).spec.Layers; !slices.Equal(got, []host.LayerID{"base-bookworm", "layer-1"}) {
+		t.Error("layers:", got)
+	}
+}

@@ -58,6 +58,9 @@ func startInstances(c *call, in *chosen) (stateChanges, error) {
 		if st != "stopped" && st != "running" && st != "pending" {
 			return wrongState(i, st, "started")
 		}
+		if !i.Content.tree() && i.Content.File == "" {
+			return fail("IncorrectInstanceState", "Instance '%s' does not have a volume attached at root (%s)", i.ID, i.RootDevice)
+		}
 		return nil
 	}, func(i *instance, st string) {
 		if st != "stopped" {

@@ -97,8 +97,8 @@ type attachVolumeIn struct {
 	Device   string `q:"Device,required"`
 }
 
-// attachVolume attaches a volume to a stopped instance. It becomes the root
-// disk of one that has none when it is given the root device's name.
+// attachVolume attaches a volume to a stopped instance. As the root device it
+// is what the instance boots from.
 func attachVolume(c *call, in *attachVolumeIn) (attachmentOut, error) {
 	v, i := c.Volumes[in.Volume], c.Instances[in.Instance]
 	switch {
@@ -123,10 +123,20 @@ func attachVolume(c *call, in *attachVolumeIn) (attachmentOut, error) {
 		return attachmentOut{}, err
 	}
 	v.Instance, v.Device, v.Attached, v.DeleteWithInstance = i.ID, in.Device, c.now, false
-	if v.Content.tree() {
+	if in.Device == i.RootDevice {
 		v.Root = true
+		i.Content = c.onDisk(v)
 	}
 	return c.attachment(v), nil
+}
+
+// onDisk returns what is on a volume that is attached to nothing.
+func (c *call) onDisk(v *volume) content {
+	file := c.volumeFile(v.ID)
+	if !v.Content.tree() && c.state.Files[file] {
+		return content{File: file}
+	}
+	return v.Content
 }
 
 type detachVolumeIn struct {
@@ -136,7 +146,7 @@ type detachVolumeIn struct {
 	Force    bool   `q:"Force"`
 }
 
-// detachVolume detaches a volume from a stopped instance.
+// detachVolume detaches a volume from a stopped instance, also its root volume.
 func detachVolume(c *call, in *detachVolumeIn) (attachmentOut, error) {
 	v := c.Volumes[in.Volume]
 	switch {
@@ -152,16 +162,45 @@ func detachVolume(c *call, in *detachVolumeIn) (attachmentOut, error) {
 		return attachmentOut{}, fail("OperationNotPermitted", "Unable to detach root volume '%s' from instance '%s'", v.ID, i.ID)
 	case i.status(c.now) == "running":
 		return attachmentOut{}, fail("UnsupportedOperation", "The sandbox detaches volumes from stopped instances: '%s' is running", i.ID)
-	case v.Root:
-		return attachmentOut{}, fail("UnsupportedOperation", "The sandbox does not detach root volumes")
 	}
 	if err := c.ready(); err != nil {
 		return attachmentOut{}, err
 	}
 	o := c.attachment(v)
 	o.Status = "detaching"
+	if v.Root && i != nil {
+		c.detachRoot(v, i)
+		return o, nil
+	}
 	v.Instance, v.Device, v.Detached = "", "", c.now.Add(c.Timing.Volume)
 	return o, nil
+}
+
+// detachRoot takes the root volume from an instance: what is on the disk of its
+// machine is the volume's from then on, and the machine has none.
+func (c *call) detachRoot(v *volume, i *instance) {
+	s, id, vol, ready := c.Server, i.ID, v.ID, c.now.Add(c.Timing.Volume)
+	s.queue(id, func() {
+		s.mu.Lock()
+		from, of := *v, *i
+		s.mu.Unlock()
+		got, err := s.read(&from, &of, vol)
+		if err == nil {
+			err = s.Host.Remove(id)
+		}
+		s.logged("detach", err)
+		s.change(id, func(r *region, i *instance) {
+			v := r.Volumes[vol]
+			if err != nil || v == nil || v.Instance != id {
+				return
+			}
+			for _, l := range got.Layers {
+				s.state.Layers[l] = true
+			}
+			v.Content, v.Instance, v.Device, v.Root, v.Detached = got, "", "", false, ready
+			i.Content, i.Booted = content{}, false
+		})
+	})
 }
 
 type deleteVolumeIn struct {
