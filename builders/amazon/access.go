@@ -54,7 +54,7 @@ func (c AccessConfig) Open(h builders.Host) (*Access, error) {
 func (a *Access) identity() string {
 	c := a.config
 	h := key.New("amazon access/1").String(c.AccessKey).String(c.SecretKey.Reveal()).String(c.Token.Reveal()).
-		String(c.Profile).String(c.SharedCredentialsFile).String(a.dir).String(c.CustomEndpointEC2).
+		String(c.Profile).String(hostPath(a.dir, c.SharedCredentialsFile)).String(c.CustomEndpointEC2).
 		String(c.MFACode.Reveal()).Int(int64(c.MaxRetries)).Bool(c.InsecureSkipTLSVerify).Bool(c.SkipMetadataAPICheck).
 		Bool(c.DecodeAuthorizationMessages).Int(int64(c.pollDelay()))
 	if r := c.AssumeRole; r != nil {

@@ -139,6 +139,13 @@ func (s *stay) destroy(ctx context.Context) error {
 
 // remove removes things of one kind.
 func (s *stay) remove(ctx context.Context, k *sweepKind, list []*made) error {
+	s.mu.Lock()
+	if k.name == kindInstance && s.ending {
+		told := *k
+		told.together = nil
+		k = &told
+	}
+	s.mu.Unlock()
 	var things []*thing
 	of := map[*thing]*made{}
 	for _, m := range list {
