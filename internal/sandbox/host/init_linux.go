@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -38,7 +37,6 @@ func RunMachine() int {
 	// What a process may not do is said thread by thread: all programs are
 	// started by this one.
 	runtime.LockOSThread()
-	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&[]byte("init\x00")[0])), 0, 0, 0)
 	m, err := newFirst()
 	if err == nil {
 		err = m.run()

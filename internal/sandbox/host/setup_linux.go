@@ -24,6 +24,10 @@ import (
 // setup does in the machine's file tree what cloud-init or a guest agent does
 // at a boot.
 func (m *first) setup() error {
+	// What ps shows: programs look there for the kind of init.
+	if err := os.WriteFile("/proc/1/comm", []byte("init"), 0); err != nil {
+		return err
+	}
 	if err := unix.Sethostname([]byte(m.boot.Hostname)); err != nil {
 		return os.NewSyscallError("sethostname", err)
 	}
