@@ -27,12 +27,18 @@ type Cloud struct {
 // Start starts a cloud in which everything is at once. It ends with the test.
 func Start(t *testing.T, rules ...fault.Rule) *Cloud {
 	t.Helper()
+	return StartSlow(t, timing.Zero(), rules...)
+}
+
+// StartSlow starts a cloud that takes its time.
+func StartSlow(t *testing.T, slow timing.Timing, rules ...fault.Rule) *Cloud {
+	t.Helper()
 	c := &Cloud{Faults: &fault.Set{}}
 	if err := c.Faults.Add(rules...); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	c.Server, err = ec2.New(ec2.Options{Dir: t.TempDir(), Host: &hollow{}, Timing: timing.Zero(), Faults: c.Faults, Catalog: catalog.Default})
+	c.Server, err = ec2.New(ec2.Options{Dir: t.TempDir(), Host: &hollow{}, Timing: slow, Faults: c.Faults, Catalog: catalog.Default})
 	if err != nil {
 		t.Fatal(err)
 	}
