@@ -156,8 +156,7 @@ func TestTokens(t *testing.T) {
 // end is the client's side of a relay.
 type end struct {
 	*websocket.Conn
-	t        *testing.T
-	received uint64
+	t *testing.T
 }
 
 func (b *bench) relay(path string, query url.Values) *end {

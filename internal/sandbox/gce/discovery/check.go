@@ -110,7 +110,7 @@ func decode(body []byte) (any, error) {
 		return nil, err
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("Unexpected text behind the value.")
+		return nil, errors.New("unexpected text behind the value")
 	}
 	return value, nil
 }

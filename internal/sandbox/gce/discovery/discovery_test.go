@@ -94,7 +94,7 @@ func TestRequest(t *testing.T) {
 		{"compute.images.insert", `{"name":"i","licenses":"l"}`, `Invalid value at 'resource.licenses' (TYPE_LIST), "l"`, "badRequest"},
 		{"compute.images.insert", `{"name":"i","diskSizeGb":"ten"}`, `Invalid value at 'resource.diskSizeGb' (TYPE_INT64), "ten"`, "badRequest"},
 		{"compute.images.insert", `{"name":"i"`, "Invalid JSON payload", "parseError"},
-		{"compute.images.insert", `{"name":"i"} {}`, "Unexpected text", "parseError"},
+		{"compute.images.insert", `{"name":"i"} {}`, "unexpected text", "parseError"},
 		{"compute.images.delete", `{"name":"i"}`, "has no body", "badRequest"},
 		{"compute.instances.insert", `{"name":"i","disks":[{"boot":"yes"}]}`, `'resource.disks[0].boot' (TYPE_BOOL)`, "badRequest"},
 		{"compute.instances.insert", `{"name":"i","disks":[{"mode":"WRITE"}]}`, "Must be one of [READ_ONLY, READ_WRITE]", "invalid"},
