@@ -97,6 +97,11 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if len(ws.plan.Builds) == 0 {
 		return ws.plan.NothingLeft()
 	}
+	if ws.prepare != nil {
+		if err := ws.prepare(ctx, cmd.ErrOrStderr()); err != nil {
+			return err
+		}
+	}
 	journals, err := journalDir(f.sandbox)
 	if err != nil {
 		return err

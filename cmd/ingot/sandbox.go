@@ -137,7 +137,10 @@ func (f *upFlags) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if err := c.Supply(ctx, images, &note{w: cmd.ErrOrStderr()}); err != nil {
+	if err := c.Prepare(ctx, images, &note{w: cmd.ErrOrStderr()}); err != nil {
+		return err
+	}
+	if err := c.AddImages(ctx, images); err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "The sandbox listens on %s. Its log is %s.\n\n", c.Sandbox().AWS, d.Log())

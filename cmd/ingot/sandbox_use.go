@@ -14,31 +14,36 @@ import (
 )
 
 // useSandbox returns the sandbox of this user, which is started where it does
-// not run, with the images of the template.
-func (f *templateFlags) useSandbox(ctx context.Context, images []lang.SandboxImage, progress io.Writer) (*builders.Sandbox, error) {
+// not run, with the images of the template. What is returned beside it makes
+// the systems that these stand for.
+func (f *templateFlags) useSandbox(ctx context.Context, images []lang.SandboxImage) (*builders.Sandbox, prepareFunc, error) {
 	if f.unread { // nothing will be asked of it
-		return &builders.Sandbox{AWS: "http://127.0.0.1", AWSKey: "sandbox", AWSSecret: "sandbox", GCE: "http://127.0.0.1", GoogleToken: "sandbox"}, nil
+		return &builders.Sandbox{AWS: "http://127.0.0.1", AWSKey: "sandbox", AWSSecret: "sandbox", GCE: "http://127.0.0.1", GoogleToken: "sandbox"}, nil, nil
 	}
 	d, err := sandboxDaemon()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c, err := d.Use(ctx)
 	if errors.Is(err, sandbox.ErrNotRoot) {
-		return nil, builders.WithHint(err, builders.Hint(err)+"; without -sandbox the builds go to the real clouds")
+		return nil, nil, builders.WithHint(err, builders.Hint(err)+"; without -sandbox the builds go to the real clouds")
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	list, err := catalogOf(images)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := c.Supply(ctx, list, &note{w: progress}); err != nil {
-		return nil, err
+	prepare := func(ctx context.Context, progress io.Writer) error {
+		return c.Prepare(ctx, list, &note{w: progress})
 	}
-	return c.Sandbox(), nil
+	return c.Sandbox(), prepare, c.AddImages(ctx, list)
 }
+
+// prepareFunc does what takes long before the builds of a template can run, and
+// writes to progress what it does.
+type prepareFunc func(ctx context.Context, progress io.Writer) error
 
 // note puts in front of each line what it is about.
 type note struct {

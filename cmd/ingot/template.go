@@ -60,6 +60,7 @@ type workspace struct {
 	registry *registry.Registry
 	secrets  *secret.Set
 	dir      string
+	prepare  prepareFunc // of the sandbox; nil is nothing
 }
 
 // load reads and compiles the template at path. Diagnostics are written to w;
@@ -74,7 +75,8 @@ func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer
 		return nil, err
 	}
 	h := builders.Host{Dir: dir, Cache: cache, Secrets: &secret.Set{}, Shared: &sync.Map{}}
-	t, diags, err := f.read(cmd, path, runID, &h)
+	ws := &workspace{secrets: h.Secrets, dir: dir}
+	t, diags, err := f.read(cmd, path, runID, &h, ws)
 	if err != nil {
 		return nil, err
 	}
@@ -96,11 +98,13 @@ func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer
 	if err := engine.CheckNames(p); err != nil {
 		return nil, err
 	}
-	return &workspace{plan: p, registry: reg, secrets: secrets, dir: dir}, nil
+	ws.plan, ws.registry = p, reg
+	return ws, nil
 }
 
-// read reads and evaluates the template. With -sandbox it sets h.Sandbox.
-func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders.Host) (*lang.Template, hcl.Diagnostics, error) {
+// read reads and evaluates the template. With -sandbox it sets h.Sandbox
+// and ws.prepare.
+func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders.Host, ws *workspace) (*lang.Template, hcl.Diagnostics, error) {
 	ctx := cmd.Context()
 	sources, err := dataSources(ctx, datasourcesall.List(), func() builders.Host { return *h })
 	if err != nil {
@@ -112,7 +116,7 @@ func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders
 	}
 	if f.sandbox {
 		o.Sandbox = func(images []lang.SandboxImage) error {
-			h.Sandbox, err = f.useSandbox(ctx, images, cmd.ErrOrStderr())
+			h.Sandbox, ws.prepare, err = f.useSandbox(ctx, images)
 			return err
 		}
 	}

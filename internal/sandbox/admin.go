@@ -50,7 +50,8 @@ func (s *Server) admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+adminPath+"status", func(w http.ResponseWriter, r *http.Request) { reply(w, s.status()) })
 	mux.HandleFunc("GET "+adminPath+"inventory", func(w http.ResponseWriter, r *http.Request) { reply(w, s.Inventory()) })
-	mux.HandleFunc("POST "+adminPath+"catalog", s.supply)
+	mux.HandleFunc("POST "+adminPath+"catalog", s.addImages)
+	mux.HandleFunc("POST "+adminPath+"prepare", s.prepare)
 	mux.HandleFunc("GET "+adminPath+"faults", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, Wrong{s.options.Faults.Rules(), s.options.Faults.Account()})
 	})
@@ -88,15 +89,25 @@ func body(w http.ResponseWriter, r *http.Request, v any) bool {
 	return true
 }
 
-// supply adds to the catalogue and streams the progress of making the file
-// trees; the last line is an error, where there is one, behind errorLine.
-func (s *Server) supply(w http.ResponseWriter, r *http.Request) {
+func (s *Server) addImages(w http.ResponseWriter, r *http.Request) {
+	var list catalog.Catalog
+	if !body(w, r, &list) {
+		return
+	}
+	if err := s.images.add(list); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+	}
+}
+
+// prepare streams the progress of making file trees; the last line is an error,
+// where there is one, behind errorLine.
+func (s *Server) prepare(w http.ResponseWriter, r *http.Request) {
 	var list catalog.Catalog
 	if !body(w, r, &list) {
 		return
 	}
 	out := &flusher{w: w, flush: http.NewResponseController(w).Flush}
-	if err := s.Supply(r.Context(), list, out); err != nil {
+	if err := s.Prepare(r.Context(), list, out); err != nil {
 		_, _ = out.Write([]byte(out.end() + errorLine + strings.ReplaceAll(err.Error(), "\n", " ") + "\n"))
 	}
 }

@@ -61,10 +61,14 @@ func (c *Client) SetFaults(ctx context.Context, w Wrong) error {
 	return c.call(ctx, http.MethodPost, "faults", w, nil)
 }
 
-// Supply puts images in front of those that it knows, and has it make their
-// file trees; of none, the one for any image. It writes the progress to w.
-func (c *Client) Supply(ctx context.Context, list catalog.Catalog, w io.Writer) error {
-	resp, err := c.do(ctx, http.MethodPost, "catalog", list)
+// AddImages puts images in front of those of its catalogue.
+func (c *Client) AddImages(ctx context.Context, list catalog.Catalog) error {
+	return c.call(ctx, http.MethodPost, "catalog", list, nil)
+}
+
+// Prepare has it make the file trees of images, as Server.Prepare.
+func (c *Client) Prepare(ctx context.Context, list catalog.Catalog, w io.Writer) error {
+	resp, err := c.do(ctx, http.MethodPost, "prepare", list)
 	if err != nil {
 		return err
 	}

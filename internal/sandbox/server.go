@@ -156,20 +156,18 @@ func (s *Server) Inventory() []string {
 	return all
 }
 
-// Supply makes the file trees of images, where they are not there yet, and puts
-// the images in front of those of the catalogue; of none, the tree of the one
-// for any image. Progress is written to w.
-func (s *Server) Supply(ctx context.Context, list catalog.Catalog, w io.Writer) error {
-	wanted := list
+// Prepare makes the file trees of images, where they are not there yet; of none,
+// the one that stands for any image. Progress is written to w.
+func (s *Server) Prepare(ctx context.Context, list catalog.Catalog, w io.Writer) error {
 	if len(list) == 0 {
-		wanted = catalog.Default()
+		list = catalog.Default()
 	}
-	for _, img := range wanted {
+	for _, img := range list {
 		if _, err := s.machines.Base(ctx, img.Base, w); err != nil {
 			return fmt.Errorf("image %q: %w", img.Match, err)
 		}
 	}
-	return s.images.add(list)
+	return nil
 }
 
 // Idle is how long nobody has used it: 0 while a machine runs or a request is

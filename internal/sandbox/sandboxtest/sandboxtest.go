@@ -59,14 +59,14 @@ func Start(t *testing.T, o Options) *Sandbox {
 	if err := s.Faults.Add(o.Faults...); err != nil {
 		t.Fatal(err)
 	}
-	s.options = sandbox.Options{Dir: s.Dir, Bases: bases(t), Timing: timing.Zero(), Faults: s.Faults, Trusting: true}
+	s.options = sandbox.Options{Dir: s.Dir, Bases: bases(t), Timing: timing.Zero(), Faults: s.Faults, Catalog: o.Catalog, Trusting: true}
 	if o.Timing != nil {
 		s.options.Timing = *o.Timing
 	}
 	s.open()
 	t.Cleanup(s.close)
 	// A machine's first start would wait for its base.
-	if err := s.server.Supply(context.Background(), o.Catalog, io.Discard); err != nil {
+	if err := s.server.Prepare(context.Background(), o.Catalog, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	return s
