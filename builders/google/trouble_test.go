@@ -34,6 +34,8 @@ func TestErrors(t *testing.T) {
 		"small disk":           {change: func(c *Config) { c.DiskSize = 1 }, want: "disk_size is 1 GB", hint: "disk_size = "},
 		"no room": {rules: []fault.Rule{{Call: "gce.instances.insert", Do: fault.Error, Code: "ZONE_RESOURCE_POOL_EXHAUSTED", Times: 1}},
 			want: "n2-standard-2 in europe-west1-b", hint: "another zone", change: func(c *Config) { c.MachineType = "n2-standard-2" }},
+		"no room, at once": {rules: []fault.Rule{{Call: "gce.instances.insert", Do: fault.Error, Status: 503, Code: "ZONE_RESOURCE_POOL_EXHAUSTED", Times: 1}},
+			want: "n2-standard-2 in europe-west1-b", hint: "another zone", change: func(c *Config) { c.MachineType = "n2-standard-2" }},
 		"quota": {rules: []fault.Rule{{Call: "gce.instances.insert", Do: fault.Error, Code: "QUOTA_EXCEEDED", Message: "Quota 'CPUS' exceeded. Limit: 8.0 in region europe-west1.", Times: 1}},
 			want: "Quota 'CPUS' exceeded", hint: "quotas"},
 		"refused login": {change: func(c *Config) {

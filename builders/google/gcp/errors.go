@@ -175,10 +175,16 @@ func explainCall(api *googleapi.Error) error {
 	case api.Code == http.StatusUnauthorized:
 		return builders.WithHint(line("Google Cloud refused the credentials: %s", text),
 			"the token may have expired: log in again with gcloud auth application-default login, or use credentials that can be renewed (credentials_file)")
+	case len(api.Errors) > 0 && exhausted(api.Errors[0].Reason):
+		return noRoom(line("%s", text))
 	case hasReason(api, "quotaExceeded") || strings.Contains(text, "Quota '"):
 		return quota(line("%s", text))
 	}
 	return line("%s", text)
+}
+
+func noRoom(err error) error {
+	return builders.WithHint(err, "the zone has no room for this machine type now: set another zone or machine_type, or try again later")
 }
 
 func quota(err error) error {
@@ -187,8 +193,8 @@ func quota(err error) error {
 
 func explainOperation(err error, op *OperationError) error {
 	switch {
-	case strings.HasPrefix(op.Code, "ZONE_RESOURCE_POOL_EXHAUSTED"), op.Code == "STOCKOUT":
-		return builders.WithHint(err, "the zone has no room for this machine type now: set another zone or machine_type, or try again later")
+	case exhausted(op.Code), op.Code == "STOCKOUT":
+		return noRoom(err)
 	case strings.HasPrefix(op.Code, "QUOTA_EXCEEDED"), strings.HasPrefix(op.Code, "QUOTAS_EXCEEDED"):
 		return quota(err)
 	case op.Code == "CONDITION_NOT_MET" && strings.Contains(op.Message, "externalIp"):

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -162,19 +161,24 @@ func judge(resp *http.Response, err error) verdict {
 	}
 	switch resp.StatusCode {
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		v.retry = true
+		v.retry = !hasReasonOf(resp, exhausted)
 	case http.StatusTooManyRequests:
 		v.retry, v.throttled = true, true
 	case http.StatusForbidden:
-		v.throttled = isThrottled(resp)
+		v.throttled = hasReasonOf(resp, func(reason string) bool {
+			return reason == "rateLimitExceeded" || reason == "userRateLimitExceeded"
+		})
 		v.retry = v.throttled
 	}
 	return v
 }
 
-// isThrottled reads why a call was refused, and leaves the body to be read
-// again. Throttling has the status of a missing permission.
-func isThrottled(resp *http.Response) bool {
+// exhausted reports whether a zone has no room, which does not change soon.
+func exhausted(reason string) bool { return strings.Contains(reason, "RESOURCE_POOL_EXHAUSTED") }
+
+// hasReasonOf reads why a call was refused, and leaves the body to be read
+// again: throttling has the status of a missing permission.
+func hasReasonOf(resp *http.Response, is func(reason string) bool) bool {
 	text, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(text))
@@ -189,7 +193,7 @@ func isThrottled(resp *http.Response) bool {
 		return false
 	}
 	for _, e := range answer.Error.Errors {
-		if slices.Contains([]string{"rateLimitExceeded", "userRateLimitExceeded"}, strings.TrimSpace(e.Reason)) {
+		if is(strings.TrimSpace(e.Reason)) {
 			return true
 		}
 	}
