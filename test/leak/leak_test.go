@@ -12,17 +12,25 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
+	"github.com/ingot-build/ingot/internal/sandbox/timing"
 )
 
 // clouds are built in with one provisioner and all that a build usually makes.
 var clouds = []cloud{
-	{"amazon-ebs", `
+	{name: "amazon-ebs", expired: fault.Rule{Status: 400, Code: "RequestExpired", Message: "Request has expired."}, faults: []fault.Rule{
+		{Call: "ec2.RunInstances", Do: fault.Error, Status: 500, Code: "InsufficientInstanceCapacity"},
+		{Call: "ec2.RunInstances", Do: fault.Error, Status: 500, Code: "InsufficientInstanceCapacity", Times: 1},
+		{Call: "ec2.CreateImage", Do: fault.Spot, Nth: 1},
+		{Call: "ec2.DescribeInstances", Do: fault.Spot, Nth: 1},
+	}, template: `
 variable "name" {}
+variable "spot" { default = null }
 source "amazon-ebs" "web" {
   region        = "us-east-1"
   ami_name      = var.name
   ami_regions   = ["eu-west-1"]
   instance_type = "t3.micro"
+  spot_price    = var.spot
   source_ami    = "ami-0123456789abcdef0"
   ssh_username  = "admin"
   tags          = { Name = var.name }
@@ -32,13 +40,20 @@ build {
   provisioner "shell" { inline = ["true"] }
 }
 `},
-	{"googlecompute", `
+	{name: "googlecompute", expired: fault.Rule{Status: 401, Code: "authError", Message: "Invalid Credentials"}, faults: []fault.Rule{
+		{Call: "gce.instances.insert", Do: fault.Error, Status: 503, Code: "ZONE_RESOURCE_POOL_EXHAUSTED"},
+		{Call: "gce.instances.insert", Do: fault.Error, Status: 403, Code: "quotaExceeded"},
+		{Call: "gce.images.insert", Do: fault.Spot, Nth: 1},
+		{Call: "gce.instances.list", Do: fault.Spot, Nth: 2},
+	}, template: `
 variable "name" {}
+variable "spot" { default = null }
 source "googlecompute" "web" {
   project_id          = "leaks"
   zone                = "europe-west1-b"
   source_image_family = "debian-12"
   image_name          = var.name
+  preemptible         = var.spot != null
   ssh_username        = "debian"
 }
 build {
@@ -56,7 +71,8 @@ type trouble struct {
 	// sweep says that a sweep may be needed: the build could not clean up.
 	sweep bool
 	// every is how many calls lie between the points that are tried in a short
-	// run; the full one tries each.
+	// run. With 0 those are all calls that change something: between others
+	// there is nothing new to be left. The full run tries each call.
 	every int
 }
 
@@ -68,17 +84,45 @@ func troubles() []trouble {
 		}
 	}
 	return []trouble{
-		{"SIGKILL before the call", rule(fault.Rule{Call: "*", Do: fault.Kill}), true, 1},
-		{"SIGKILL after the call", rule(fault.Rule{Call: "*", Do: fault.KillAfter}), true, 1},
-		{"SIGINT", signalled(syscall.SIGINT), false, 4},
-		{"SIGTERM", signalled(syscall.SIGTERM), false, 4},
-		{"SIGTERM twice", signalled(syscall.SIGTERM, syscall.SIGTERM), true, 4},
-		{"no answer", rule(fault.Rule{Call: "*", Do: fault.DropAfter}), false, 3},
-		{"no network for 5 calls", rule(fault.Rule{Call: "*", Do: fault.Drop, Times: 5}), false, 5},
-		{"no network any more", cutOff, true, 5},
-		{"a server error", rule(fault.Rule{Call: "*", Do: fault.Error, Status: 500, Code: "InternalError"}), false, 5},
-		{"throttled 5 times", rule(fault.Rule{Call: "*", Do: fault.Error, Times: 5}), false, 5},
+		{"SIGKILL before the call", rule(fault.Rule{Call: "*", Do: fault.Kill}), true, 0},
+		{"SIGKILL after the call", rule(fault.Rule{Call: "*", Do: fault.KillAfter}), true, 0},
+		{"SIGINT", signalled(syscall.SIGINT), false, 12},
+		{"SIGTERM", signalled(syscall.SIGTERM), false, 12},
+		{"SIGTERM twice", signalled(syscall.SIGTERM, syscall.SIGTERM), true, 12},
+		{"no answer", rule(fault.Rule{Call: "*", Do: fault.DropAfter}), false, 12},
+		{"no network for 5 calls", rule(fault.Rule{Call: "*", Do: fault.Drop, Times: 5}), false, 12},
+		{"no network any more", cutOff, true, 12},
+		{"a server error", rule(fault.Rule{Call: "*", Do: fault.Error, Status: 500, Code: "InternalError"}), false, 12},
+		{"throttled 5 times", rule(fault.Rule{Call: "*", Do: fault.Error, Times: 5}), false, 12},
+		{"credentials expire", expire, true, 12},
 	}
+}
+
+// steady are the faults that are there for the whole of a build: those of all
+// clouds, then the cloud's own.
+func (c cloud) steady() []trouble {
+	rules := append([]fault.Rule{
+		{Call: "*", Do: fault.Error, Rate: 0.2},
+		{Call: "*", Do: fault.Error, Status: 503, Code: "Unavailable", Rate: 0.2},
+		{Call: "*", Do: fault.DropAfter, Rate: 0.2},
+		{Call: "*", Do: fault.Drop, Rate: 0.2},
+	}, c.faults...)
+	var out []trouble
+	for _, r := range rules {
+		name := strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Call, r.Do, r.Code))
+		out = append(out, trouble{name: name, run: func(p *point, _ int) result {
+			p.spot = r.Do == fault.Spot
+			return p.build(nil, r)
+		}})
+	}
+	return out
+}
+
+// expire has the credentials expire at the call.
+func expire(p *point, n int) result {
+	r := p.r.cloud.expired
+	r.Call, r.Do, r.Nth, r.Times = "*", fault.Error, n, -1
+	return p.build(nil, r)
 }
 
 // signalled sends signals while the call is under way.
@@ -185,7 +229,7 @@ func TestNothingLeaks(t *testing.T) {
 			counted := make(chan []string, 1)
 			go func() {
 				defer close(jobs)
-				send(jobs, len(<-counted))
+				c.send(jobs, <-counted)
 			}()
 			var once sync.Once
 			for w := range workers {
@@ -204,17 +248,41 @@ func TestNothingLeaks(t *testing.T) {
 	fmt.Println(y)
 }
 
-// send sends the points of builds that make so many calls.
-func send(jobs chan<- job, calls int) {
-	full := os.Getenv(fullEnv)
-	for n := 1; n <= calls; n++ {
+// send sends the points of builds that make these calls.
+func (c cloud) send(jobs chan<- job, calls []string) {
+	only := os.Getenv(fullEnv)
+	wanted := func(i, n int, tr trouble) bool {
+		switch {
+		case only != "":
+			return only == "all" || strings.Contains(tr.name, only)
+		case tr.every == 0:
+			return changes(calls[n-1])
+		}
+		return (n+i)%tr.every == 0
+	}
+	for n := range len(calls) {
 		for i, tr := range troubles() {
-			switch {
-			case full == "" && (n+i)%tr.every == 0, full == "all", full != "" && strings.Contains(tr.name, full):
-				jobs <- job{tr, n}
+			if wanted(i, n+1, tr) {
+				jobs <- job{tr, n + 1}
 			}
 		}
 	}
+	for _, tr := range c.steady() {
+		if len(calls) > 0 && (only == "" || only == "all" || strings.Contains(tr.name, only)) {
+			jobs <- job{trouble: tr}
+		}
+	}
+}
+
+// changes reports whether a call does more than ask.
+func changes(call string) bool {
+	method := call[strings.LastIndex(call, ".")+1:]
+	for _, verb := range []string{"Describe", "Get", "List", "get", "list", "aggregatedList", "wait"} {
+		if strings.HasPrefix(method, verb) {
+			return false
+		}
+	}
+	return true
 }
 
 // dry builds with nothing going wrong, and returns the calls.
@@ -231,14 +299,31 @@ func (r *rig) dry() []string {
 	return p.calls
 }
 
+// TestEventualConsistency has what was made just now not be there yet.
+func TestEventualConsistency(t *testing.T) {
+	t.Parallel()
+	ingot := findIngot(t)
+	for _, c := range clouds {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			late := timing.Zero()
+			late.Consistency = 300 * time.Millisecond
+			newRig(t, c, ingot, &late).dry()
+		})
+	}
+}
+
 func (r *rig) try(j job, y *tally) {
 	r.t.Helper()
 	p := r.point()
 	start := time.Now()
 	res := j.run(p, j.n)
 	took := time.Since(start).Round(10 * time.Millisecond)
-	what := fmt.Sprintf("%s at call %d", j.name, j.n)
-	if j.n <= len(p.calls) {
+	what := j.name
+	if j.n > 0 {
+		what = fmt.Sprintf("%s at call %d", j.name, j.n)
+	}
+	if j.n > 0 && j.n <= len(p.calls) {
 		what += " (" + p.calls[j.n-1] + ")"
 	}
 	if j.sweep {
