@@ -9,6 +9,7 @@ package gce
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -50,7 +51,11 @@ type Server struct {
 
 	mu       sync.Mutex
 	state    *state
-	dirty    bool
+	dirty    bool // state has changed since save was called last
+	changes  int  // how often it was called with that
+	written  int  // how many of those changes the file has
+	writing  bool
+	wrote    *sync.Cond // writing has ended
 	closed   bool
 	machines map[string]host.Machine  // by instance
 	pending  map[string]chan struct{} // by operation, closed when it is done
@@ -85,6 +90,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{options: o, api: api, handlers: handlers(), state: st,
 		machines: map[string]host.Machine{}, pending: map[string]chan struct{}{},
 		timers: map[string]*time.Timer{}, changed: make(chan struct{})}
+	s.wrote = sync.NewCond(&s.mu)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	o.Faults.OnInterrupt(s.preempt)
 	s.mu.Lock()
@@ -235,13 +241,11 @@ func (s *Server) answer(c *call, r *http.Request) ([]byte, error) {
 	if value == nil && err == nil {
 		value, err = s.handlers[c.method.ID](c)
 	}
-	if saved := s.save(); saved != nil {
-		return nil, saved
+	var text []byte
+	if err == nil {
+		text, err = json.Marshal(value)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(value)
+	return text, errors.Join(err, s.save())
 }
 
 // write sends a response, cut down to the fields that the client asked for.

@@ -1,6 +1,8 @@
 package gce
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,7 +85,8 @@ func (s *Server) preempt(notice time.Duration) {
 // machines that ran.
 func (s *Server) resume() {
 	busy := map[string]bool{}
-	for _, op := range s.state.Operations {
+	inOrder := func(a, b *operation) int { return a.Began.Compare(b.Began) }
+	for _, op := range slices.SortedFunc(maps.Values(s.state.Operations), inOrder) {
 		if op.API.Status != "DONE" {
 			busy[op.Target] = true
 			s.start(op)

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,8 +105,8 @@ func (s *Server) readMetadata(w http.ResponseWriter, r *http.Request, path, belo
 }
 
 var (
-	errIsFolder   = fmt.Errorf("a folder")
-	errNoMetadata = fmt.Errorf("not found")
+	errIsFolder   = errors.New("a folder")
+	errNoMetadata = errors.New("not found")
 )
 
 // metadata renders what is at a path, and returns the channel that is closed

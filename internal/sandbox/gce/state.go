@@ -78,17 +78,37 @@ func readState(file string) (*state, error) {
 	return st, nil
 }
 
-// save writes the state when it has changed.
+// save returns when what has changed is on the disk. It is called with the lock
+// held, and gives it away meanwhile: those who change more while one writes are
+// written together by the next.
 func (s *Server) save() error {
 	if !s.dirty {
 		return nil
 	}
-	text, err := json.Marshal(s.state)
-	if err != nil {
-		return err
-	}
 	s.dirty = false
-	return renameio.WriteFile(filepath.Join(s.options.Dir, stateName), text, 0o600)
+	s.changes++
+	for mine := s.changes; s.written < mine; {
+		if s.writing {
+			s.wrote.Wait()
+			continue
+		}
+		text, err := json.Marshal(s.state)
+		upTo := s.changes
+		s.writing = true
+		s.mu.Unlock()
+		if err == nil {
+			err = renameio.WriteFile(filepath.Join(s.options.Dir, stateName), text, 0o600)
+		}
+		s.mu.Lock()
+		s.writing = false
+		s.wrote.Broadcast()
+		if err != nil {
+			s.dirty = true
+			return err
+		}
+		s.written = upTo
+	}
+	return nil
 }
 
 // paths returns those of the resources below a prefix, sorted.
