@@ -3,7 +3,7 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help setup build test demo bench lint fuzz docs clean
+.PHONY: help setup build test demo bench leaks lint fuzz docs clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test: setup build ## run every test
 
 bench: setup build ## measure against what one would use instead
 	@scripts/bench
+
+leaks: setup build ## kill and trouble cloud builds at every single call; make test tries some
+	@INGOT_TEST_LEAKS=all scripts/leaks
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }

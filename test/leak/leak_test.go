@@ -147,10 +147,9 @@ func cutOff(p *point, n int) result {
 		if !p.reaches(n, process) {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
-		_ = process.Signal(os.Interrupt)
-		time.Sleep(100 * time.Millisecond)
-		_ = process.Signal(os.Interrupt)
+		for process.Signal(os.Interrupt) == nil {
+			time.Sleep(100 * time.Millisecond)
+		}
 	}, fault.Rule{Call: "*", Do: fault.Drop, Nth: n, Times: -1})
 }
 

@@ -173,7 +173,11 @@ func (p *point) sweep() {
 		if res.code != 0 {
 			p.r.t.Errorf("%s: sweep: %s\n%s", p.name, res, res.out)
 		}
-		if !strings.Contains(res.out, "To be sure, sweep again") || len(p.leaks()) == 0 {
+		if !strings.Contains(res.out, "To be sure, sweep again") {
+			return
+		}
+		time.Sleep(200 * time.Millisecond)
+		if len(p.leaks()) == 0 {
 			return
 		}
 	}
