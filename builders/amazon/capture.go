@@ -183,7 +183,7 @@ func (i *instance) halt(ctx context.Context, ami AMIConfig) error {
 	}
 	ena := ami.ENASupport != nil && *ami.ENASupport != aws.ToBool(i.last().EnaSupport)
 	switch {
-	case i.run.DisableStopInstance:
+	case i.run.DisableStopInstance, i.halted.Load():
 		i.env.Log.Say("Waiting for the instance to stop...")
 		if err := wait(); err != nil {
 			return err

@@ -202,6 +202,41 @@ func TestEndsItself(t *testing.T) {
 	check(err)
 }
 
+// TestPowerOff lets the last step stop the machine, after one that restarted it.
+func TestPowerOff(t *testing.T) {
+	t.Parallel()
+	w := start(t, sandboxtest.Options{})
+	c := config("web-1")
+	c.DisableStopInstance = true
+	var said lines
+	s, err := w.begin(t, c, &said)
+	if err != nil {
+		t.Fatalf("%v; hint %q", err, builders.Hint(err))
+	}
+	for _, command := range []string{"sudo reboot", "sudo poweroff"} {
+		step := shell("touch ~/before; " + command + "; sleep 30")
+		step.Ops[0].(*op.Exec).Disconnect = true
+		if err := s.Apply(t.Context(), step); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
+	}
+	a, err := s.Seal(t.Context())
+	if err != nil {
+		t.Fatalf("%v; hint %q", err, builders.Hint(err))
+	}
+	if err := s.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	c = config("web-2")
+	c.SourceAMI = a.Places[0].ID
+	if s, err = w.begin(t, c, &said); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Apply(t.Context(), shell("test -f ~/before")); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestNewThings bakes where what was made just now is not known everywhere yet.
 func TestNewThings(t *testing.T) {
 	t.Parallel()

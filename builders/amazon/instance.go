@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,7 +36,8 @@ type instance struct {
 	now     types.Instance // as it was last seen
 	session *ssmSession    // with ssh_interface session_manager
 
-	ends sync.WaitGroup // of what ends the instance while its image is made
+	halted atomic.Bool    // a step has stopped it
+	ends   sync.WaitGroup // of what ends the instance while its image is made
 }
 
 func (i *instance) saw(now types.Instance) {
@@ -122,6 +124,18 @@ func (i *instance) Ended(ctx context.Context) error {
 		return nil
 	}
 	return endedError(now)
+}
+
+// Stopped waits until a step has stopped the instance.
+func (i *instance) Stopped(ctx context.Context) error {
+	_, err := i.r.awaitInstance(ctx, i.id, endless, func(now types.Instance) bool {
+		s := stateOf(now)
+		return s == types.InstanceStateNameStopping || s == types.InstanceStateNameStopped
+	})
+	if err == nil {
+		i.halted.Store(true)
+	}
+	return err
 }
 
 const (

@@ -101,6 +101,7 @@ func (s *source) start(ctx context.Context, r *Region, img types.Image, env buil
 // instance, and waits until it runs.
 func (i *instance) launch(ctx context.Context, at site, p plan) error {
 	l := launch{profile: i.run.IAMInstanceProfile, disks: i.disks(p.encrypt, p.kmsKey)}
+	i.warnRoot()
 	var err error
 	if l.data, err = i.instanceData(); err != nil {
 		return err

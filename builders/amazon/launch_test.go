@@ -257,10 +257,14 @@ func TestImage(t *testing.T) {
 	c.EncryptBoot, c.Description, c.NoEphemeral = &yes, "from \u27e6ingot:build.SourceAMIName\u27e7", true
 	c.Tags, c.RunTags, c.SnapshotTags = map[string]string{"Class": "web"}, map[string]string{"Team": "a"}, map[string]string{"Kind": "disk"}
 	c.AMIBlockDevices = []BlockDevice{{DeviceName: "/dev/sdg", VolumeSize: 3, VolumeType: "gp3"}}
-	c.LaunchBlockDevices = []BlockDevice{{DeviceName: "/dev/sdf", VolumeSize: 2}, {DeviceName: "/dev/sdh", VolumeSize: 1, DeleteOnTermination: true}}
-	a, err := l.bake(c, &said{}, nil)
+	c.LaunchBlockDevices = []BlockDevice{{DeviceName: "/dev/sdf", VolumeSize: 2}, {DeviceName: "/dev/sdh", VolumeSize: 1, DeleteOnTermination: true}, {DeviceName: "/dev/sda1", VolumeSize: 1}}
+	var s said
+	a, err := l.bake(c, &s, nil)
 	if err != nil {
 		t.Fatalf("%v, hint %q", err, builders.Hint(err))
+	}
+	if !s.has("warning: launch_block_device_mappings has /dev/sda1") {
+		t.Errorf("no warning of a device that is not the root: %q", s.lines)
 	}
 	img := l.baked(a.Places[0].ID)
 	tags := tagMap(img.Tags)

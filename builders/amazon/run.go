@@ -250,6 +250,19 @@ func (s *stay) disks(encrypt bool, kmsKey string) []types.BlockDeviceMapping {
 	return out
 }
 
+// warnRoot says so where a device was probably meant to be the root device, and
+// is a further volume: its name differs from image to image.
+func (s *stay) warnRoot() {
+	root := aws.ToString(s.image.RootDeviceName)
+	for _, d := range s.devices {
+		usual := d.DeviceName == "/dev/sda1" || d.DeviceName == "/dev/xvda" || d.DeviceName == "/dev/sda"
+		if usual && root != "" && d.DeviceName != root {
+			s.env.Log.Warn(fmt.Sprintf("launch_block_device_mappings has %s, but the root device of %s is %s: this is a further volume",
+				d.DeviceName, imageName(s.image), root))
+		}
+	}
+}
+
 // endedError is the error of an instance that went away.
 func endedError(i types.Instance) error {
 	why := ""

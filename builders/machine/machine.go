@@ -52,6 +52,13 @@ type Mortal interface {
 	Ended(ctx context.Context) error
 }
 
+// Stopper is a Machine that a step may shut down, to be imaged as it is then.
+type Stopper interface {
+	// Stopped returns nil when the machine has stopped, why when it has ended
+	// for good, and the error of ctx when that ends.
+	Stopped(ctx context.Context) error
+}
+
 // Keyed is a Machine that a key was put on for the build. With
 // ssh_clear_authorized_keys it is removed before the image is made.
 type Keyed interface {

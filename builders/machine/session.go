@@ -148,7 +148,7 @@ func (s *session) ended(ctx context.Context, err error) error {
 func (s *session) exec(ctx context.Context, o *op.Exec) error {
 	run := s.conn.Run
 	if o.Disconnect {
-		run = s.conn.RunDisconnect
+		run = s.runDisconnect
 	}
 	var full atomic.Bool // both streams are read at the same time
 	exit, err := run(ctx, o, func(line string, stderr bool) {
@@ -171,6 +171,35 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 		return builders.WithHint(err, fullHint)
 	}
 	return err
+}
+
+var errStopped = errors.New("the machine has stopped")
+
+// runDisconnect runs a command that may restart the machine, or shut it down:
+// then nobody waits for it to be back.
+func (s *session) runDisconnect(ctx context.Context, o *op.Exec, out func(string, bool)) (ssh.Exit, error) {
+	st, ok := s.machine.(Stopper)
+	if !ok {
+		return s.conn.RunDisconnect(ctx, o, out)
+	}
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		err := st.Stopped(running)
+		if err == nil {
+			err = errStopped
+		}
+		cancel(err)
+	}()
+	exit, err := s.conn.RunDisconnect(running, o, out)
+	switch why := context.Cause(running); {
+	case err == nil || why == nil || ctx.Err() != nil:
+		return exit, err
+	case errors.Is(why, errStopped):
+		return ssh.Exit{}, nil
+	default:
+		return ssh.Exit{}, why
+	}
 }
 
 // noSpace is what programs print on a disk that is full.
