@@ -2,6 +2,7 @@ package google
 
 import (
 	"context"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,7 +15,12 @@ import (
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
-func TestMain(m *testing.M) { sandboxtest.Main(m) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childEnv); text != "" {
+		os.Exit(child(text))
+	}
+	sandboxtest.Main(m)
+}
 
 const enough = 2 * time.Minute
 
