@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/internal/component"
@@ -31,9 +32,18 @@ const (
 // https://cloud.google.com/compute/docs/labeling-resources#requirements
 var (
 	nameForm       = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	labelKeyForm   = regexp.MustCompile(`^\p{Ll}[\p{Ll}\p{Lo}\p{N}_-]{0,62}$`)
-	labelValueForm = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$`)
+	labelKeyForm   = regexp.MustCompile(`^\p{Ll}[\p{Ll}\p{Lo}\p{N}_-]*$`)
+	labelValueForm = regexp.MustCompile(`^[\p{Ll}\p{Lo}\p{N}_-]*$`)
 )
+
+// longestLabel is counted apart from the forms: repeated, their classes make
+// large programs.
+const longestLabel = 63 // characters
+
+func isLabel(k, v string) bool {
+	return labelKeyForm.MatchString(k) && labelValueForm.MatchString(v) &&
+		utf8.RuneCountInString(k) <= longestLabel && utf8.RuneCountInString(v) <= longestLabel
+}
 
 // check checks the options and fills in the defaults that depend on others.
 func (c *Config) check(dir string) error {
@@ -233,7 +243,7 @@ func badName(option, name string) error {
 
 func checkLabels(option string, labels map[string]string) error {
 	for k, v := range labels {
-		if !labelKeyForm.MatchString(k) || !labelValueForm.MatchString(v) {
+		if !isLabel(k, v) {
 			e := component.Errorf(option, "%s = %q is not a label that Google Cloud takes", k, v)
 			e.Advice = "use up to 63 lowercase letters, digits, dashes and underscores; a name begins with a letter"
 			return e
