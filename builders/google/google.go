@@ -23,10 +23,8 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 	if err := c.check(h.Dir); err != nil {
 		return nil, err
 	}
-	for _, s := range []string{c.AccessToken.Reveal(), c.CredentialsJSON.Reveal()} {
-		if s != "" {
-			h.Secrets.Add(s)
-		}
+	for _, text := range c.Access.Secrets() {
+		h.Secrets.Add(text)
 	}
 	client, err := c.sshClient(h)
 	if err != nil {

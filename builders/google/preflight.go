@@ -26,8 +26,8 @@ func (l *launch) checkProject(ctx context.Context) error {
 	})
 	switch {
 	case err == nil:
-	case gcp.IsForbidden(err) && l.UseOSLogin != nil:
-		return nil // nothing depends on it
+	case gcp.IsForbidden(err): // other calls tell where it matters
+		project = &gce.Project{}
 	default:
 		return fmt.Errorf("project %s: %w", l.ProjectID, gcp.Explain(err))
 	}

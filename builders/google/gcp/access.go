@@ -150,6 +150,18 @@ func (a *Access) credentials(dir string) (text []byte, kind string, err error) {
 	return text, head.Type, nil
 }
 
+// Secrets returns the options' values that must not be shown.
+func (a *Access) Secrets() []string {
+	var out []string
+	for _, text := range []string{a.AccessToken.Reveal(), a.CredentialsJSON.Reveal(), a.AccountFile.Reveal()} {
+		isPath := text == a.AccountFile.Reveal() && !strings.HasPrefix(strings.TrimSpace(text), "{")
+		if text != "" && !isPath {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
 // place returns the path of a file of this host that an option names.
 func place(dir, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
