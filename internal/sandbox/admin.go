@@ -58,6 +58,8 @@ func (s *Server) admin() http.Handler {
 	mux.HandleFunc("POST "+adminPath+"faults", s.setFaults)
 	mux.HandleFunc("GET "+adminPath+"calls", func(w http.ResponseWriter, r *http.Request) { reply(w, s.options.Faults.Calls()) })
 	mux.HandleFunc("POST "+adminPath+"shutdown", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "0") // the answer is whole before connections are closed
+		_ = http.NewResponseController(w).Flush()
 		s.end.Do(func() { close(s.shutdown) })
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
