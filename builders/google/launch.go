@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	gce "google.golang.org/api/compute/v1"
 
 	"github.com/ingot-build/ingot/builders"
@@ -70,14 +70,22 @@ func (c *cloud) Launch(ctx context.Context, baseID string, env builders.Env) (ma
 }
 
 // prepare asks all that has to be known, in one round of calls, and makes the
-// key meanwhile.
+// key meanwhile. Of several errors the first in the order of the checks is
+// told: what is wrong with a zone is also wrong with all that is in it.
 func (l *launch) prepare(ctx context.Context) error {
-	all, ctx := errgroup.WithContext(ctx)
-	for _, check := range l.checks() {
-		all.Go(func() error { return check(ctx) })
+	checks := append(l.checks(), func(context.Context) error { return l.makeKey() })
+	errs := make([]error, len(checks))
+	var all sync.WaitGroup
+	for i, check := range checks {
+		all.Go(func() { errs[i] = check(ctx) })
 	}
-	all.Go(l.makeKey)
-	return all.Wait()
+	all.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *launch) makeKey() error {
