@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
 	"github.com/ingot-build/ingot/internal/sandbox/sandboxtest"
 	"github.com/ingot-build/ingot/internal/sandbox/timing"
@@ -58,6 +60,11 @@ func newRig(t *testing.T, c cloud, ingot string, times *timing.Timing) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	lock := flock.New(filepath.Join(r.Dir, "daemon.lock")) // as the daemon holds it
+	if held, err := lock.TryLock(); err != nil || !held {
+		t.Fatal("lock the sandbox: ", err)
+	}
+	t.Cleanup(func() { _ = lock.Close() })
 	return r
 }
 
