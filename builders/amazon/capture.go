@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 )
 
@@ -18,7 +17,8 @@ import (
 type ebsInstance struct {
 	*instance
 	cloud *ebs
-	name  string // of the image
+	name  string       // of the image
+	old   *types.Image // that has this name and is to be replaced
 }
 
 // Capture makes the image of the instance's volumes. It returns when the image
@@ -31,7 +31,7 @@ func (i *ebsInstance) Capture(ctx context.Context) (artifact.Artifact, error) {
 	if err := i.halt(ctx, c.ami); err != nil {
 		return artifact.Artifact{}, err
 	}
-	if err := c.freeName(ctx, i.r, i.name, i.env); err != nil {
+	if err := i.freeName(ctx); err != nil {
 		return artifact.Artifact{}, err
 	}
 	id, err := i.createImage(ctx)
@@ -219,14 +219,10 @@ func (i *instance) modify(ctx context.Context, in *ec2.ModifyInstanceAttributeIn
 
 // freeName removes the image that has the name, where force_deregister or
 // -force says so.
-func (c *ebs) freeName(ctx context.Context, r *Region, name string, env builders.Env) error {
-	if !c.ami.ForceDeregister && !env.Force {
+func (i *ebsInstance) freeName(ctx context.Context) error {
+	if i.old == nil {
 		return nil
 	}
-	old, there, err := r.named(ctx, name)
-	if err != nil || !there {
-		return r.explain(ctx, "look for an image called "+name, err)
-	}
-	env.Log.Say("Deregistering the existing AMI " + aws.ToString(old.ImageId))
-	return r.removeImage(ctx, old, c.ami.ForceDeleteSnapshot)
+	i.env.Log.Say("Deregistering the existing AMI " + aws.ToString(i.old.ImageId))
+	return i.r.removeImage(ctx, *i.old, i.cloud.ami.ForceDeleteSnapshot)
 }

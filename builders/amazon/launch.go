@@ -38,10 +38,14 @@ func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (mac
 		return nil, err
 	}
 	name := baseVars(img, r.Name).Text(c.ami.Name)
+	var old *types.Image
 	p := plan{
 		encrypt: c.ami.encrypts(), kmsKey: c.ami.kmsKey(r.Name),
 		checks: []func(context.Context) error{
-			func(ctx context.Context) error { return c.checkName(ctx, r, name, imageID, env.Force) },
+			func(ctx context.Context) (err error) {
+				old, err = c.checkName(ctx, r, name, imageID, env.Force)
+				return
+			},
 			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, imageID, env.Force) },
 		},
 	}
@@ -49,7 +53,7 @@ func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (mac
 	if err != nil {
 		return nil, err
 	}
-	return &ebsInstance{instance: i, cloud: c, name: name}, nil
+	return &ebsInstance{instance: i, cloud: c, name: name, old: old}, nil
 }
 
 // kmsKey returns the key to encrypt with in a region, "" for its default.
@@ -68,6 +72,9 @@ func (c *ebs) checkRegions(ctx context.Context, r *Region, name, base string, fo
 			return err
 		}
 	}
+	if force || c.ami.ForceDeregister {
+		return nil // Distribute replaces them
+	}
 	var checks []func(context.Context) error
 	for _, region := range c.ami.Regions {
 		checks = append(checks, func(ctx context.Context) error {
@@ -75,7 +82,8 @@ func (c *ebs) checkRegions(ctx context.Context, r *Region, name, base string, fo
 			if err != nil {
 				return err
 			}
-			return c.checkName(ctx, other, name, base, force)
+			_, err = c.checkName(ctx, other, name, base, force)
+			return err
 		})
 	}
 	return together(ctx, checks...)

@@ -105,20 +105,25 @@ func (s *source) checkKeyPair(ctx context.Context, r *Region) error {
 	return r.explain(ctx, "look for the key pair "+name, err)
 }
 
-// checkName refuses a name that another image has. The one that the instance
-// starts from does not count: then no image of that name is to be made.
-func (c *ebs) checkName(ctx context.Context, r *Region, name, base string, force bool) error {
-	if force || c.ami.ForceDeregister || c.capture.SkipCreateAMI {
-		return nil
+// checkName refuses a name that another image has, or returns that image where
+// it is to be replaced. The one that the instance starts from does not count:
+// then no image of that name is to be made.
+func (c *ebs) checkName(ctx context.Context, r *Region, name, base string, force bool) (replace *types.Image, err error) {
+	if c.capture.SkipCreateAMI {
+		return nil, nil
 	}
 	img, taken, err := r.named(ctx, name)
-	if err != nil {
-		return r.explain(ctx, "look whether the name is free", err)
+	switch {
+	case err != nil:
+		return nil, r.explain(ctx, "look whether the name is free", err)
+	case !taken:
+		return nil, nil
+	case force || c.ami.ForceDeregister:
+		return &img, nil
+	case aws.ToString(img.ImageId) != base:
+		return nil, nameTaken(name, r.Name, aws.ToString(img.ImageId))
 	}
-	if taken && aws.ToString(img.ImageId) != base {
-		return nameTaken(name, r.Name, aws.ToString(img.ImageId))
-	}
-	return nil
+	return nil, nil
 }
 
 func nameTaken(name, region, id string) error {

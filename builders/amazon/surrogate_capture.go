@@ -27,7 +27,7 @@ func (i *surrogateInstance) Capture(ctx context.Context) (artifact.Artifact, err
 	if err != nil {
 		return artifact.Artifact{}, err
 	}
-	if err := i.cloud.freeName(ctx, i.r, i.name, i.env); err != nil {
+	if err := i.freeName(ctx); err != nil {
 		return artifact.Artifact{}, err
 	}
 	var id string

@@ -18,7 +18,7 @@ import (
 
 // every is the interval of requests about one kind of thing in one place. Two
 // kinds at the same time stay below three requests a second.
-const every = 700 * time.Millisecond
+const every = 850 * time.Millisecond
 
 // most is how many names one filter holds.
 const most = 60
