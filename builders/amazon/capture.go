@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
 )
 
@@ -98,7 +99,7 @@ func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error
 		}
 		once.Do(func() {
 			i.ends.Go(func() {
-				outlive, cancel := outliving(ctx)
+				outlive, cancel := machine.Outlive(ctx)
 				defer cancel()
 				if err := i.terminate(outlive); err != nil {
 					i.env.Log.Warn(err.Error())

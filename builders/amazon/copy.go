@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/key"
 )
@@ -113,7 +114,7 @@ func (s *spreading) copy(ctx context.Context, r *Region) (types.Image, error) {
 		return types.Image{}, err
 	}
 	s.env.Log.Say(fmt.Sprintf("Copying %s to %s", aws.ToString(s.source.ImageId), r.Name))
-	calling, cancel := outliving(ctx)
+	calling, cancel := machine.Outlive(ctx)
 	out, err := r.EC2.CopyImage(calling, in)
 	cancel()
 	if err != nil {
@@ -135,7 +136,7 @@ func (s *spreading) copy(ctx context.Context, r *Region) (types.Image, error) {
 
 // discard removes a copy that failed, or that nobody waits for any more.
 func (s *spreading) discard(ctx context.Context, r *Region, id string, entry *journal.Entry, cause error) error {
-	ctx, cancel := outliving(ctx)
+	ctx, cancel := machine.Outlive(ctx)
 	defer cancel()
 	t := resource(id, s.name, tagList(s.marks()))
 	if err := removeImage(ctx, r, t); err != nil {

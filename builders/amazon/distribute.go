@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
@@ -168,7 +169,7 @@ func (s *spreading) place(ctx context.Context, name string) error {
 
 // publish takes the expiry from the images that are finished: they stay.
 func (s *spreading) publish(ctx context.Context) error {
-	ctx, cancel := outliving(ctx)
+	ctx, cancel := machine.Outlive(ctx)
 	defer cancel()
 	var names []string
 	for name := range s.images {

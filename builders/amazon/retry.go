@@ -21,11 +21,7 @@ import (
 
 const (
 	// callTime is how long one request may take, with all that it is tried again.
-	callTime = 10 * time.Minute
-	// lastTime is how long a request that makes something may go on after the
-	// build was cancelled, so that what it made is known.
-	lastTime = 10 * time.Second
-
+	callTime       = 10 * time.Minute
 	longestBackoff = 10 * time.Second
 )
 
@@ -81,20 +77,6 @@ func callDeadline() []func(*middleware.Stack) error {
 				return next.HandleInitialize(ctx, in)
 			}), middleware.Before)
 	}}
-}
-
-// outliving returns a context that goes on for lastTime after ctx was
-// cancelled: for requests whose answer must be known.
-func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
-	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() {
-		timer := time.AfterFunc(lastTime, func() { cancel(context.Cause(ctx)) })
-		context.AfterFunc(out, func() { timer.Stop() })
-	})
-	return out, func() {
-		stop()
-		cancel(context.Canceled)
-	}
 }
 
 // eventually calls f until its error is none of the codes, e.g. because what

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/journal"
 )
 
@@ -70,7 +71,7 @@ func (s *stay) create(ctx context.Context, kind, name, token string, call func(c
 	s.mu.Lock()
 	s.made = append(s.made, m)
 	s.mu.Unlock()
-	outlive, cancel := outliving(ctx)
+	outlive, cancel := machine.Outlive(ctx)
 	defer cancel()
 	id, err := call(outlive)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	gce "google.golang.org/api/compute/v1"
 
 	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/journal"
 )
@@ -85,6 +86,9 @@ func (m *instance) createImage(ctx context.Context) (*gce.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	request := gcp.RequestID()
 	entry, err := m.env.Journal.Intend(journal.Resource{
 		Cloud: journalName, Place: m.ImageProjectID + "/global", Kind: "image", Name: m.ImageName, Token: request,
@@ -93,7 +97,9 @@ func (m *instance) createImage(ctx context.Context) (*gce.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	op, err := m.api.Compute.Images.Insert(m.ImageProjectID, body).RequestId(request).Context(ctx).Do()
+	known, done := machine.Outlive(ctx)
+	defer done()
+	op, err := m.api.Compute.Images.Insert(m.ImageProjectID, body).RequestId(request).Context(known).Do()
 	if err != nil {
 		return nil, errors.Join(err, m.dropImage(ctx, entry, err))
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/key"
@@ -84,6 +85,9 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env)
 		}
 		return nil, errors.New("another image has the name there")
 	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	labels := c.runLabels(env, time.Now())
 	request := gcp.RequestID()
 	entry, err := env.Journal.Intend(journal.Resource{
@@ -93,10 +97,12 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env)
 	if err != nil {
 		return nil, err
 	}
+	known, done := machine.Outlive(ctx)
+	defer done()
 	op, err := c.api.Compute.Images.Insert(c.ImageProjectID, &gce.Image{
 		Name: img.Name, SourceImage: gcp.Partial(img.SelfLink), Family: c.ImageFamily, Description: c.ImageDescription,
 		Labels: merged(c.ImageLabels, labels), ImageEncryptionKey: c.ImageEncryptionKey.api(), StorageLocations: c.ImageStorageLocations,
-	}).RequestId(request).Context(ctx).Do()
+	}).RequestId(request).Context(known).Do()
 	if err == nil {
 		err = c.api.Wait(ctx, op)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -77,7 +78,12 @@ func (m *instance) create(ctx context.Context, body *gce.Instance) error {
 	if err != nil {
 		return err
 	}
-	op, err := m.api.Compute.Instances.Insert(m.ProjectID, m.Zone, body).RequestId(request).Context(ctx).Do()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	known, done := machine.Outlive(ctx)
+	defer done()
+	op, err := m.api.Compute.Instances.Insert(m.ProjectID, m.Zone, body).RequestId(request).Context(known).Do()
 	if err == nil {
 		err = m.api.Wait(ctx, op)
 	}
