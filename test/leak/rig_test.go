@@ -228,7 +228,7 @@ func (p *point) recorded() []string {
 	var doc struct {
 		Builds []struct{ Status, Artifact string }
 	}
-	if err := json.Unmarshal([]byte(res.out), &doc); err != nil || len(doc.Builds) != 1 {
+	if err := json.Unmarshal([]byte(res.out), &doc); err != nil || len(doc.Builds) != 1 || doc.Builds[0].Status == "failed" {
 		p.r.t.Errorf("%s: plan: %v\n%s", p.name, err, res.out)
 		return nil
 	}
