@@ -2,12 +2,15 @@ package google
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
 
 	gce "google.golang.org/api/compute/v1"
 	"google.golang.org/api/googleapi"
+
+	"github.com/ingot-build/ingot/builders"
 )
 
 // body is what instances.insert is asked for.
@@ -221,4 +224,17 @@ func metadataOf(values map[string]string) *gce.Metadata {
 	}
 	slices.SortFunc(m.Items, func(a, b *gce.MetadataItems) int { return strings.Compare(a.Key, b.Key) })
 	return m
+}
+
+// KeyFiles are the files whose content is a part of what the instance does when
+// it starts.
+func (c *Config) KeyFiles(h builders.Host) []string {
+	var files []string
+	if c.StartupScriptFile != "" {
+		files = append(files, localPath(h.Dir, c.StartupScriptFile))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.MetadataFiles)) {
+		files = append(files, localPath(h.Dir, c.MetadataFiles[name]))
+	}
+	return files
 }
