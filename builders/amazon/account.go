@@ -48,7 +48,8 @@ type Region struct {
 	groups  memo[[]types.SecurityGroup]
 	offers  memo[map[string][]string]
 	enabled memo[map[string]bool]
-	names   nameChecks
+	names   gather[types.Image] // own images by name
+	ids     gather[types.Image] // images by id
 }
 
 // Region returns the region called name; "" is the one of the configuration.

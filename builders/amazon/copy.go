@@ -15,13 +15,6 @@ import (
 	"github.com/ingot-build/ingot/internal/key"
 )
 
-// present returns an image by its id, if it is there.
-func (r *Region) present(ctx context.Context, id string) (types.Image, bool, error) {
-	found, err := fetchImages(r.EC2)(ctx, []string{id})
-	img, ok := found[id]
-	return img, ok, r.explain(ctx, "look for the image "+id, err)
-}
-
 // bring returns the image in a region once it is available there.
 func (s *spreading) bring(ctx context.Context, r *Region) (types.Image, error) {
 	if id := s.there[r.Name]; id != "" {

@@ -44,11 +44,11 @@ func (s *source) Exists(ctx context.Context, a artifact.Artifact) (bool, error) 
 		if err != nil {
 			return false, err
 		}
-		found, err := fetchImages(r.EC2)(ctx, []string{p.ID})
+		img, ok, err := r.present(ctx, p.ID)
 		if err != nil {
-			return false, r.explain(ctx, "look for the image "+p.ID, err)
+			return false, err
 		}
-		if img, ok := found[p.ID]; !ok || img.State != types.ImageStateAvailable {
+		if !ok || img.State != types.ImageStateAvailable {
 			return false, nil
 		}
 	}
