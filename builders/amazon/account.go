@@ -197,31 +197,47 @@ func fetchInstances(c *ec2.Client) func(context.Context, []string) (map[string]t
 }
 
 func fetchImages(c *ec2.Client) func(context.Context, []string) (map[string]types.Image, error) {
-	return func(ctx context.Context, ids []string) (map[string]types.Image, error) {
-		out := map[string]types.Image{}
-		for _, part := range chunks(ids) {
-			page, err := c.DescribeImages(ctx, &ec2.DescribeImagesInput{Filters: []types.Filter{filter("image-id", part...)}})
-			if err != nil {
-				return nil, err
-			}
-			for _, i := range page.Images {
-				out[aws.ToString(i.ImageId)] = i
-			}
+	return inBatches("image-id", func(ctx context.Context, f []types.Filter) ([]types.Image, error) {
+		page, err := c.DescribeImages(ctx, &ec2.DescribeImagesInput{Filters: f})
+		if err != nil {
+			return nil, err
 		}
-		return out, nil
-	}
+		return page.Images, nil
+	}, func(i types.Image) *string { return i.ImageId })
 }
 
 func fetchSnapshots(c *ec2.Client) func(context.Context, []string) (map[string]types.Snapshot, error) {
-	return func(ctx context.Context, ids []string) (map[string]types.Snapshot, error) {
-		out := map[string]types.Snapshot{}
+	return inBatches("snapshot-id", func(ctx context.Context, f []types.Filter) ([]types.Snapshot, error) {
+		page, err := c.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{Filters: f})
+		if err != nil {
+			return nil, err
+		}
+		return page.Snapshots, nil
+	}, func(s types.Snapshot) *string { return s.SnapshotId })
+}
+
+func fetchVolumes(c *ec2.Client) func(context.Context, []string) (map[string]types.Volume, error) {
+	return inBatches("volume-id", func(ctx context.Context, f []types.Filter) ([]types.Volume, error) {
+		page, err := c.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{Filters: f})
+		if err != nil {
+			return nil, err
+		}
+		return page.Volumes, nil
+	}, func(v types.Volume) *string { return v.VolumeId })
+}
+
+// inBatches asks for things by a filter on their ids, as many at once as a
+// filter takes. An id that is not there is no error then.
+func inBatches[T any](name string, ask func(context.Context, []types.Filter) ([]T, error), id func(T) *string) func(context.Context, []string) (map[string]T, error) {
+	return func(ctx context.Context, ids []string) (map[string]T, error) {
+		out := map[string]T{}
 		for _, part := range chunks(ids) {
-			page, err := c.DescribeSnapshots(ctx, &ec2.DescribeSnapshotsInput{Filters: []types.Filter{filter("snapshot-id", part...)}})
+			found, err := ask(ctx, []types.Filter{filter(name, part...)})
 			if err != nil {
 				return nil, err
 			}
-			for _, s := range page.Snapshots {
-				out[aws.ToString(s.SnapshotId)] = s
+			for _, v := range found {
+				out[aws.ToString(id(v))] = v
 			}
 		}
 		return out, nil

@@ -124,19 +124,3 @@ func (i *surrogateInstance) awaitVolume(ctx context.Context, id string, want typ
 	})
 	return i.r.explain(ctx, "", err)
 }
-
-func fetchVolumes(c *ec2.Client) func(context.Context, []string) (map[string]types.Volume, error) {
-	return func(ctx context.Context, ids []string) (map[string]types.Volume, error) {
-		out := map[string]types.Volume{}
-		for _, part := range chunks(ids) {
-			page, err := c.DescribeVolumes(ctx, &ec2.DescribeVolumesInput{Filters: []types.Filter{filter("volume-id", part...)}})
-			if err != nil {
-				return nil, err
-			}
-			for _, v := range page.Volumes {
-				out[aws.ToString(v.VolumeId)] = v
-			}
-		}
-		return out, nil
-	}
-}
