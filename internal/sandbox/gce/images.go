@@ -32,11 +32,30 @@ func getImage(c *call) (any, error) {
 }
 
 func getFromFamily(c *call) (any, error) {
+	r, err := c.ofFamily()
+	if err != nil {
+		return nil, err
+	}
+	return r.Image, nil
+}
+
+// getFamilyView is getFromFamily as a zone sees it: images are rolled out in
+// all zones at once.
+func getFamilyView(c *call) (any, error) {
+	r, err := c.ofFamily()
+	if err != nil {
+		return nil, err
+	}
+	return &compute.ImageFamilyView{Image: r.Image}, nil
+}
+
+// ofFamily is the newest image of the family that the call names.
+func (c *call) ofFamily() (*resource, error) {
 	_, r := c.newest(c.param("project"), c.param("family"))
 	if r == nil {
 		return nil, notFound("projects/" + c.param("project") + "/global/images/family/" + c.param("family"))
 	}
-	return r.Image, nil
+	return r, nil
 }
 
 // newest returns the latest image of a family that is not deprecated.

@@ -101,7 +101,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 func handlers() map[string]handler {
 	all := map[string]handler{
 		"images.get": getImage, "images.getFromFamily": getFromFamily, "images.list": listImages, "images.insert": insertImage,
-		"images.delete": deleteImage, "images.deprecate": deprecateImage, "images.patch": patchImage, "images.setLabels": setLabels,
+		"imageFamilyViews.get": getFamilyView, "images.delete": deleteImage, "images.deprecate": deprecateImage, "images.patch": patchImage, "images.setLabels": setLabels,
 		"images.getIamPolicy": getIamPolicy, "images.setIamPolicy": setIamPolicy,
 		"instances.insert": insertInstance, "instances.delete": deleteInstance, "instances.stop": stopInstance,
 		"instances.start": startInstance, "instances.reset": resetInstance, "instances.setMetadata": setMetadata,

@@ -16,6 +16,14 @@ func TestPublicImages(t *testing.T) {
 	if err != nil || img.Name != "debian-12-bookworm-v20260114" || img.Family != "debian-12" || img.DiskSizeGb != 10 {
 		t.Errorf("%+v, %v", img, err)
 	}
+	view, err := b.ImageFamilyViews.Get("debian-cloud", zone, "debian-12").Do()
+	if err != nil || view.Image == nil || view.Image.SelfLink != img.SelfLink {
+		t.Errorf("as the zone sees the family: %+v, %v", view, err)
+	}
+	_, err = b.ImageFamilyViews.Get(proj, zone, "debian-12").Do()
+	b.refused(err, 404, "notFound", "family/debian-12")
+	_, err = b.ImageFamilyViews.Get("debian-cloud", "moon-1a", "debian-12").Do()
+	b.refused(err, 400, "invalid", "Unknown zone")
 	for _, test := range []struct {
 		project, name, family string
 		found                 bool
@@ -90,6 +98,9 @@ func TestImages(t *testing.T) {
 	b.done(b.Images.Deprecate(proj, "web-2", &compute.DeprecationStatus{State: "OBSOLETE", Replacement: link("projects/p/global/images/x")}).Do())
 	if got, err := b.Images.GetFromFamily(proj, "web").Do(); err != nil || got.Name != "web-1" {
 		t.Errorf("the newest: %+v, %v", got, err)
+	}
+	if got, err := b.ImageFamilyViews.Get(proj, zone, "web").Do(); err != nil || got.Image.Name != "web-1" {
+		t.Errorf("the newest in a zone: %+v, %v", got, err)
 	}
 	_, err = b.Images.Insert(proj, &compute.Image{Name: "copy", SourceImage: "global/images/web-2"}).Do()
 	b.refused(err, 400, "invalid", "obsolete")

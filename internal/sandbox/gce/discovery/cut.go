@@ -30,6 +30,7 @@ func computeMethods() []string {
 	var all []string
 	for resource, methods := range map[string]string{
 		"images":           "get getFromFamily list insert delete deprecate patch setLabels getIamPolicy setIamPolicy",
+		"imageFamilyViews": "get",
 		"instances":        "get list aggregatedList insert delete stop start reset setMetadata setLabels attachDisk detachDisk setDiskAutoDelete getSerialPortOutput getGuestAttributes addAccessConfig",
 		"disks":            "get list aggregatedList insert delete setLabels createSnapshot",
 		"regionDisks":      "get list insert delete setLabels createSnapshot",
