@@ -107,16 +107,13 @@ func (s *spreading) copy(ctx context.Context, r *Region) (types.Image, error) {
 		return types.Image{}, err
 	}
 	s.env.Log.Say(fmt.Sprintf("Copying %s to %s", aws.ToString(s.source.ImageId), r.Name))
-	calling, cancel := machine.Outlive(ctx)
-	out, err := r.EC2.CopyImage(calling, in)
-	cancel()
+	id, err := r.copied(ctx, in)
 	if err != nil {
 		if refused(err) {
 			err = errors.Join(err, entry.Gone())
 		}
 		return types.Image{}, r.explain(ctx, "", err)
 	}
-	id := aws.ToString(out.ImageId)
 	if err := entry.Made(id); err != nil {
 		return types.Image{}, err
 	}
@@ -125,6 +122,21 @@ func (s *spreading) copy(ctx context.Context, r *Region) (types.Image, error) {
 		err = s.discard(ctx, r, id, entry, err)
 	}
 	return img, err
+}
+
+// copied asks for a copy and returns its id. A region may not know yet what
+// another one made just now.
+func (r *Region) copied(ctx context.Context, in *ec2.CopyImageInput) (id string, err error) {
+	err = soon(ctx, func() error {
+		calling, cancel := machine.Outlive(ctx)
+		defer cancel()
+		out, err := r.EC2.CopyImage(calling, in)
+		if err == nil {
+			id = aws.ToString(out.ImageId)
+		}
+		return err
+	})
+	return id, err
 }
 
 // discard removes a copy that failed, or that nobody waits for any more.

@@ -185,8 +185,11 @@ func (s *spreading) publish(ctx context.Context) error {
 		wg.Go(func() {
 			r, err := s.from.access.Region(ctx, name)
 			if err == nil {
-				_, err = r.EC2.DeleteTags(ctx, &ec2.DeleteTagsInput{Resources: append(snapshotsOf(img), aws.ToString(img.ImageId)),
-					Tags: []types.Tag{{Key: aws.String(tagExpires)}}})
+				err = soon(ctx, func() error {
+					_, err := r.EC2.DeleteTags(ctx, &ec2.DeleteTagsInput{Resources: append(snapshotsOf(img), aws.ToString(img.ImageId)),
+						Tags: []types.Tag{{Key: aws.String(tagExpires)}}})
+					return err
+				})
 				err = r.explain(ctx, "publish "+aws.ToString(img.ImageId)+" in "+name, err)
 			}
 			errs[i] = err

@@ -46,7 +46,7 @@ func (s *spreading) dress(ctx context.Context, r *Region, img types.Image) error
 	errs := make([]error, len(jobs))
 	var wg sync.WaitGroup
 	for i, j := range jobs {
-		wg.Go(func() { errs[i] = r.explain(ctx, j.what, j.do(ctx)) })
+		wg.Go(func() { errs[i] = r.explain(ctx, j.what, soon(ctx, func() error { return j.do(ctx) })) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)

@@ -95,6 +95,12 @@ func eventually(ctx context.Context, f func() error, codes ...string) error {
 	}
 }
 
+// soon is eventually for calls about an image or a snapshot that was made just
+// now, in this region or in another.
+func soon(ctx context.Context, f func() error) error {
+	return eventually(ctx, f, "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound")
+}
+
 // pause waits for d or until ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

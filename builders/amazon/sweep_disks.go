@@ -42,6 +42,9 @@ func snapshotsOf(img types.Image) []string {
 // removeImage deregisters an image and deletes the snapshots that its run made
 // for it. Others it may have been given.
 func removeImage(ctx context.Context, r *Region, t *thing) error {
+	if t.snapshots == nil {
+		t.snapshots = r.settled(ctx, t.ID)
+	}
 	snapshots, err := r.ownSnapshots(ctx, t.ID, t.snapshots, t.Tags)
 	if err != nil {
 		return err
@@ -51,6 +54,21 @@ func removeImage(ctx context.Context, r *Region, t *thing) error {
 		return err
 	}
 	return r.deleteSnapshots(ctx, snapshots)
+}
+
+// settleTime is how long an image that was made just now may take to be found.
+const settleTime = 5 * time.Second
+
+// settled returns the snapshots of an image as soon as it is found: one that
+// was made just now may not be, and then its snapshots are not found either.
+func (r *Region) settled(ctx context.Context, id string) []string {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	img, err := r.images.Wait(ctx, id, func(_ types.Image, exists bool) (bool, error) { return exists, nil })
+	if err != nil {
+		return nil // it is not there any more
+	}
+	return snapshotsOf(img)
 }
 
 // ownSnapshots returns those snapshots of an image that the same run made, also
