@@ -73,7 +73,9 @@ func (c *Config) checkPlace() error {
 		c.Region = region
 	}
 	if c.Region != region {
-		return component.Errorf("region", "%s is not the region of the zone %s", c.Region, c.Zone)
+		e := component.Errorf("region", "%s is not the region of the zone %s", c.Region, c.Zone)
+		e.Advice = "leave region out: it is said by the zone"
+		return e
 	}
 	if c.StateTimeout < 0 {
 		return component.Errorf("state_timeout", "must not be negative")
