@@ -23,6 +23,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 // Access is an AWS account, as one configuration reaches it.
@@ -31,6 +32,7 @@ type Access struct {
 	dir     string
 	sandbox *builders.Sandbox
 	account *account
+	outages *outage.Watch
 }
 
 // Open checks the options and returns what reaches the account. It touches no
@@ -46,7 +48,8 @@ func (c AccessConfig) Open(h builders.Host) (*Access, error) {
 		h.Secrets.Add(s)
 	}
 	a := &Access{config: c, dir: h.Dir, sandbox: h.Sandbox}
-	a.account = sharedAccount(h.Shared, a.identity())
+	id := a.identity()
+	a.account, a.outages = sharedAccount(h.Shared, id), sharedWatch(h.Shared, id)
 	return a, nil
 }
 
@@ -102,7 +105,7 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 	opts := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithRetryer(func() aws.Retryer { return retryer }),
-		config.WithAPIOptions(callDeadline()),
+		config.WithAPIOptions(append(callDeadline(), watching(a.outages))),
 	}
 	if c.Region != "" {
 		opts = append(opts, config.WithRegion(c.Region))

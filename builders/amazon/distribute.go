@@ -58,6 +58,7 @@ func (d distribution) Distribute(ctx context.Context, a artifact.Artifact, env b
 	if len(a.Places) == 0 {
 		return a, nil // skip_create_ami
 	}
+	defer d.from.access.outages.Listen(env.Log)()
 	home, err := d.from.access.Region(ctx, "")
 	if err != nil {
 		return a, err

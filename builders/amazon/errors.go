@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 // Error is an error of an AWS service.
@@ -71,6 +72,10 @@ func (r *Region) explain(ctx context.Context, what string, err error) error {
 
 // plain returns the message of an error without the SDK's layers.
 func plain(err error) string {
+	var down *outage.Error
+	if errors.As(err, &down) {
+		return down.Error()
+	}
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		return strings.TrimSuffix(strings.TrimSpace(api.ErrorMessage()), ".")

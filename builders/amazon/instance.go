@@ -38,6 +38,7 @@ type instance struct {
 
 	halted atomic.Bool    // a step has stopped it
 	ends   sync.WaitGroup // of what ends the instance while its image is made
+	quiet  func()         // ends that the build is told of services that can't be reached
 }
 
 func (i *instance) saw(now types.Instance) {
@@ -277,6 +278,9 @@ func (i *instance) terminate(ctx context.Context) error {
 // Destroy removes the instance and all that was made for it, but not an image
 // that is finished.
 func (i *instance) Destroy(ctx context.Context) error {
+	if i.quiet != nil {
+		defer i.quiet()
+	}
 	i.ends.Wait()
 	if i.session != nil {
 		i.session.close()

@@ -28,7 +28,13 @@ type plan struct {
 }
 
 // Launch starts an instance.
-func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (machine.Machine, error) {
+func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (m machine.Machine, err error) {
+	quiet := c.access.outages.Listen(env.Log)
+	defer func() {
+		if err != nil {
+			quiet()
+		}
+	}()
 	r, err := c.access.Region(ctx, "")
 	if err != nil {
 		return nil, err
@@ -53,6 +59,7 @@ func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (mac
 	if err != nil {
 		return nil, err
 	}
+	i.quiet = quiet
 	return &ebsInstance{instance: i, cloud: c, name: name, old: old}, nil
 }
 

@@ -17,14 +17,17 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/outage"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // foundFor is how long an image that was found counts as the one to be found.
 const foundFor = 2 * time.Second
 
-// Resolve pins the source image.
+// Resolve pins the source image. Nothing has begun yet, so that a service that
+// can't be reached is not waited for.
 func (s *source) Resolve(ctx context.Context) (builders.Base, error) {
+	ctx = outage.Hurry(ctx)
 	r, err := s.access.Region(ctx, "")
 	if err != nil {
 		return builders.Base{}, err

@@ -17,6 +17,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
+
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 const (
@@ -45,10 +47,11 @@ func newRetryer(maxRetries int) aws.Retryer {
 // retryable decides what the SDK does not, or decides otherwise: that there is
 // no capacity comes as a fault of the service.
 func retryable(err error) aws.Ternary {
+	var down *outage.Error
 	switch {
-	case noCapacity(err):
+	case noCapacity(err), errors.As(err, &down) && down.Final:
 		return aws.FalseTernary
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), down != nil:
 		return aws.TrueTernary
 	}
 	return aws.UnknownTernary
