@@ -53,6 +53,15 @@ func (c AccessConfig) Open(h builders.Host) (*Access, error) {
 	return a, nil
 }
 
+// Home checks the options and returns the region that they name.
+func (c AccessConfig) Home(ctx context.Context, h builders.Host) (*Region, error) {
+	a, err := c.Open(h)
+	if err != nil {
+		return nil, err
+	}
+	return a.Region(ctx, "")
+}
+
 // identity tells ways to reach an account apart. It holds no secret itself.
 func (a *Access) identity() string {
 	c := a.config

@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/datasources"
 	"github.com/ingot-build/ingot/internal/lang"
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 // dataSources are the data sources of a list as the language takes them. Host
@@ -26,7 +27,7 @@ func dataSources(ctx context.Context, list []datasources.Definition, host func()
 			Type: d.Type, New: func() any { return d.New() }, Output: typ, Sensitive: sensitiveFields(d.Output),
 			Check: func(config any) error { return config.(datasources.Config).Check() },
 			Read: func(config any) (cty.Value, error) {
-				v, err := config.(datasources.Config).Read(ctx, host())
+				v, err := config.(datasources.Config).Read(outage.Hurry(ctx), host())
 				if err != nil {
 					return cty.NilVal, err
 				}

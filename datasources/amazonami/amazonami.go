@@ -59,11 +59,7 @@ func advise(option, message, advice string) error {
 
 // Read finds the image.
 func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
-	access, err := c.Open(h)
-	if err != nil {
-		return nil, err
-	}
-	region, err := access.Region(ctx, "")
+	region, err := c.Home(ctx, h)
 	if err != nil {
 		return nil, err
 	}

@@ -26,11 +26,7 @@ func config(filters map[string]string) *amazonami.Config {
 // image registers an image in the cloud.
 func image(t *testing.T, c *amazontest.Cloud, name string) string {
 	t.Helper()
-	a, err := amazon.AccessConfig{Region: region}.Open(c.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := a.Region(t.Context(), "")
+	r, err := amazon.AccessConfig{Region: region}.Home(t.Context(), c.Host)
 	if err != nil {
 		t.Fatal(err)
 	}

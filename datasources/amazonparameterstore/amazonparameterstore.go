@@ -53,11 +53,7 @@ func (c *Config) Check() error {
 
 // Read reads the parameter.
 func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
-	access, err := c.Open(h)
-	if err != nil {
-		return nil, err
-	}
-	region, err := access.Region(ctx, "")
+	region, err := c.Home(ctx, h)
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	c := amazontest.Start(t)
 	access := amazon.AccessConfig{Region: "eu-west-1"}
-	a, err := access.Open(c.Host)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := a.Region(t.Context(), "")
+	r, err := access.Home(t.Context(), c.Host)
 	if err != nil {
 		t.Fatal(err)
 	}
