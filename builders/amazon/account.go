@@ -48,8 +48,8 @@ type Region struct {
 	groups  memo[[]types.SecurityGroup]
 	offers  memo[map[string][]string]
 	enabled memo[map[string]bool]
-	names   gather[types.Image] // own images by name
-	ids     gather[types.Image] // images by id
+	names   *poll.Gather[types.Image] // own images by name
+	ids     *poll.Gather[types.Image] // images by id
 }
 
 // Region returns the region called name; "" is the one of the configuration.
@@ -121,6 +121,8 @@ func (acc *account) newRegion(name string, c AccessConfig) *Region {
 		images:    &poll.Poller[types.Image]{Fetch: fetchImages(client), Retry: retryPoll, Every: every},
 		snapshots: &poll.Poller[types.Snapshot]{Fetch: fetchSnapshots(client), Retry: retryPoll, Every: every},
 		volumes:   &poll.Poller[types.Volume]{Fetch: fetchVolumes(client), Retry: retryPoll, Every: every},
+		names:     &poll.Gather[types.Image]{Ask: askNames(client), Most: batch, Patience: callTime},
+		ids:       &poll.Gather[types.Image]{Ask: fetchImages(client), Most: batch, Patience: callTime},
 	}
 }
 

@@ -4,6 +4,7 @@
 package poll
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -22,11 +23,15 @@ type Poller[T any] struct {
 	// Every is the interval; 0 is one second. Longest bounds it under
 	// throttling; 0 is 15 seconds.
 	Every, Longest time.Duration
+	// Idle bounds the interval while nobody comes and nothing is reached, which
+	// widens it; 0 is Every.
+	Idle time.Duration
 
 	mu      sync.Mutex
 	waiting map[*waiter[T]]bool
 	running bool
 	last    time.Time
+	news    chan struct{} // somebody came, or more may have been reached
 }
 
 type waiter[T any] struct {
@@ -44,8 +49,10 @@ func (p *Poller[T]) Wait(ctx context.Context, id string, check func(state T, exi
 	p.mu.Lock()
 	if p.waiting == nil {
 		p.waiting = map[*waiter[T]]bool{}
+		p.news = make(chan struct{}, 1)
 	}
 	p.waiting[w] = true
+	p.stir()
 	if !p.running {
 		p.running = true
 		go p.run()
@@ -63,23 +70,30 @@ func (p *Poller[T]) Wait(ctx context.Context, id string, check func(state T, exi
 	}
 }
 
+// Stir says that what is waited for may have been reached just now, so that it
+// is asked about as soon as the interval allows.
+func (p *Poller[T]) Stir() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stir()
+}
+
+func (p *Poller[T]) stir() {
+	select {
+	case p.news <- struct{}{}:
+	default: // it is known, or nobody waits
+	}
+}
+
 // run asks until nobody waits. No two requests start within the interval,
-// also when a wait ends and another begins.
+// also when a wait ends and another begins, and none before others could join:
+// those that miss it wait an interval.
 func (p *Poller[T]) run() {
-	every, longest := p.Every, p.Longest
-	if every <= 0 {
-		every = time.Second
-	}
-	if longest <= 0 {
-		longest = 15 * time.Second
-	}
-	interval := every
+	every, longest := cmp.Or(p.Every, time.Second), cmp.Or(p.Longest, 15*time.Second)
+	interval, idle := every, every // idle is longer while nothing happens
 	for {
-		p.mu.Lock()
-		pause := time.Until(p.last.Add(interval))
-		p.mu.Unlock()
-		if pause > 0 {
-			<-time.After(pause)
+		if p.pause(interval, idle) {
+			idle = every
 		}
 		ids := p.ids()
 		if len(ids) == 0 {
@@ -98,9 +112,33 @@ func (p *Poller[T]) run() {
 		case err == nil:
 			interval = max(every, interval*3/4)
 		}
-		if err == nil || !again {
-			p.tell(ids, states, err)
+		idle = min(idle*3/2, max(p.Idle, every))
+		if (err == nil || !again) && p.tell(ids, states, err) {
+			idle = every
 		}
+	}
+}
+
+// pause waits for the time of the next request: the longer one of both, unless
+// there is news.
+func (p *Poller[T]) pause(interval, idle time.Duration) (news bool) {
+	p.mu.Lock()
+	last := p.last
+	p.mu.Unlock()
+	if idle > interval {
+		select {
+		case <-p.news:
+			news = true
+		case <-time.After(time.Until(last.Add(idle))):
+			return false
+		}
+	}
+	<-time.After(max(gatherTime, time.Until(last.Add(interval))))
+	select {
+	case <-p.news:
+		return true
+	default:
+		return news
 	}
 }
 
@@ -125,8 +163,9 @@ func (p *Poller[T]) ids() []string {
 	return out
 }
 
-// tell gives the states to those who wait for the ids that were asked about.
-func (p *Poller[T]) tell(ids []string, states map[string]T, err error) {
+// tell gives the states to those who wait for the ids that were asked about,
+// and says whether any wait ended.
+func (p *Poller[T]) tell(ids []string, states map[string]T, err error) (reached bool) {
 	asked := map[string]bool{}
 	for _, id := range ids {
 		asked[id] = true
@@ -146,6 +185,8 @@ func (p *Poller[T]) tell(ids []string, states map[string]T, err error) {
 		if done || werr != nil {
 			delete(p.waiting, w)
 			w.done <- werr
+			reached = true
 		}
 	}
+	return reached
 }

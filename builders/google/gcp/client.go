@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/outage"
 	"github.com/ingot-build/ingot/internal/poll"
 )
 
@@ -29,15 +29,14 @@ type Client struct {
 	OAuth2  *goauth2.Service
 	Secrets *gcesecret.Service
 
-	relay string       // of IAP
-	login *http.Client // with credentials, calls are not repeated
-
-	waiting atomic.Int32 // operations that are waited for
+	outages *outage.Watch
+	relay   string       // of IAP
+	login   *http.Client // with credentials, calls are not repeated
 
 	mu         sync.Mutex
-	operations map[scope]*poll.Poller[*gce.Operation]
+	operations map[scope]*operations
 	instances  map[scope]*poll.Poller[*gce.Instance]
-	images     map[string]*poll.Poller[*gce.Image]
+	images     map[string]*poll.Gather[*gce.Image] // by project
 	known      map[string]*answer
 }
 
@@ -76,11 +75,12 @@ func (a *Access) client(h builders.Host) (*Client, error) {
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	base.MaxIdleConnsPerHost = 16
 	in := &login{access: *a, host: h, base: base}
-	paced := &http.Client{Transport: newPace(in)}
+	w := a.watch(h)
+	paced := &http.Client{Transport: newPace(in, w)}
 	c := &Client{
-		relay: a.endpoint(iap, h), login: &http.Client{Transport: in},
-		operations: map[scope]*poll.Poller[*gce.Operation]{}, instances: map[scope]*poll.Poller[*gce.Instance]{},
-		images: map[string]*poll.Poller[*gce.Image]{}, known: map[string]*answer{},
+		outages: w, relay: a.endpoint(iap, h), login: &http.Client{Transport: in},
+		operations: map[scope]*operations{}, instances: map[scope]*poll.Poller[*gce.Instance]{},
+		images: map[string]*poll.Gather[*gce.Image]{}, known: map[string]*answer{},
 	}
 	ctx := context.Background()
 	at := func(service string) []option.ClientOption {
@@ -104,31 +104,37 @@ func (a *Access) client(h builders.Host) (*Client, error) {
 // because its answer was lost.
 func RequestID() string { return uuid.NewString() }
 
-// fresh is how long what was read once counts.
-const fresh = time.Minute
+// How long what was read once counts, and that something is not there: builds
+// that begin together ask together, and what another build makes is found.
+const (
+	fresh  = time.Minute
+	absent = time.Second
+)
 
 // answer is what a question was answered with, or will be.
 type answer struct {
 	done  chan struct{}
-	asked time.Time
+	until time.Time // it counts
 	value any
 	err   error
 }
 
 // Once asks a question that several builds have, once in a while for all of
-// them. An error is not remembered.
+// them. No error is remembered but that something is not there.
 func Once[T any](ctx context.Context, c *Client, question string, ask func() (T, error)) (T, error) {
 	c.mu.Lock()
 	a := c.known[question]
-	if a == nil || time.Since(a.asked) > fresh {
-		a = &answer{done: make(chan struct{}), asked: time.Now()}
+	if a == nil || time.Now().After(a.until) {
+		a = &answer{done: make(chan struct{}), until: time.Now().Add(fresh)}
 		c.known[question] = a
 		c.mu.Unlock()
 		value, err := ask()
 		a.value, a.err = value, err
 		if err != nil {
 			c.mu.Lock()
-			delete(c.known, question)
+			if a.until = time.Now().Add(absent); !IsNotFound(err) {
+				delete(c.known, question)
+			}
 			c.mu.Unlock()
 		}
 		close(a.done)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	gce "google.golang.org/api/compute/v1"
@@ -16,9 +17,13 @@ import (
 	"github.com/ingot-build/ingot/internal/poll"
 )
 
-// every is the interval of requests about one kind of thing in one place. Two
-// kinds at the same time stay below three requests a second.
-const every = 850 * time.Millisecond
+// The interval of requests about one kind of thing in one place, where
+// something happens and where nothing does. Fifty builds stay below three
+// requests a second.
+const (
+	every = 600 * time.Millisecond
+	idle  = 2 * time.Second
+)
 
 // most is how many names one filter holds.
 const most = 60
@@ -36,19 +41,54 @@ func (s scope) String() string {
 	return s.project + "/global"
 }
 
-// direct is how many operations are waited for each by a call of its own, which
-// the service answers as soon as the operation has ended. With more, one list
-// request a moment for all in the same place costs less.
-const direct = 2
+// operations are those that are waited for in one place.
+type operations struct {
+	*poll.Poller[*gce.Operation]
+	waiting atomic.Int32
+}
 
-// Wait waits until an operation has ended well.
+// Wait waits until an operation has ended well. The first one in a place is
+// waited for by a call of its own, which the service answers as soon as it has
+// ended. For all others, one list request a moment costs less. Those that began
+// at the same time end at about the same time: the answer to the first one says
+// when to ask.
 func (c *Client) Wait(ctx context.Context, op *gce.Operation) error {
-	if c.waiting.Add(1) <= direct {
-		defer c.waiting.Add(-1)
+	if op.Status == "DONE" {
+		return operationError(op)
+	}
+	all := c.operationsAt(op)
+	defer all.waiting.Add(-1)
+	if all.waiting.Add(1) == 1 {
+		defer all.Stir()
 		return c.waitFor(ctx, op)
 	}
-	defer c.waiting.Add(-1)
-	return c.listUntil(ctx, op)
+	done, err := all.Wait(ctx, op.Name, func(op *gce.Operation, exists bool) (bool, error) {
+		return exists && op.Status == "DONE", nil
+	})
+	if err != nil {
+		return err
+	}
+	return operationError(done)
+}
+
+// operationsAt returns those in the place of an operation.
+func (c *Client) operationsAt(op *gce.Operation) *operations {
+	s := scope{project: ProjectOf(op.SelfLink)}
+	if op.Zone != "" {
+		s.zone = Last(op.Zone)
+	} else if op.Region != "" {
+		s.region = Last(op.Region)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.operations[s] == nil {
+		c.operations[s] = &operations{Poller: newPoller(c.listOperations(s))}
+	}
+	return c.operations[s]
+}
+
+func newPoller[T any](fetch func(context.Context, []string) (map[string]T, error)) *poll.Poller[T] {
+	return &poll.Poller[T]{Fetch: fetch, Retry: retry, Every: every, Idle: idle}
 }
 
 // waitFor asks the service to answer when the operation has ended. It may do so
@@ -82,31 +122,18 @@ func (c *Client) waitFor(ctx context.Context, op *gce.Operation) error {
 	return operationError(op)
 }
 
-// listUntil waits with all others in the same place.
-func (c *Client) listUntil(ctx context.Context, op *gce.Operation) error {
-	if op.Status == "DONE" {
-		return operationError(op)
-	}
-	s := scope{project: ProjectOf(op.SelfLink)}
-	if op.Zone != "" {
-		s.zone = Last(op.Zone)
-	} else if op.Region != "" {
-		s.region = Last(op.Region)
-	}
-	done, err := poller(c, c.operations, s, c.listOperations(s), retry).Wait(ctx, op.Name, func(op *gce.Operation, exists bool) (bool, error) {
-		return exists && op.Status == "DONE", nil
-	})
-	if err != nil {
-		return err
-	}
-	return operationError(done)
-}
-
 // Instance waits until check says that an instance is as it should be. The
 // instance is nil while it does not exist.
 func (c *Client) Instance(ctx context.Context, project, zone, name string, check func(*gce.Instance) (bool, error)) (*gce.Instance, error) {
 	s := scope{project: project, zone: zone}
-	return poller(c, c.instances, s, c.listInstances(s), retry).Wait(ctx, name, func(i *gce.Instance, exists bool) (bool, error) {
+	c.mu.Lock()
+	p := c.instances[s]
+	if p == nil {
+		p = newPoller(c.listInstances(s))
+		c.instances[s] = p
+	}
+	c.mu.Unlock()
+	return p.Wait(ctx, name, func(i *gce.Instance, exists bool) (bool, error) {
 		if !exists {
 			i = nil
 		}
@@ -117,31 +144,15 @@ func (c *Client) Instance(ctx context.Context, project, zone, name string, check
 // Image returns an image of a project, nil where there is none of that name.
 // Builds that ask at the same time share a request.
 func (c *Client) Image(ctx context.Context, project, name string) (*gce.Image, error) {
-	var found *gce.Image
-	_, err := poller(c, c.images, project, c.listImages(project), throttled).Wait(ctx, name, func(i *gce.Image, exists bool) (bool, error) {
-		if exists {
-			found = i
-		}
-		return true, nil
-	})
-	return found, err
-}
-
-// poller returns the poller of a place, made with the first who waits there.
-func poller[K comparable, T any](c *Client, all map[K]*poll.Poller[T], at K, fetch func(context.Context, []string) (map[string]T, error), retry func(error) (bool, bool)) *poll.Poller[T] {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if all[at] == nil {
-		all[at] = &poll.Poller[T]{Fetch: fetch, Retry: retry, Every: every}
+	g := c.images[project]
+	if g == nil {
+		g = &poll.Gather[*gce.Image]{Ask: c.listImages(project), Most: most, Patience: patience}
+		c.images[project] = g
 	}
-	return all[at]
-}
-
-// throttled asks again only when the service wants to be asked more slowly: a
-// question, unlike a wait, has no deadline that ends it.
-func throttled(err error) (again, slower bool) {
-	_, slower = retry(err)
-	return slower, slower
+	c.mu.Unlock()
+	img, _, err := g.Get(ctx, name)
+	return img, err
 }
 
 // retry reports whether to ask again after an error that outlasted the pace's
