@@ -35,6 +35,7 @@ func (b *builder) Distribute(ctx context.Context, a artifact.Artifact, env build
 	if c.SkipCreateImage || len(a.Places) == 0 {
 		return a, nil
 	}
+	defer c.api.Listen(env.Log)()
 	ctx, cancel := context.WithTimeoutCause(ctx, c.imageTimeout(), errors.New("the image is not distributed in time (state_timeout)"))
 	defer cancel()
 	place := a.Places[0]

@@ -30,6 +30,7 @@ type instance struct {
 	made     []made         // in the order of creation
 	deleting *gce.Operation // of the instance
 	account  string         // whose OS Login profile has the key
+	quiet    func()         // ends that the build is told of outages
 }
 
 // made is something that Destroy removes.
@@ -248,6 +249,7 @@ func (m *instance) addKeyLater(ctx context.Context) error {
 // Destroy removes the instance and what came with it, in reverse order. What
 // is gone already counts as removed.
 func (m *instance) Destroy(ctx context.Context) error {
+	defer m.quiet()
 	if m.tunnel != nil {
 		m.tunnel.close()
 	}

@@ -40,7 +40,13 @@ type launch struct {
 }
 
 // Launch starts an instance.
-func (c *cloud) Launch(ctx context.Context, baseID string, env builders.Env) (machine.Machine, error) {
+func (c *cloud) Launch(ctx context.Context, baseID string, env builders.Env) (at machine.Machine, err error) {
+	quiet := c.api.Listen(env.Log)
+	defer func() {
+		if err != nil {
+			quiet()
+		}
+	}()
 	image, err := imageURL(baseID)
 	if err != nil {
 		return nil, err
@@ -60,7 +66,7 @@ func (c *cloud) Launch(ctx context.Context, baseID string, env builders.Env) (ma
 	if err := l.prepare(ctx); err != nil {
 		return nil, err
 	}
-	m := &instance{launch: l}
+	m := &instance{launch: l, quiet: quiet}
 	if err := m.start(ctx); err != nil {
 		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 		defer cancel()

@@ -15,6 +15,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/outage"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -34,9 +35,10 @@ func publicProjects() []string {
 // image of the same name that is made later has another number.
 const idMark = "#"
 
-// Resolve finds the source image.
+// Resolve finds the source image. Nothing has begun yet, so that a service that
+// can't be reached is not waited for.
 func (c *cloud) Resolve(ctx context.Context) (builders.Base, error) {
-	img, err := c.sourceImage(ctx)
+	img, err := c.sourceImage(outage.Hurry(ctx))
 	if err != nil {
 		return builders.Base{}, err
 	}

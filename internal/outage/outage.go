@@ -102,8 +102,8 @@ func (e *Error) Hint() string {
 	return "check the endpoint and the region that the template names, and the network of this host"
 }
 
-// tries is how often one that is in a hurry tries.
-const tries = 3
+// Tries is how often one that is in a hurry tries.
+const Tries = 3
 
 type hurryKey struct{}
 
@@ -117,5 +117,5 @@ func Hurry(ctx context.Context) context.Context {
 // was the last one of a context of Hurry.
 func Final(ctx context.Context) bool {
 	n, ok := ctx.Value(hurryKey{}).(*atomic.Int32)
-	return ok && n.Add(1) >= tries
+	return ok && n.Add(1) >= Tries
 }

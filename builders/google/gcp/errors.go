@@ -14,6 +14,7 @@ import (
 	gce "google.golang.org/api/compute/v1"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 // LoginError says that there are no credentials, or that no token could be had
@@ -128,6 +129,10 @@ var (
 // Explain makes one clear line of an error of a call or an operation, with a
 // hint where the user can do something about it.
 func Explain(err error) error {
+	var down *outage.Error
+	if errors.As(err, &down) {
+		return down
+	}
 	if err == nil || builders.Hint(err) != "" {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 const (
@@ -36,16 +38,17 @@ const (
 // sent again: each that creates or changes something carries a request id, by
 // which the service knows it again.
 type pace struct {
-	next  http.RoundTripper
-	reads *rate.Limiter
+	next    http.RoundTripper
+	reads   *rate.Limiter
+	outages *outage.Watch
 
 	mu       sync.Mutex
 	until    time.Time // no call before
 	answered bool      // the service was reached once
 }
 
-func newPace(next http.RoundTripper) *pace {
-	return &pace{next: next, reads: rate.NewLimiter(readsPerSecond, readsAtOnce)}
+func newPace(next http.RoundTripper, w *outage.Watch) *pace {
+	return &pace{next: next, reads: rate.NewLimiter(readsPerSecond, readsAtOnce), outages: w}
 }
 
 func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -61,7 +64,8 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp, err := p.next.RoundTrip(again(r, body))
 		v := judge(resp, err)
 		reached := p.note(v, resp)
-		if !v.retry || r.Context().Err() != nil {
+		err = p.watch(r, resp, err, start, !reached && try+1 >= outage.Tries)
+		if !v.retry || r.Context().Err() != nil || isFinal(err) {
 			return resp, err
 		}
 		pause := max(backoff(try), v.after)
@@ -136,6 +140,34 @@ func (p *pace) note(v verdict, resp *http.Response) bool {
 	defer p.mu.Unlock()
 	p.answered = p.answered || resp != nil
 	return p.answered
+}
+
+// watch tells of a service that can't be reached. It is tried no more where it
+// never was, or where there is a hurry.
+func (p *pace) watch(r *http.Request, resp *http.Response, err error, start time.Time, last bool) error {
+	service := "Google Cloud at " + r.URL.Scheme + "://" + r.URL.Host
+	if resp != nil {
+		p.outages.Answered(service)
+	}
+	var login *LoginError
+	cause := outage.Cause(err)
+	if cause == "" || errors.As(err, &login) {
+		return err
+	}
+	e := &outage.Error{Service: service, Cause: cause, Final: outage.Final(r.Context()) || last, Err: err}
+	if !e.Final {
+		until := start.Add(patience)
+		if end, ok := r.Context().Deadline(); ok && end.Before(until) {
+			until = end
+		}
+		p.outages.Refused(service, cause, until)
+	}
+	return e
+}
+
+func isFinal(err error) bool {
+	var down *outage.Error
+	return errors.As(err, &down) && down.Final
 }
 
 // verdict says what an answer means for the next try.

@@ -4,10 +4,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/outage"
 )
 
 // script answers calls one after the other.
@@ -65,7 +71,7 @@ func TestPace(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp, err := newPace(s).RoundTrip(r)
+			resp, err := newPace(s, &outage.Watch{}).RoundTrip(r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +99,51 @@ func TestPaceLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	var login *LoginError
-	if _, err := newPace(s).RoundTrip(r); !errors.As(err, &login) || len(s.bodies) != 1 {
+	if _, err := newPace(s, &outage.Watch{}).RoundTrip(r); !errors.As(err, &login) || len(s.bodies) != 1 {
 		t.Errorf("%v after %d calls", err, len(s.bodies))
+	}
+}
+
+// TestOutage tries a service that nobody answers for a few times where it never
+// answered, and says so where it did and is waited for.
+func TestOutage(t *testing.T) {
+	t.Parallel()
+	refused := func() (*http.Response, error) { return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED} }
+	call := func(p *pace) (*http.Response, error) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://service/compute/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.RoundTrip(r)
+	}
+	s := &script{answers: []func() (*http.Response, error){refused}}
+	_, err := call(newPace(s, &outage.Watch{}))
+	const want = "Google Cloud at http://service does not answer (connection refused)"
+	if e := Explain(err); e == nil || e.Error() != want || builders.Hint(e) == "" || len(s.bodies) != outage.Tries {
+		t.Errorf("error %v after %d calls", err, len(s.bodies))
+	}
+	s = &script{answers: []func() (*http.Response, error){status(200, "{}"), refused, refused, refused, refused, status(200, "{}")}}
+	var w outage.Watch
+	heard := make(lines, 10)
+	defer w.Listen(event.Log{Sink: heard})()
+	p := newPace(s, &w)
+	for range 2 {
+		resp, err := call(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if text := <-heard; !strings.HasPrefix(text, want+", trying until ") || len(heard) > 0 {
+		t.Errorf("said %q, and %d lines more", text, len(heard))
+	}
+}
+
+// lines gets what is said in a build's log.
+type lines chan string
+
+func (l lines) Emit(e event.Event) {
+	if s, ok := e.Body.(event.Say); ok {
+		l <- s.Text
 	}
 }
