@@ -53,8 +53,14 @@ func (o *options) newSource(b *builder) source {
 // Resolve pins the source image.
 func (b *builder) Resolve(ctx context.Context) (builders.Base, error) { return b.source.resolve(ctx) }
 
-// Supports accepts every kind of op.
-func (b *builder) Supports(op.Kind) error { return nil }
+// Supports refuses what is for Windows machines.
+func (b *builder) Supports(k op.Kind) error {
+	if k == op.KindCmd || k == op.KindReboot {
+		return builders.WithHint(errors.New("it is for Windows machines, and containers run Linux"),
+			`PowerShell in a container needs a remote_path such as "/tmp/script.ps1", and pwsh in the image`)
+	}
+	return nil
+}
 
 // Layered says that BuildKit keeps the result of each step.
 func (b *builder) Layered() {}

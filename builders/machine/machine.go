@@ -13,6 +13,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // Cloud is what a platform has to say about its machines and images.
@@ -27,7 +28,7 @@ type Cloud interface {
 
 // Machine is a machine that an image is made of.
 type Machine interface {
-	// Dial connects to its SSH server.
+	// Dial connects to its SSH server, or to its port of WinRM.
 	Dial(ctx context.Context) (net.Conn, error)
 	// Capture makes the image.
 	Capture(ctx context.Context) (artifact.Artifact, error)
@@ -77,6 +78,7 @@ func Builder(c Cloud, s *ssh.Client) builders.Builder { return &builder{cloud: c
 type builder struct {
 	cloud Cloud
 	ssh   *ssh.Client
+	winrm *winrm.Client
 }
 
 func (b *builder) Resolve(ctx context.Context) (builders.Base, error) { return b.cloud.Resolve(ctx) }
@@ -85,17 +87,25 @@ func (b *builder) Exists(ctx context.Context, a artifact.Artifact) (bool, error)
 	return b.cloud.Exists(ctx, a)
 }
 
-// Supports refuses what needs a machine where there is no communicator.
+// Supports refuses what needs a machine where there is no communicator, and
+// what is for machines of another kind.
 func (b *builder) Supports(k op.Kind) error {
+	if b.winrm != nil {
+		return supportsWindows(k)
+	}
 	switch k {
 	case op.KindLocal, op.KindPause:
 		return nil
-	case op.KindExec, op.KindPut, op.KindTree, op.KindGet:
+	case op.KindExec, op.KindPut, op.KindTree, op.KindGet, op.KindConnected:
 		if b.ssh != nil {
 			return nil
 		}
 		err := errors.New(`it needs a machine, and communicator is "none"`)
 		return builders.WithHint(err, `use shell-local, or set communicator = "ssh"`)
+	}
+	if k == op.KindCmd || k == op.KindReboot {
+		err := errors.New(`it is for Windows machines, which are reached by WinRM`)
+		return builders.WithHint(err, `set communicator = "winrm"; PowerShell on a Unix machine needs a remote_path such as "/tmp/script.ps1"`)
 	}
 	return fmt.Errorf("%s is not supported on machines", k)
 }
@@ -105,8 +115,8 @@ func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.En
 	if err != nil {
 		return nil, err
 	}
-	s := &session{machine: m, ssh: b.ssh, log: env.Log, scratch: newScratch()}
-	if b.ssh == nil {
+	s := &session{machine: m, ssh: b.ssh, winrm: b.winrm, log: env.Log, scratch: newScratch()}
+	if b.ssh == nil && b.winrm == nil {
 		return s, nil
 	}
 	if err := s.connect(ctx); err != nil {

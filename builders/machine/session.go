@@ -14,17 +14,19 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
-	"github.com/ingot-build/ingot/internal/localexec"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // session is one machine, connected to.
 type session struct {
 	machine Machine
 	ssh     *ssh.Client // nil without a communicator
-	conn    *ssh.Conn   // nil without a communicator
+	conn    *ssh.Conn   // nil without SSH
+	winrm   *winrm.Client
+	remote  Conn // by SSH or WinRM; nil without a communicator
 	log     event.Log
 	scratch string
 
@@ -37,7 +39,10 @@ func newScratch() string { return strings.ToLower(rand.Text()) }
 
 func (s *session) connect(ctx context.Context) error {
 	if host := s.Vars()["build.Host"]; host.Reveal() != "" {
-		s.log.Say("Using SSH communicator to connect: " + host.String())
+		s.log.Say("Using " + s.kind() + " communicator to connect: " + host.String())
+	}
+	if s.winrm != nil {
+		return s.connectWindows(ctx)
 	}
 	s.log.Say("Waiting for SSH to become available...")
 	var err error
@@ -49,8 +54,16 @@ func (s *session) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.remote = s.conn
 	s.log.Say("Connected to SSH!")
 	return nil
+}
+
+func (s *session) kind() string {
+	if s.winrm != nil {
+		return "WinRM"
+	}
+	return "SSH"
 }
 
 // name is what messages call the machine.
@@ -71,6 +84,9 @@ func (s *session) Vars() op.Values {
 	}
 	if d, ok := s.machine.(Describer); ok {
 		maps.Copy(v, d.Vars())
+	}
+	if s.winrm != nil {
+		return s.windowsVars(v)
 	}
 	if s.ssh == nil {
 		return v
@@ -103,11 +119,11 @@ func (s *session) Apply(ctx context.Context, step builders.Step) error {
 func (s *session) apply(ctx context.Context, o op.Op) error {
 	switch o := o.(type) {
 	case *op.Local:
-		return localexec.Run(ctx, o, s.log.Output)
+		return s.local(ctx, o)
 	case *op.Pause:
 		return pause(ctx, o.For)
 	}
-	if s.conn == nil {
+	if s.remote == nil {
 		return fmt.Errorf(`%s needs a machine, and communicator is "none"`, o.Kind())
 	}
 	var err error
@@ -115,15 +131,17 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 	case *op.Exec:
 		err = s.exec(ctx, o)
 	case *op.Put:
-		err = s.conn.Put(ctx, o.File)
+		err = s.remote.Put(ctx, o.File)
 	case *op.Tree:
-		err = s.conn.Tree(ctx, o)
+		err = s.remote.Tree(ctx, o)
 	case *op.Get:
-		err = s.conn.Get(ctx, o.Path, o.Local)
+		err = s.remote.Get(ctx, o.Path, o.Local)
+	case *op.Reboot:
+		err = s.reboot(ctx, o)
 	default:
 		err = fmt.Errorf("%s is not supported on machines", o.Kind())
 	}
-	if errors.Is(err, ssh.ErrLost) {
+	if lost(err) {
 		return lostError{s.ended(ctx, err)}
 	}
 	if err != nil && strings.Contains(err.Error(), noSpace) {
@@ -146,7 +164,7 @@ func (s *session) ended(ctx context.Context, err error) error {
 }
 
 func (s *session) exec(ctx context.Context, o *op.Exec) error {
-	run := s.conn.Run
+	run := s.remote.Run
 	if o.Disconnect {
 		run = s.runDisconnect
 	}
@@ -157,7 +175,10 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 		}
 		s.log.Output(line, stderr)
 	})
-	if errors.Is(err, ssh.ErrLost) {
+	if lost(err) && s.winrm != nil {
+		return builders.WithHint(err, "restart the machine by windows-restart, or take 16001 into valid_exit_codes where a script does it")
+	}
+	if lost(err) {
 		return builders.WithHint(err, "set expect_disconnect = true where a script restarts the machine or its network")
 	}
 	if err != nil {
@@ -177,10 +198,10 @@ var errStopped = errors.New("the machine has stopped")
 
 // runDisconnect runs a command that may restart the machine, or shut it down:
 // then nobody waits for it to be back.
-func (s *session) runDisconnect(ctx context.Context, o *op.Exec, out func(string, bool)) (ssh.Exit, error) {
+func (s *session) runDisconnect(ctx context.Context, o *op.Exec, out func(string, bool)) (op.Exit, error) {
 	st, ok := s.machine.(Stopper)
 	if !ok {
-		return s.conn.RunDisconnect(ctx, o, out)
+		return s.remote.RunDisconnect(ctx, o, out)
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -191,14 +212,14 @@ func (s *session) runDisconnect(ctx context.Context, o *op.Exec, out func(string
 		}
 		cancel(err)
 	}()
-	exit, err := s.conn.RunDisconnect(running, o, out)
+	exit, err := s.remote.RunDisconnect(running, o, out)
 	switch why := context.Cause(running); {
 	case err == nil || why == nil || ctx.Err() != nil:
 		return exit, err
 	case errors.Is(why, errStopped):
-		return ssh.Exit{}, nil
+		return op.Exit{}, nil
 	default:
-		return ssh.Exit{}, why
+		return op.Exit{}, why
 	}
 }
 
@@ -260,8 +281,8 @@ func (s *session) Keep() {
 func (s *session) Close(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn != nil {
-		s.conn.Close()
+	if s.remote != nil {
+		s.remote.Close()
 	}
 	if s.destroyed || s.kept {
 		return nil
@@ -272,6 +293,8 @@ func (s *session) Close(ctx context.Context) error {
 	s.destroyed = true
 	return nil
 }
+
+func lost(err error) bool { return errors.Is(err, ssh.ErrLost) || errors.Is(err, winrm.ErrLost) }
 
 // lostError says in the words of the contract that the connection was lost.
 type lostError struct{ error }

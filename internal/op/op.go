@@ -25,9 +25,13 @@ const (
 	KindGet   Kind = "get"
 	KindLocal Kind = "local"
 	KindPause Kind = "pause"
+	// KindCmd is an Exec with a command line for Windows.
+	KindCmd Kind = "cmd"
+	// KindReboot restarts a Windows machine.
+	KindReboot Kind = "reboot"
 )
 
-// Op is one instruction: *Exec, *Put, *Tree, *Get, *Local or *Pause.
+// Op is one instruction: *Exec, *Put, *Tree, *Get, *Reboot, *Local or *Pause.
 type Op interface {
 	Kind() Kind
 	// Hash adds what identifies the op: what changes the machine, not how
@@ -38,6 +42,7 @@ type Op interface {
 // Exec runs a command on the machine. Standard input is empty.
 type Exec struct {
 	Argv []string                 // never holds a secret: those go in Env or Inputs
+	Cmd  string                   // in place of Argv: a command line for Windows' cmd
 	Env  map[string]secret.String // added to the environment of the command
 	Dir  string                   // working directory; "" is the login's
 	User string                   // who runs it; "" is the login
@@ -98,12 +103,19 @@ type File struct {
 	Blob  Blob
 }
 
-func (*Exec) Kind() Kind  { return KindExec }
 func (*Put) Kind() Kind   { return KindPut }
 func (*Tree) Kind() Kind  { return KindTree }
 func (*Get) Kind() Kind   { return KindGet }
 func (*Local) Kind() Kind { return KindLocal }
 func (*Pause) Kind() Kind { return KindPause }
+
+// Kind is KindCmd with a command line for Windows.
+func (o *Exec) Kind() Kind {
+	if o.Cmd != "" {
+		return KindCmd
+	}
+	return KindExec
+}
 
 // Success reports whether the exit code counts as success.
 func Success(ok []int, code int) bool {
@@ -123,7 +135,10 @@ func (f File) Perm() fs.FileMode {
 
 // Hash adds the command, its environment, inputs and accepted exit codes.
 func (o *Exec) Hash(h *key.Hasher) {
-	h.String(string(KindExec)).Strings(o.Argv).String(o.Dir).String(o.User)
+	h.String(string(o.Kind())).Strings(o.Argv).String(o.Dir).String(o.User)
+	if o.Cmd != "" {
+		h.String(o.Cmd)
+	}
 	hashEnv(h, o.Env)
 	hashFiles(h, o.Inputs)
 	hashCodes(h, o.OK)

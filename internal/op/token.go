@@ -88,8 +88,10 @@ func bind(o Op, v Values) Op {
 	case *Exec:
 		c := *o
 		c.Argv, c.Env, c.Inputs = v.argv(o.Argv), v.env(o.Env), v.files(o.Inputs)
-		c.Dir, c.User = v.Text(o.Dir), v.Text(o.User)
+		c.Dir, c.User, c.Cmd = v.Text(o.Dir), v.Text(o.User), v.Text(o.Cmd)
 		return &c
+	case *Reboot:
+		return v.reboot(o)
 	case *Put:
 		return &Put{File: v.files([]File{o.File})[0]}
 	case *Tree:

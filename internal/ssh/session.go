@@ -8,6 +8,8 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/ingot-build/ingot/internal/op"
 )
 
 const (
@@ -20,10 +22,7 @@ const (
 )
 
 // Exit is how a command ended.
-type Exit struct {
-	Code   int
-	Signal string // e.g. "KILL"; "" where it exited by itself
-}
+type Exit = op.Exit
 
 // session is one command on the machine.
 type session struct {
