@@ -20,8 +20,12 @@ type Build struct {
 	Publish           *Publish           // nil where there is none
 }
 
-// Address names the build of a source: "[name.]type.localname".
+// Address names the build of a source: "[name.]type.localname", and in a
+// template as they were before HCL2 the builder's name.
 func (b *Build) Address(s *Source) string {
+	if s.legacy {
+		return s.LocalName
+	}
 	if b.Name != "" {
 		return b.Name + "." + s.Type + "." + s.LocalName
 	}

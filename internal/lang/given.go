@@ -26,6 +26,9 @@ type given struct {
 // givenValues returns the value that wins for each variable: environment <
 // auto files < -var-file < -var.
 func (t *Template) givenValues() (map[string]*given, hcl.Diagnostics) {
+	if t.legacy {
+		return t.givenLegacy()
+	}
 	out := map[string]*given{}
 	for _, prefix := range envPrefixes {
 		for name := range t.vars {
@@ -48,7 +51,7 @@ func (t *Template) givenValues() (map[string]*given, hcl.Diagnostics) {
 	for _, arg := range t.options.Vars {
 		name, raw, ok := strings.Cut(arg, "=")
 		if !ok {
-			diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "-var needs a value", Detail: fmt.Sprintf("Write -var '%s=…'.", arg)})
+			diags = append(diags, noValue(arg))
 			continue
 		}
 		if t.vars[name] == nil {
@@ -60,6 +63,10 @@ func (t *Template) givenValues() (map[string]*given, hcl.Diagnostics) {
 		out[name] = &given{source: "-var", raw: raw}
 	}
 	return out, diags
+}
+
+func noValue(arg string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "-var needs a value", Detail: fmt.Sprintf("Write -var '%s=…'.", arg)}
 }
 
 func undeclared(name string, known []string) *hcl.Diagnostic {

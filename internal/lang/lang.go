@@ -33,6 +33,10 @@ type Options struct {
 
 	DataSources []DataSource // the types there are, beside "null"
 	Unread      bool         // data sources are checked and not read: their outputs are unknown
+	// ConfigType is "hcl2" where a file of any name is HCL. Else one that is not
+	// *.hcl or *.pkr.json is a JSON template as they were before.
+	ConfigType string
+	Sources    map[string][]byte // templates that are not in files, by Path
 	// Sandbox is called when the template's sandbox is known, before any data
 	// source is read. Nil where the template is for the real clouds.
 	Sandbox func([]SandboxImage) error
@@ -50,6 +54,7 @@ type Template struct {
 
 	options Options
 	folder  bool // Path is a folder
+	legacy  bool // it is a JSON template as they were before HCL2
 	decoder component.Decoder
 	vars    map[string]*Variable
 	values  map[string]*value // locals and data, by address
@@ -101,6 +106,7 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 		diags = append(diags, t.loadBuild(b)...)
 	}
 	diags = append(diags, t.loadHCP(blocks)...)
+	t.nameLegacy()
 	return t, t.finish(diags)
 }
 

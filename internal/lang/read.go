@@ -40,7 +40,7 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 	digest := sha256.New()
 	var blocks hcl.Blocks
 	for _, name := range names {
-		src, ds := readFile(name)
+		src, ds := t.readSource(name)
 		diags = append(diags, ds...)
 		if ds.HasErrors() {
 			continue
@@ -48,7 +48,7 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 		fmt.Fprintf(digest, "%s\x00%d\x00", filepath.Base(name), len(src))
 		digest.Write(src)
 		t.texts = append(t.texts, src)
-		f, ds := t.parse(name, src)
+		f, ds := t.parseTemplate(name, src)
 		diags = append(diags, ds...)
 		if f == nil {
 			continue
@@ -68,6 +68,10 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 
 // files lists the template's files and sets Dir.
 func (t *Template) files() ([]string, hcl.Diagnostics) {
+	if t.options.Sources[t.Path] != nil {
+		t.Dir = "."
+		return []string{t.Path}, nil
+	}
 	st, err := os.Stat(t.Path)
 	if err != nil {
 		return nil, hcl.Diagnostics{fileError(t.Path, err)}

@@ -221,12 +221,18 @@ func (e *engine) now() time.Time {
 
 // user gives the value of a variable.
 func (e *engine) user(name string) (string, error) {
-	v := e.t.vars[name]
-	if v == nil {
+	var forms [2]cty.Value
+	switch v, made := e.t.vars[name], e.t.values["local."+name]; {
+	case v != nil:
+		forms = v.forms
+		e.vars = append(e.vars, name)
+	case made != nil && e.t.legacy: // of other variables
+		forms = made.forms
+		e.vars = slices.AppendSeq(e.vars, maps.Keys(made.uses))
+	default:
 		return "", fmt.Errorf("the template has no variable %q", name)
 	}
-	e.vars = append(e.vars, name)
-	val, marks := v.forms[e.scope.Form].UnmarkDeep()
+	val, marks := forms[e.scope.Form].UnmarkDeep()
 	for m := range marks {
 		if m, ok := m.(component.Mark); ok {
 			e.mark(m)

@@ -20,6 +20,7 @@ type Source struct {
 	Range                 hcl.Range
 
 	t      *Template
+	legacy bool // a builder of a JSON template
 	bodies []sourceBody
 	object cty.Value    // source.*
 	build  [2]cty.Value // build.*, by form

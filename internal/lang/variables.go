@@ -171,7 +171,7 @@ func (t *Template) assign(v *Variable, g *given) hcl.Diagnostics {
 		val = *v.fallback
 	default:
 		diags = hcl.Diagnostics{errorAt(v.Range, fmt.Sprintf("Variable %q has no value", v.Name),
-			fmt.Sprintf("Set it with -var '%s=…', in a file given with -var-file, or with %s%s in the environment; or give it a default.", v.Name, envPrefixes[0], v.Name))}
+			t.howToSet(v.Name))}
 	}
 	v.Type = "any"
 	if v.typ != cty.DynamicPseudoType {
@@ -184,6 +184,13 @@ func (t *Template) assign(v *Variable, g *given) hcl.Diagnostics {
 	}
 	v.digest = digest(v.forms[Keyed])
 	return diags
+}
+
+func (t *Template) howToSet(name string) string {
+	if t.legacy { // the environment sets none of these
+		return fmt.Sprintf("Set it with -var '%s=…', or in a file given with -var-file; or give it a default that is not null.", name)
+	}
+	return fmt.Sprintf("Set it with -var '%s=…', in a file given with -var-file, or with %s%s in the environment; or give it a default.", name, envPrefixes[0], name)
 }
 
 func (v *Variable) mark(val cty.Value, secrets *secret.Set) {
