@@ -15,3 +15,11 @@ func CommandName(argv []string, inputs []op.File) string {
 	}
 	return CommandText(argv)
 }
+
+// ExecName is what people call a command of a machine.
+func ExecName(o *op.Exec) string {
+	if o.Title != "" {
+		return o.Title
+	}
+	return CommandName(o.Argv, o.Inputs)
+}

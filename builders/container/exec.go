@@ -51,7 +51,7 @@ func (s *buildSession) exec(step builders.Step, o *op.Exec) error {
 	if len(o.OK) > 0 {
 		r.add(llb.ValidExitCodes(o.OK...))
 	}
-	s.run(step, builders.CommandName(o.Argv, o.Inputs), r)
+	s.run(step, builders.ExecName(o), r)
 	return nil
 }
 

@@ -187,7 +187,7 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 	if exit.Signal == "" && op.Success(o.OK, exit.Code) {
 		return nil
 	}
-	err = &builders.ExitError{Command: builders.CommandName(o.Argv, o.Inputs), Code: exit.Code, Signal: exit.Signal}
+	err = &builders.ExitError{Command: builders.ExecName(o), Code: exit.Code, Signal: exit.Signal}
 	if full.Load() {
 		return builders.WithHint(err, fullHint)
 	}

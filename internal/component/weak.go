@@ -43,6 +43,9 @@ func (w weak) set(dst reflect.Value, v cty.Value, path string, sensitive bool) {
 	}
 	switch t := dst.Type(); {
 	case t == valueType:
+		if sensitive {
+			v = v.Mark(Sensitive)
+		}
 		dst.Set(reflect.ValueOf(v))
 		return
 	case t == durationType:

@@ -29,6 +29,8 @@ const (
 	KindCmd Kind = "cmd"
 	// KindReboot restarts a Windows machine.
 	KindReboot Kind = "reboot"
+	// KindConnected is a Local that works on the machine.
+	KindConnected Kind = "connected"
 )
 
 // Op is one instruction: *Exec, *Put, *Tree, *Get, *Reboot, *Local or *Pause.
@@ -52,6 +54,7 @@ type Exec struct {
 	OK         []int         // exit codes that count as success; nil is {0}
 	Disconnect bool          // the machine may drop the connection while this runs
 	StartRetry time.Duration // how long to try again when the command can't be started
+	Title      string        // what people call it; "" where its script or its text says enough
 }
 
 // Put writes one file. Its folder is created where it is missing.
@@ -81,12 +84,18 @@ type Get struct{ Path, Local string }
 
 // Local runs a command on this host.
 type Local struct {
-	Argv   []string
-	Env    map[string]secret.String
-	Dir    string
-	Inputs []File // written 0700 before, removed after; Path holds the token LocalDir
-	Reads  []Blob // files of this host that it uses where they are: they count in its key
-	OK     []int
+	Argv       []string
+	Env        map[string]secret.String
+	Dir        string
+	Inputs     []File  // written before, for this user alone, and removed after
+	KeepInputs bool    // leave those behind that are not in LocalDir
+	Reads      []Blob  // files of this host that it uses where they are: they count in its key
+	Trees      []*Tree // and folders, see ReadTree
+	OK         []int
+	Title      string // what people call it; "" where its script or its text says enough
+
+	Needs      []string    // programs of this host, looked for before anything is launched
+	Connection *Connection // the machine that it works on; nil is none
 }
 
 // Pause waits, or, where Prompt is set, asks the user to press enter.
@@ -106,8 +115,15 @@ type File struct {
 func (*Put) Kind() Kind   { return KindPut }
 func (*Tree) Kind() Kind  { return KindTree }
 func (*Get) Kind() Kind   { return KindGet }
-func (*Local) Kind() Kind { return KindLocal }
 func (*Pause) Kind() Kind { return KindPause }
+
+// Kind tells one that works on the machine from one that does not.
+func (o *Local) Kind() Kind {
+	if o.Connection != nil {
+		return KindConnected
+	}
+	return KindLocal
+}
 
 // Kind is KindCmd with a command line for Windows.
 func (o *Exec) Kind() Kind {
@@ -162,14 +178,17 @@ func (o *Get) Hash(h *key.Hasher) {
 
 // Hash adds the command, its environment, inputs, the files it reads and
 // accepted exit codes; not Dir, so that a template has the same key wherever
-// it is checked out.
+// it is checked out; nor the way to the machine.
 func (o *Local) Hash(h *key.Hasher) {
-	h.String(string(KindLocal)).Strings(o.Argv)
+	h.String(string(o.Kind())).Strings(o.Argv)
 	hashEnv(h, o.Env)
 	hashFiles(h, o.Inputs)
 	h.Int(int64(len(o.Reads)))
 	for _, b := range o.Reads {
 		h.String(b.Digest)
+	}
+	for _, t := range o.Trees {
+		h.String(t.Digest)
 	}
 	hashCodes(h, o.OK)
 }

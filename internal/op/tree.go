@@ -23,9 +23,15 @@ func DirTree(dir, source string) (*Tree, error) {
 	if !st.IsDir() {
 		return nil, fmt.Errorf("%s is not a folder", source)
 	}
-	t := &Tree{Dir: dir, Source: os.DirFS(source), Name: source}
+	return FSTree(dir, source, os.DirFS(source))
+}
+
+// FSTree is DirTree for the content of a file system. Name is what a person
+// calls it.
+func FSTree(dir, name string, source fs.FS) (*Tree, error) {
+	t := &Tree{Dir: dir, Source: source, Name: name}
 	h := key.New("tree/1")
-	err = fs.WalkDir(t.Source, ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(t.Source, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,12 @@ package all
 import (
 	"github.com/ingot-build/ingot/provisioners"
 	"github.com/ingot-build/ingot/provisioners/breakpoint"
+	"github.com/ingot-build/ingot/provisioners/chefclient"
+	"github.com/ingot-build/ingot/provisioners/chefsolo"
 	"github.com/ingot-build/ingot/provisioners/file"
+	"github.com/ingot-build/ingot/provisioners/puppetmasterless"
+	"github.com/ingot-build/ingot/provisioners/puppetserver"
+	"github.com/ingot-build/ingot/provisioners/saltmasterless"
 	"github.com/ingot-build/ingot/provisioners/shell"
 	"github.com/ingot-build/ingot/provisioners/shelllocal"
 	"github.com/ingot-build/ingot/provisioners/sleep"
@@ -14,7 +19,12 @@ import (
 func List() []provisioners.Definition {
 	return []provisioners.Definition{
 		breakpoint.Definition(),
+		chefclient.Definition(),
+		chefsolo.Definition(),
 		file.Definition(),
+		puppetmasterless.Definition(),
+		puppetserver.Definition(),
+		saltmasterless.Definition(),
 		shell.Definition(),
 		shelllocal.Definition(),
 		sleep.Definition(),

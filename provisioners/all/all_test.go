@@ -27,6 +27,20 @@ var options = map[string]string{
 	"file":       "content destination direction generated source sources",
 	"breakpoint": "disable note",
 	"sleep":      "duration",
+	"puppet-masterless": "clean_staging_directory elevated_password elevated_user execute_command extra_arguments facter guest_os_type " +
+		"hiera_config_path ignore_exit_codes manifest_dir manifest_file module_paths prevent_sudo puppet_bin_dir staging_directory working_directory",
+	"puppet-server": "clean_staging_directory client_cert_path client_private_key_path elevated_password elevated_user execute_command " +
+		"extra_arguments facter guest_os_type ignore_exit_codes prevent_sudo puppet_bin_dir puppet_node puppet_server staging_dir " +
+		"staging_directory working_directory", // staging_directory is ours, as the others call it so
+	"salt-masterless": "bootstrap_args custom_state disable_sudo formulas grains_file guest_os_type local_pillar_roots local_state_tree " +
+		"log_level minion_config no_exit_on_failure remote_pillar_roots remote_state_tree salt_bin_dir salt_call_args skip_bootstrap temp_config_dir",
+	"chef-solo": "chef_environment chef_license config_template cookbook_paths data_bags_path encrypted_data_bag_secret_path environments_path " +
+		"execute_command guest_os_type install_command json json_string prevent_sudo remote_cookbook_paths roles_path run_list skip_install " +
+		"staging_directory version",
+	"chef-client": "chef_environment chef_license client_key config_template elevated_password elevated_user encrypted_data_bag_secret_path " +
+		"execute_command guest_os_type install_command json json_string knife_command node_name policy_group policy_name prevent_sudo run_list " +
+		"server_url skip_clean_client skip_clean_node skip_clean_staging_directory skip_install ssl_verify_mode staging_directory " +
+		"trusted_certs_dir validation_client_name validation_key_path version",
 }
 
 func TestOptions(t *testing.T) {
