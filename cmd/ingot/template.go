@@ -34,6 +34,7 @@ type templateFlags struct {
 	vars, varFiles, only, except []string
 	force, sandbox               bool
 	registry                     string
+	configType                   string
 	unread                       bool // data sources are checked only
 }
 
@@ -43,6 +44,8 @@ func (f *templateFlags) add(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.varFiles, "var-file", nil, "read variables from a `file`; may be repeated")
 	fl.StringSliceVar(&f.only, "only", nil, "only builds whose address matches one of these `globs`")
 	fl.StringSliceVar(&f.except, "except", nil, "not the builds or post-processors that match one of these `globs`")
+	fl.StringVar(&f.configType, "config-type", "json", "`language` of a template that is not *.hcl or *.pkr.json: json, as templates were before HCL2, or hcl2")
+	values(cmd, "config-type", configTypes)
 	fl.BoolVar(&f.sandbox, "sandbox", false, "use EC2 and Google Compute Engine of the sandbox on this host, which is started where it does not run")
 	_ = cmd.MarkFlagFilename("var-file", "pkrvars.hcl", "hcl", "json")
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -113,6 +116,9 @@ func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders
 	o := lang.Options{
 		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(),
 		Now: time.Now(), Secrets: h.Secrets, Version: packerLevel, RunID: runID, DataSources: sources, Unread: f.unread,
+	}
+	if err := f.stdin(cmd, &o); err != nil {
+		return nil, nil, err
 	}
 	if f.sandbox {
 		o.Sandbox = func(images []lang.SandboxImage) error {
