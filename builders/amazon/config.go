@@ -7,6 +7,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // TypeEBS is the name of the builder in a template.
@@ -36,6 +37,7 @@ type Config struct {
 	DiskConfig
 	CaptureConfig
 	ssh.Config
+	winrm.Options
 	ssh.KeyPair
 }
 
@@ -87,6 +89,9 @@ type source struct {
 func openSource(h builders.Host, a AccessConfig, run RunConfig, network NetworkConfig, spot SpotConfig, launch []BlockDevice, c ssh.Config, keys ssh.KeyPair) (*source, error) {
 	if err := c.CheckCommunicator(); err != nil {
 		return nil, err
+	}
+	if c.Communicator == "winrm" {
+		return nil, component.Errorf("communicator", "winrm is not supported by this builder yet")
 	}
 	for _, check := range []func() error{
 		func() error { return run.checkRun(h.Dir, spot) },

@@ -138,7 +138,7 @@ func TestKeys(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := component.SchemaOf(plainConfig())
-	for _, name := range []string{"block_duration_minutes", "spot_price_auto_product", "windows_password_timeout", "fast_launch", "winrm_username"} {
+	for _, name := range []string{"block_duration_minutes", "spot_price_auto_product", "windows_password_timeout", "fast_launch"} {
 		if f := s.Field(name); f == nil || f.Refuse == "" {
 			t.Errorf("%s is not refused", name)
 		}

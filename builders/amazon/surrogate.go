@@ -6,6 +6,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // TypeSurrogate is the name of the builder in a template.
@@ -30,6 +31,7 @@ type SurrogateConfig struct {
 	SurrogateDisks
 	RegisterConfig
 	ssh.Config
+	winrm.Options
 	ssh.KeyPair
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // Type is the name of the builder in a template.
@@ -51,6 +52,7 @@ type Config struct {
 	ImageOptions
 
 	ssh.Config
+	winrm.Options
 	// KeypairName is refused.
 	KeypairName *string `hcl:"ssh_keypair_name,optional" refuse:"Google Cloud has no named key pairs: set ssh_private_key_file"`
 	ssh.KeyPair

@@ -20,6 +20,9 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 	if err := c.CheckCommunicator(); err != nil {
 		return nil, err
 	}
+	if c.Communicator == "winrm" {
+		return nil, component.Errorf("communicator", "winrm is not supported by this builder yet")
+	}
 	if err := c.check(h.Dir); err != nil {
 		return nil, err
 	}

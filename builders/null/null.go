@@ -1,6 +1,7 @@
 // Package null is the builder of no image: it provisions a machine that is
-// there already, over SSH. ssh_host is needed, unless communicator is "none":
-// then there is no machine, and only steps that run on this host are possible.
+// there already, over SSH or WinRM. ssh_host or winrm_host is needed, unless
+// communicator is "none": then there is no machine, and only steps that run on
+// this host are possible.
 package null
 
 import (
@@ -18,6 +19,7 @@ import (
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // Type is the name of the builder in a template.
@@ -29,9 +31,10 @@ func Definition() builders.Definition {
 }
 
 // Config is a source of a machine that is there already. ssh_host is required,
-// unless communicator is "none".
+// or winrm_host with communicator "winrm", unless communicator is "none".
 type Config struct {
 	ssh.Config
+	winrm.Options
 	ssh.NoKeyPair
 }
 
@@ -42,6 +45,9 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 	}
 	if c.ClearAuthorizedKeys {
 		return nil, component.Errorf("ssh_clear_authorized_keys", "no temporary key was put on this machine, so that there is none to remove")
+	}
+	if c.Communicator == "winrm" {
+		return c.openWindows(h)
 	}
 	if c.Communicator == "none" {
 		return inPlace{machine.Builder(&place{}, nil)}, nil

@@ -24,9 +24,13 @@ func TestOptions(t *testing.T) {
 		change func(*null.Config)
 		option string
 	}{
-		"no host":   {func(c *null.Config) { c.Host = "" }, "ssh_host"},
-		"no user":   {func(c *null.Config) { c.Username = "" }, "ssh_username"},
-		"winrm":     {func(c *null.Config) { c.Communicator = "winrm" }, "communicator"},
+		"no host":    {func(c *null.Config) { c.Host = "" }, "ssh_host"},
+		"no user":    {func(c *null.Config) { c.Username = "" }, "ssh_username"},
+		"winrm":      {func(c *null.Config) { c.Communicator = "winrm" }, "winrm_host"},
+		"winrm user": {func(c *null.Config) { c.Communicator, c.WinRMHost = "winrm", "localhost" }, "winrm_username"},
+		"winrm password": {func(c *null.Config) {
+			c.Communicator, c.WinRMHost, c.WinRMUsername = "winrm", "localhost", "Administrator"
+		}, "winrm_password"},
 		"temp keys": {func(c *null.Config) { c.ClearAuthorizedKeys = true }, "ssh_clear_authorized_keys"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,12 +70,10 @@ func (c Config) Unkeyed(dir string) (*Client, error) {
 // CheckCommunicator refuses communicators that ingot does not have.
 func (c Config) CheckCommunicator() error {
 	switch c.Communicator {
-	case "ssh", "none", "":
+	case "ssh", "winrm", "none", "":
 		return nil
-	case "winrm":
-		return component.Errorf("communicator", "winrm is not supported: ingot reaches machines over ssh")
 	}
-	return component.Errorf("communicator", "%q is not one of ssh, none", c.Communicator)
+	return component.Errorf("communicator", "%q is not one of ssh, winrm, none", c.Communicator)
 }
 
 func (c Config) check() error {

@@ -108,7 +108,7 @@ func TestClientChecks(t *testing.T) {
 
 func TestCommunicator(t *testing.T) {
 	t.Parallel()
-	for name, good := range map[string]bool{"ssh": true, "none": true, "winrm": false, "telnet": false} {
+	for name, good := range map[string]bool{"ssh": true, "none": true, "winrm": true, "telnet": false} {
 		if err := (ssh.Config{Communicator: name}).CheckCommunicator(); (err == nil) != good {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -11,9 +11,9 @@ import (
 
 // Config is how a machine is reached. Builders embed it.
 type Config struct {
-	// Communicator is how ingot talks to the machine: "ssh", or "none" where
-	// only steps that run on this host are wanted. Default "ssh". Windows
-	// machines ("winrm") are not supported.
+	// Communicator is how ingot talks to the machine: "ssh", "winrm" for
+	// Windows, or "none" where only steps that run on this host are wanted.
+	// Default "ssh".
 	Communicator string `hcl:"communicator,optional"`
 	// PauseBeforeConnecting waits this long after the machine was first
 	// reached, then connects again. For machines that restart soon after
@@ -114,8 +114,6 @@ type Config struct {
 	ProxyUsername string `hcl:"ssh_proxy_username,optional"`
 	// ProxyPassword is the password for the proxy.
 	ProxyPassword secret.String `hcl:"ssh_proxy_password,optional"`
-
-	WinRM
 }
 
 // NoKeyPair are the options of key pairs, for builders that have none.
@@ -145,28 +143,6 @@ type KeyPair struct {
 	// TemporaryKeyPairBits is its size: 2048 to 16384 for RSA (default 4096),
 	// 256, 384 or 521 for ECDSA (default 521). Ed25519 has one size.
 	TemporaryKeyPairBits int `hcl:"temporary_key_pair_bits,optional"`
-}
-
-// WinRM are the options of a communicator that ingot does not have.
-type WinRM struct {
-	// WinRMUsername is refused.
-	WinRMUsername *string `hcl:"winrm_username,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMPassword is refused.
-	WinRMPassword *string `hcl:"winrm_password,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMHost is refused.
-	WinRMHost *string `hcl:"winrm_host,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMNoProxy is refused.
-	WinRMNoProxy *bool `hcl:"winrm_no_proxy,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMPort is refused.
-	WinRMPort *int `hcl:"winrm_port,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMTimeout is refused.
-	WinRMTimeout *string `hcl:"winrm_timeout,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMUseSSL is refused.
-	WinRMUseSSL *bool `hcl:"winrm_use_ssl,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMInsecure is refused.
-	WinRMInsecure *bool `hcl:"winrm_insecure,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
-	// WinRMUseNTLM is refused.
-	WinRMUseNTLM *bool `hcl:"winrm_use_ntlm,optional" refuse:"WinRM is not supported, machines are reached over SSH"`
 }
 
 // Defaults returns a Config with the defaults of its options.

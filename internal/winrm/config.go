@@ -49,10 +49,10 @@ const (
 	portHTTPS = 5986
 )
 
-// Client checks the options and returns what connects with them. It touches no
+// WinRMClient checks the options and returns what connects with them. It touches no
 // network. Errors are *component.OptionError. The password may be missing: it
 // is given by WithPassword then.
-func (o Options) Client() (*Client, error) {
+func (o Options) WinRMClient() (*Client, error) {
 	if o.WinRMUsername == "" {
 		return nil, component.Errorf("winrm_username", "is missing")
 	}
@@ -77,7 +77,7 @@ func (o Options) Client() (*Client, error) {
 	return &Client{options: o}, nil
 }
 
-// Client connects with checked options. Make one with Options.Client.
+// Client connects with checked options. Make one with Options.WinRMClient.
 type Client struct{ options Options }
 
 // User returns who logs in.

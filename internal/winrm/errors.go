@@ -48,7 +48,9 @@ type statusError struct {
 	text string
 }
 
-func (e *statusError) Error() string { return fmt.Sprintf("it answers %d %s, which is not WinRM", e.code, e.text) }
+func (e *statusError) Error() string {
+	return fmt.Sprintf("it answers %d %s, which is not WinRM", e.code, e.text)
+}
 
 // hint returns what the user can do about an error.
 func hint(err error) string {

@@ -148,7 +148,9 @@ const (
 	codeNoShell  = "2150858843" // ERROR_WSMAN_UNEXPECTED_SELECTORS: there is no such shell
 )
 
-func (f *Fault) timedOut() bool { return f.Code == codeTimedOut || strings.HasSuffix(f.Subcode, ":TimedOut") }
+func (f *Fault) timedOut() bool {
+	return f.Code == codeTimedOut || strings.HasSuffix(f.Subcode, ":TimedOut")
+}
 func (f *Fault) noShell() bool  { return f.Code == codeNoShell }
 func (f *Fault) tooLarge() bool { return strings.HasSuffix(f.Subcode, ":EncodingLimit") }
 
