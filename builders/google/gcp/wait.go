@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	gce "google.golang.org/api/compute/v1"
@@ -21,7 +21,7 @@ import (
 // something happens and where nothing does. Fifty builds stay below three
 // requests a second.
 const (
-	every = 600 * time.Millisecond
+	every = 700 * time.Millisecond
 	idle  = 2 * time.Second
 )
 
@@ -41,10 +41,34 @@ func (s scope) String() string {
 	return s.project + "/global"
 }
 
+// apart is the time between calls that wait for one operation each: builds that
+// come one by one must not make one each.
+const apart = time.Second
+
 // operations are those that are waited for in one place.
 type operations struct {
 	*poll.Poller[*gce.Operation]
-	waiting atomic.Int32
+
+	mu      sync.Mutex
+	waiting int
+	direct  time.Time // when the last call for one of them began
+}
+
+// enter reports whether the one who comes waits by a call of its own.
+func (o *operations) enter() (direct bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting++
+	if direct = o.waiting == 1 && time.Since(o.direct) > apart; direct {
+		o.direct = time.Now()
+	}
+	return direct
+}
+
+func (o *operations) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting--
 }
 
 // Wait waits until an operation has ended well. The first one in a place is
@@ -57,8 +81,8 @@ func (c *Client) Wait(ctx context.Context, op *gce.Operation) error {
 		return operationError(op)
 	}
 	all := c.operationsAt(op)
-	defer all.waiting.Add(-1)
-	if all.waiting.Add(1) == 1 {
+	defer all.leave()
+	if all.enter() {
 		defer all.Stir()
 		return c.waitFor(ctx, op)
 	}
