@@ -87,6 +87,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	f.openSecrets = true
 	runID := uuid.NewString()
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	color := colorful(f.color, out)

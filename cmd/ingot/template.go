@@ -36,6 +36,7 @@ type templateFlags struct {
 	registry                     string
 	configType                   string
 	unread                       bool // data sources are checked only
+	openSecrets                  bool // block secrets is read: the template is run
 }
 
 func (f *templateFlags) add(cmd *cobra.Command) {
@@ -116,6 +117,7 @@ func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders
 	o := lang.Options{
 		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(),
 		Now: time.Now(), Secrets: h.Secrets, Version: packerLevel, RunID: runID, DataSources: sources, Unread: f.unread,
+		Readers: readers(ctx, func() builders.Host { return *h }), OpenSecrets: f.openSecrets,
 	}
 	if err := f.stdin(cmd, &o); err != nil {
 		return nil, nil, err

@@ -64,13 +64,29 @@ func (c *Config) Check() error {
 
 // Read reads the secret.
 func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
-	access, err := c.Open(h)
+	got, region, err := c.get(ctx, h)
 	if err != nil {
 		return nil, err
 	}
-	region, err := access.Region(ctx, "")
+	out := Output{SecretString: aws.ToString(got.SecretString), VersionID: aws.ToString(got.VersionId)}
+	if len(got.SecretBinary) > 0 {
+		out.SecretBinary = base64.StdEncoding.EncodeToString(got.SecretBinary)
+		h.Secrets.Add(out.SecretBinary)
+	}
+	if out.Value, err = valueOf(out.SecretString, c.Key); err != nil {
+		return nil, builders.WithHint(region.Explain(ctx, c.what(), err), "check key, and what is in the secret")
+	}
+	h.Secrets.Add(out.Value)
+	return out, nil
+}
+
+func (c *Config) what() string { return "read the secret " + c.Name }
+
+// get asks for the secret.
+func (c *Config) get(ctx context.Context, h builders.Host) (*secretsmanager.GetSecretValueOutput, *amazon.Region, error) {
+	region, err := c.Home(ctx, h)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	in := &secretsmanager.GetSecretValueInput{SecretId: &c.Name}
 	if c.VersionID != "" {
@@ -79,25 +95,14 @@ func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
 	if c.VersionStage != "" {
 		in.VersionStage = &c.VersionStage
 	}
-	what := "read the secret " + c.Name
 	got, err := secretsmanager.NewFromConfig(region.Config).GetSecretValue(ctx, in)
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
 		err = builders.WithHint(err, "check name, version and region: aws secretsmanager list-secrets --region "+region.Name)
 	}
 	if err != nil {
-		return nil, region.Explain(ctx, what, err)
+		return nil, nil, region.Explain(ctx, c.what(), err)
 	}
-	out := Output{SecretString: aws.ToString(got.SecretString), VersionID: aws.ToString(got.VersionId)}
-	if len(got.SecretBinary) > 0 {
-		out.SecretBinary = base64.StdEncoding.EncodeToString(got.SecretBinary)
-	}
-	for _, s := range []string{out.SecretString, out.SecretBinary} {
-		h.Secrets.Add(s)
-	}
-	if out.Value, err = valueOf(out.SecretString, c.Key); err != nil {
-		return nil, builders.WithHint(region.Explain(ctx, what, err), "check key, and what is in the secret")
-	}
-	h.Secrets.Add(out.Value)
-	return out, nil
+	h.Secrets.Add(aws.ToString(got.SecretString))
+	return got, region, nil
 }

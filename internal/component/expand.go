@@ -212,7 +212,7 @@ func unknown(kind, name, what string, known []string, at hcl.Range) *hcl.Diagnos
 	}
 	if near := Nearest(name, known); near != "" {
 		detail += fmt.Sprintf(" Did you mean %q?", near)
-	} else if len(known) > 0 && len(known) <= 12 {
+	} else if len(known) > 0 && len(known) <= 14 {
 		detail += " There are: " + strings.Join(known, ", ") + "."
 	}
 	return errorAt(at, fmt.Sprintf("Unknown %s %q", kind, name), detail)

@@ -51,17 +51,47 @@ func dynamicHeader() hcl.BlockHeaderSchema {
 }
 
 func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
-	b := &Build{Range: block.DefRange}
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}},
+		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}, {Name: "from"}},
 		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
 			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
-	var attrs buildAttrs
-	diags = append(diags, t.meta(block.Body, nil, "build", block.DefRange, &attrs)...)
+	if a := c.Attributes["from"]; a != nil {
+		diags = append(diags, warningAt(a.NameRange, "from has no effect", "Packer does nothing with it either. The sources of a build are in sources."))
+	}
+	a := c.Attributes["for_each"]
+	if a == nil {
+		return append(diags, t.addBuild(block, c, instance{})...)
+	}
+	list, ds := t.instances(a.Expr)
+	diags = append(diags, ds...)
+	first := len(t.Builds)
+	for _, i := range list {
+		diags = append(diags, t.addBuild(block, c, i)...)
+	}
+	return append(diags, sameName(t.Builds[first:], c.Attributes["name"])...)
+}
+
+// sameName is an error where the builds of a for_each can't be told apart.
+func sameName(builds []*Build, name *hcl.Attribute) hcl.Diagnostics {
+	seen := map[string]bool{}
+	for _, b := range builds {
+		if seen[b.Name] {
+			return hcl.Diagnostics{errorAt(name.Expr.Range(), "Builds of the same name", fmt.Sprintf("for_each makes several builds that are called %q. Put each.key into the name, or leave it out: it is the key then.", b.Name))}
+		}
+		seen[b.Name] = true
+	}
+	return nil
+}
+
+// addBuild adds a build, or one of those that its for_each makes.
+func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hcl.Diagnostics {
+	b := &Build{Range: block.DefRange}
+	attrs := buildAttrs{Name: i.key}
+	diags := t.meta(block.Body, i.around, "build", block.DefRange, &attrs)
 	b.Name, b.Description = attrs.Name, attrs.Description
 	if a := c.Attributes["sources"]; a != nil {
-		list, ds := t.sourceRefs(a.Expr)
+		list, ds := t.sourceRefs(a.Expr, i.around)
 		diags = append(diags, ds...)
 		for _, s := range list {
 			if b.source(s.Type, s.LocalName) == nil {
@@ -69,7 +99,7 @@ func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 			}
 		}
 	}
-	expanded, ds := t.expand(c.Blocks, inBuild(), nil)
+	expanded, ds := t.expand(c.Blocks, inBuild(), i.around)
 	diags = append(diags, ds...)
 	for _, e := range expanded {
 		diags = append(diags, t.addToBuild(b, e)...)
@@ -167,7 +197,7 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 	if b.Publish != nil {
 		return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.Publish.Range)}
 	}
-	p, diags := t.publish(e.Block)
+	p, diags := t.publish(e.Block, e.around)
 	b.Publish = p
 	return diags
 }
@@ -180,18 +210,17 @@ type sourceAttrs struct {
 func (t *Template) addSource(b *Build, e expandedBlock) hcl.Diagnostics {
 	var attrs sourceAttrs
 	diags := t.meta(e.Body, e.around, "source", e.DefRange, &attrs)
-	s, ds := t.newSource(e.Labels[0], attrs.Name, e.LabelRanges[0])
+	list, ds := t.newSources(e.Labels[0], attrs.Name, e.LabelRanges[0])
 	diags = append(diags, ds...)
-	if s == nil {
-		return diags
+	for _, s := range list {
+		if first := b.source(s.Type, s.LocalName); first != nil {
+			return append(diags, errorAt(e.DefRange, fmt.Sprintf("Duplicate source %q", s.Type+"."+s.LocalName),
+				fmt.Sprintf("The build has it from %s:%d already. Give one of them another name = \"…\".", first.Range.Filename, first.Range.Start.Line)))
+		}
+		s.Range = e.DefRange
+		s.bodies = append(s.bodies, sourceBody{body: e.Body, around: e.around, ignore: []string{"name"}})
+		b.Sources = append(b.Sources, s)
 	}
-	if first := b.source(s.Type, s.LocalName); first != nil {
-		return append(diags, errorAt(e.DefRange, fmt.Sprintf("Duplicate source %q", s.Type+"."+s.LocalName),
-			fmt.Sprintf("The build has it from %s:%d already. Give one of them another name = \"…\".", first.Range.Filename, first.Range.Start.Line)))
-	}
-	s.Range = e.DefRange
-	s.bodies = append(s.bodies, sourceBody{body: e.Body, around: e.around, ignore: []string{"name"}})
-	b.Sources = append(b.Sources, s)
 	return diags
 }
 

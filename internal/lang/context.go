@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -27,8 +28,9 @@ func (t *Template) makeRoots() {
 			vars[name] = v.forms[form]
 		}
 		t.root[form] = &hcl.EvalContext{Functions: t.functions(Form(form)), Variables: map[string]cty.Value{
-			"var":    cty.ObjectVal(vars),
-			"packer": cty.ObjectVal(map[string]cty.Value{"version": cty.StringVal(t.options.Version)}),
+			"var": cty.ObjectVal(vars),
+			"packer": cty.ObjectVal(map[string]cty.Value{"version": cty.StringVal(t.options.Version),
+				"versionFingerprint": t.fingerprint(Form(form)), "iterationID": t.fingerprint(Form(form))}),
 			"path": cty.ObjectVal(map[string]cty.Value{
 				"root": cty.StringVal(filepath.ToSlash(t.Dir)), "cwd": cty.StringVal(filepath.ToSlash(cwd))}),
 		}}
@@ -46,23 +48,42 @@ type iteration struct {
 	uses  map[string]bool         // names of the variables that for_each depends on
 }
 
-// lateNames are the values that every session or some builder gives while
-// the build runs.
-func lateNames() []string {
-	return []string{"ID", "Host", "Port", "User", "Password", "ConnType", "PackerHTTPPort", "PackerHTTPIP", "PackerHTTPAddr",
-		"SSHPublicKey", "SSHPrivateKey", "WinRMPassword",
-		"SourceAMI", "SourceAMIName", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName", "BuildRegion",
-		"Device", "MountPath", "SourceImageName", "ImageSha256", "SourceImageDigest"}
+// lateNames are the values that every session and this builder give while the
+// build runs.
+func lateNames(builder string) []string {
+	names := []string{"ID", "Host", "Port", "User", "Password", "ConnType", "PackerHTTPPort", "PackerHTTPIP", "PackerHTTPAddr",
+		"SSHPublicKey", "SSHPrivateKey", "WinRMPassword"}
+	if strings.HasPrefix(builder, "amazon-") {
+		names = append(names, "SourceAMI", "SourceAMIName", "SourceAMICreationDate", "SourceAMIOwner", "SourceAMIOwnerName", "BuildRegion")
+	}
+	switch builder {
+	case "amazon-chroot":
+		names = append(names, "Device", "MountPath")
+	case "googlecompute":
+		names = append(names, "SourceImageName", "SourceImageFamily")
+	case "docker":
+		names = append(names, "ImageSha256", "SourceImageDigest")
+	}
+	return names
 }
 
-func buildNames() []string { return append(lateNames(), "PackerRunUUID", "name") }
+// lateValues are the values of lateNames, as tokens.
+func (t *Template) lateValues(builder string) map[string]cty.Value {
+	if m, ok := t.tokens[builder]; ok {
+		return m
+	}
+	m := map[string]cty.Value{}
+	for _, n := range lateNames(builder) {
+		m[n] = cty.StringVal(op.Token("build." + n)).Mark(late("build." + n))
+	}
+	t.tokens[builder] = m
+	return m
+}
 
 // buildObject is the value of build.* for a source.
 func (t *Template) buildObject(form Form, s *Source) cty.Value {
-	m := map[string]cty.Value{"name": cty.StringVal(s.LocalName), "PackerRunUUID": t.runID(form)}
-	for _, n := range lateNames() {
-		m[n] = cty.StringVal(op.Token("build." + n)).Mark(late("build." + n))
-	}
+	m := maps.Clone(t.lateValues(s.Type))
+	m["name"], m["PackerRunUUID"] = cty.StringVal(s.LocalName), t.runID(form)
 	return cty.ObjectVal(m)
 }
 
@@ -71,6 +92,15 @@ func (t *Template) runID(form Form) cty.Value {
 		return cty.StringVal("<run>").Mark(volatile)
 	}
 	return cty.StringVal(t.options.RunID).Mark(volatile)
+}
+
+// fingerprint is what HCP Packer calls a version by while it is made: here the
+// id of the run, where the environment does not say.
+func (t *Template) fingerprint(form Form) cty.Value {
+	if v, ok := t.environ("HCP_PACKER_BUILD_FINGERPRINT"); ok && v != "" && form == Real {
+		return cty.StringVal(v).Mark(volatile)
+	}
+	return t.runID(form)
 }
 
 // context is where the expressions of a block are evaluated: source.* and, in

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -62,7 +63,9 @@ func (t *Template) unknownData(b *hcl.Block) *hcl.Diagnostic {
 		names = append(names, d.Type)
 	}
 	detail := fmt.Sprintf("There is no data source type %q here. There are: %s.", b.Labels[0], strings.Join(slices.Sorted(slices.Values(names)), ", "))
-	if near := component.Nearest(b.Labels[0], names); near != "" {
+	if p, ok := t.Plugin(b.Labels[0]); ok {
+		detail = fmt.Sprintf("ingot has no data source %q (plugin %s, required at %s:%d).", b.Labels[0], cmp.Or(p.Source, p.Name), p.Range.Filename, p.Range.Start.Line)
+	} else if near := component.Nearest(b.Labels[0], names); near != "" {
 		detail = fmt.Sprintf("There is no data source type %q. Did you mean %q?", b.Labels[0], near)
 	}
 	return errorAt(b.LabelRanges[0], "Unknown data source type", detail)

@@ -103,9 +103,13 @@ func (r *recorder) input(in decodeInput) component.Input {
 }
 
 func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-	r.engine.t.addUses(r.vars, expr, r.around)
-	v, diags := r.engine.t.eval(r.engine.scope.Form, expr, ctx)
-	r.at, r.marks = ctx, marksOf(v)
+	t := r.engine.t
+	t.addUses(r.vars, expr, r.around)
+	r.at = ctx
+	ctx, ds := t.withSecrets(r.engine.scope.Form, expr, ctx)
+	v, diags := t.eval(r.engine.scope.Form, expr, ctx)
+	diags = append(ds, diags...)
+	r.marks = marksOf(v)
 	r.marked = r.marked || differs(r.marks)
 	return v, diags
 }
@@ -140,6 +144,7 @@ func (r *recorder) digestKeyed(o component.Option) {
 		r.nested = true
 		return
 	}
+	ctx, _ = r.engine.t.withSecrets(Keyed, o.Expr, ctx)
 	v, _ := r.engine.t.eval(Keyed, o.Expr, ctx)
 	r.engine.scope.Form = Keyed
 	v, _, _ = r.render(o, v)
@@ -179,15 +184,14 @@ func (r *recorder) inputs() []artifact.Input {
 	return out
 }
 
-// mapTexts returns v with each text replaced, and marked with what do returns.
-func mapTexts(v cty.Value, do func(string) (string, cty.ValueMarks, error)) (cty.Value, error) {
+// mapTexts returns v with each text replaced by what do returns.
+func mapTexts(v cty.Value, do func(string) (cty.Value, error)) (cty.Value, error) {
 	plain, paths := v.UnmarkDeepWithPaths()
 	out, err := cty.Transform(plain, func(_ cty.Path, v cty.Value) (cty.Value, error) {
 		if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
 			return v, nil
 		}
-		s, marks, err := do(v.AsString())
-		return cty.StringVal(s).WithMarks(marks), err
+		return do(v.AsString())
 	})
 	if err != nil {
 		return v, err
@@ -197,14 +201,14 @@ func mapTexts(v cty.Value, do func(string) (string, cty.ValueMarks, error)) (cty
 
 // bind replaces the tokens in v that have a value.
 func bind(v cty.Value, values op.Values) cty.Value {
-	out, err := mapTexts(v, func(s string) (string, cty.ValueMarks, error) {
+	out, err := mapTexts(v, func(s string) (cty.Value, error) {
 		marks := cty.ValueMarks{}
 		for _, name := range op.Tokens(s) {
 			if values[name].IsSensitive() {
 				marks[sensitive] = struct{}{}
 			}
 		}
-		return values.Text(s), marks, nil
+		return cty.StringVal(values.Text(s)).WithMarks(marks), nil
 	})
 	if err != nil {
 		return v

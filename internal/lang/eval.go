@@ -193,6 +193,10 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 			}
 		case "build":
 			d = explainBuild(tr, name, ctx)
+		case "each":
+			d = explainEach(tr, name, ctx)
+		case "secret":
+			d = t.explainSecret(tr, name, ctx)
 		}
 		if d != nil {
 			out = append(out, d)
@@ -221,9 +225,9 @@ func (t *Template) missingData(tr hcl.Traversal) *hcl.Diagnostic {
 
 func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {
 	for c := ctx; c != nil; c = c.Parent() {
-		if _, ok := c.Variables["build"]; ok {
-			if name != "" && !slices.Contains(buildNames(), name) {
-				return missingName(tr, "value build.", name, buildNames())
+		if b, ok := c.Variables["build"]; ok {
+			if name != "" && b.Type().IsObjectType() && !b.Type().HasAttribute(name) {
+				return missingName(tr, "value build.", name, slices.Sorted(maps.Keys(b.Type().AttributeTypes())))
 			}
 			return nil
 		}

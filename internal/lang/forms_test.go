@@ -177,7 +177,7 @@ func TestEval(t *testing.T) {
 		`legacy_strftime("%Q")`: "the format has no %Q", `legacy_strftime("%")`: "the format ends in %", `bcrypt("x", 99)`: "the cost is one number",
 		`rfc3339_parse("x")`: "not an RFC 3339 time", `unix_timestamp_parse(1.5)`: "a whole number", `file("bin")`: "is not UTF-8 text", `file("none")`: "none: no such file",
 		`fileexists(".")`: "is not a file", `index(["a"], "z")`: "does not have this element", `jsondecode(join("", [for i in range(1001) : "["]))`: "may nest 1000 deep",
-		`length(3)`: "a list, a set, a map", `vault("a", "b")`: "vault() is not supported", `yamldecode("a: [")`: "did not find",
+		`length(3)`: "a list, a set, a map", `vault("a", "b")`: "vault() can't be called here", `yamldecode("a: [")`: "did not find",
 	} {
 		e, diags := hclsyntax.ParseExpression([]byte(expr), "x", hcl.InitialPos)
 		if diags.HasErrors() {

@@ -25,9 +25,7 @@ func (t *Template) functions(form Form) map[string]function.Function {
 	maps.Copy(f, t.fileFunctions())
 	maps.Copy(f, t.timeFunctions(form))
 	f["env"] = refused("env() can be called in the default of a variable only: declare a variable and use that")
-	for _, name := range []string{"aws_secretsmanager", "aws_secretsmanager_raw", "consul_key", "vault"} {
-		f[name] = refused(name + "() is not supported: pass the value in a sensitive variable")
-	}
+	maps.Copy(f, t.readerFunctions(form))
 	f["templatefile"] = t.templateFile(f)
 	return f
 }
@@ -51,7 +49,7 @@ func pureFunctions() map[string]function.Function {
 		"length": lengthFunc(), "lookup": stdlib.LookupFunc, "merge": stdlib.MergeFunc, "range": stdlib.RangeFunc,
 		"reverse": stdlib.ReverseListFunc, "setintersection": stdlib.SetIntersectionFunc, "setproduct": stdlib.SetProductFunc,
 		"setunion": stdlib.SetUnionFunc, "slice": stdlib.SliceFunc, "sort": stdlib.SortFunc, "values": stdlib.ValuesFunc,
-		"zipmap":   stdlib.ZipmapFunc,
+		"zipmap": stdlib.ZipmapFunc, "toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), // for for_each: only ingot has it
 		"cidrhost": cidr.HostFunc, "cidrnetmask": cidr.NetmaskFunc, "cidrsubnet": cidr.SubnetFunc, "cidrsubnets": cidr.SubnetsFunc,
 		"basename": filesystem.BasenameFunc, "dirname": filesystem.DirnameFunc, "abspath": filesystem.AbsPathFunc,
 		"pathexpand": filesystem.PathExpandFunc,

@@ -92,6 +92,9 @@ func (t *Template) readVarFile(name string, out map[string]*given) hcl.Diagnosti
 	diags = append(diags, ds...)
 	for _, a := range inOrder(attrs) {
 		if t.vars[a.Name] == nil {
+			if !t.options.WarnUndeclared {
+				continue
+			}
 			d := undeclared(a.Name, slices.Sorted(maps.Keys(t.vars)))
 			d.Severity, d.Subject = hcl.DiagWarning, a.NameRange.Ptr()
 			diags = append(diags, d)

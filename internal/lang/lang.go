@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -22,17 +23,22 @@ import (
 
 // Options is what a template is loaded with.
 type Options struct {
-	Path     string      // template file or folder
-	Vars     []string    // -var k=v, in order
-	VarFiles []string    // -var-file, in order; a name that ends in ".json" is JSON
-	Environ  []string    // as os.Environ gives it
-	Now      time.Time   // what timestamp() gives, all through the run
-	Secrets  *secret.Set // gets every sensitive value that is found
-	Version  string      // packer.version: the Packer version whose language this is
-	RunID    string      // build.PackerRunUUID
+	Path           string      // template file or folder
+	Vars           []string    // -var k=v, in order
+	VarFiles       []string    // -var-file, in order; a name that ends in ".json" is JSON
+	Environ        []string    // as os.Environ gives it
+	Now            time.Time   // what timestamp() gives, all through the run
+	Secrets        *secret.Set // gets every sensitive value that is found
+	SyntaxOnly     bool        // only what the files and block packer say by themselves is checked
+	WarnUndeclared bool        // a warning for each variable that a file sets and the template does not declare
+
+	Version string // packer.version: the Packer version whose language this is
+	RunID   string // build.PackerRunUUID
 
 	DataSources []DataSource // the types there are, beside "null"
-	Unread      bool         // data sources are checked and not read: their outputs are unknown
+	Readers     []Reader     // vault() and its like
+	OpenSecrets bool         // block secrets is evaluated where it is used: for a run
+	Unread      bool         // data sources are checked and not read, nor do readers read: what they give is unknown
 	// ConfigType is "hcl2" where a file of any name is HCL. Else one that is not
 	// *.hcl or *.pkr.json is a JSON template as they were before.
 	ConfigType string
@@ -59,11 +65,17 @@ type Template struct {
 	vars    map[string]*Variable
 	values  map[string]*value // locals and data, by address
 	sources map[string]*sourceBlock
-	root    [2]*hcl.EvalContext // by Form
-	fields  map[string]string   // of Go templates: tokens
-	engines sync.Pool           // of *engine
-	texts   [][]byte            // the template's files
-	derived sync.Map            // texts made of sensitive values that were looked at
+	groups  map[string]*sourceGroup // of sources with for_each
+	secrets map[string]*sealed
+	plugins []Plugin
+	root    [2]*hcl.EvalContext             // by Form
+	fields  map[string]map[string]string    // of Go templates, by builder: tokens
+	tokens  map[string]map[string]cty.Value // of build.*, by builder
+	engines sync.Pool                       // of *engine
+	texts   [][]byte                        // the template's files
+	derived sync.Map                        // texts made of sensitive values that were looked at
+
+	readOnce sync.Map // what readers read: func() (string, error) by name and arguments
 }
 
 // Registry is where versions are published: block registry.
@@ -86,12 +98,15 @@ const (
 // beside errors; values that could not be made are left out of it.
 func Load(o Options) (*Template, hcl.Diagnostics) {
 	t := &Template{Path: o.Path, Files: map[string]*hcl.File{}, options: o, vars: map[string]*Variable{},
-		values: map[string]*value{}, sources: map[string]*sourceBlock{}, fields: lateFields()}
+		values: map[string]*value{}, sources: map[string]*sourceBlock{}, groups: map[string]*sourceGroup{}, secrets: map[string]*sealed{}, fields: map[string]map[string]string{}, tokens: map[string]map[string]cty.Value{}}
 	blocks, diags := t.read()
 	if t.Dir == "" {
 		return nil, diags
 	}
 	diags = append(diags, t.checkPacker(blocks)...)
+	if o.SyntaxOnly {
+		return t, t.finish(diags)
+	}
 	diags = append(diags, t.loadVariables(blocks)...)
 	diags = append(diags, t.loadSandbox(blocks)...)
 	if t.options.Sandbox != nil && !diags.HasErrors() {
@@ -99,7 +114,9 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 			return t, t.finish(append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No sandbox", Detail: sentence(err.Error())}))
 		}
 	}
+	diags = append(diags, t.declareSecrets(blocks)...)
 	diags = append(diags, t.loadLocals(blocks)...)
+	diags = append(diags, t.checkSecrets()...)
 	diags = append(diags, t.loadSources(blocks)...)
 	diags = append(diags, t.loadRegistry(blocks)...)
 	for _, b := range blocks.OfType("build") {
@@ -137,6 +154,10 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+func warningAt(at hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: at.Ptr()}
 }
 
 func errorAt(at hcl.Range, summary, detail string) *hcl.Diagnostic {

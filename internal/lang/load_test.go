@@ -148,7 +148,7 @@ func TestGivenErrors(t *testing.T) {
 		"missing file":  {Options{VarFiles: []string{"nothing.hcl"}}, "nothing.hcl\n\nNo such file or directory."},
 		"broken file":   {Options{VarFiles: []string{"broken.hcl"}}, "broken.hcl line 2:\n   2: size = \n"},
 		"wrong type":    {Options{VarFiles: []string{"wrong.hcl"}}, "wrong.hcl line 1:\n   1: size = \"x\"\n\nIt needs a value of type number: a number is required."},
-		"warning":       {Options{VarFiles: []string{"other.hcl"}}, "Warning: The template has no variable \"sise\"\n\n  on"},
+		"warning":       {Options{WarnUndeclared: true, VarFiles: []string{"other.hcl"}}, "Warning: The template has no variable \"sise\"\n\n  on"},
 		"secret":        {Options{VarFiles: []string{"secret.hcl"}}, "secret.hcl:1: a constant is needed, text in quotes."},
 		"secret's type": {Options{VarFiles: []string{"list.hcl"}}, "It needs a value of type string: string required"},
 	} {

@@ -70,7 +70,8 @@ func (p *Provisioner) AppliesTo(s *Source) bool { return appliesTo(p.Only, p.Exc
 
 func appliesTo(only, except []string, s *Source) bool {
 	named := func(list []string) bool {
-		return slices.Contains(list, s.LocalName) || slices.Contains(list, s.Type+"."+s.LocalName)
+		return slices.Contains(list, s.LocalName) || slices.Contains(list, s.Type+"."+s.LocalName) ||
+			s.of != "" && (slices.Contains(list, s.of) || slices.Contains(list, s.Type+"."+s.of))
 	}
 	if len(only) > 0 {
 		return named(only)

@@ -1,7 +1,10 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -38,14 +41,17 @@ type hcpAttrs struct {
 	Channels     []string          `hcl:"channels,optional"`
 }
 
-func (t *Template) publish(b *hcl.Block) (*Publish, hcl.Diagnostics) {
+func (t *Template) publish(b *hcl.Block, around []iteration) (*Publish, hcl.Diagnostics) {
 	if b.Type == "publish" {
 		var a publishAttrs
-		diags := t.whole(b, &a)
+		diags := t.whole(b, around, &a)
 		return &Publish{b.DefRange, a.Bucket, a.Version, a.Channels, a.Labels, a.Description}, diags
 	}
 	var a hcpAttrs
-	diags := t.whole(b, &a)
+	places, diags := t.decodeWhole(b, around, &a)
+	if !diags.HasErrors() {
+		diags = append(diags, a.check(places)...)
+	}
 	labels := map[string]string{}
 	for _, m := range []map[string]string{a.Labels, a.BucketLabels, a.BuildLabels} {
 		maps.Copy(labels, m)
@@ -53,12 +59,37 @@ func (t *Template) publish(b *hcl.Block) (*Publish, hcl.Diagnostics) {
 	return &Publish{Range: b.DefRange, Bucket: a.Bucket, Channels: a.Channels, Labels: labels, Description: a.Description}, diags
 }
 
+var bucketPattern = regexp.MustCompile(`^[A-Za-z0-9-]{3,36}$`)
+
+// check refuses what the registry that the block was made for refuses.
+func (a *hcpAttrs) check(places *component.Result) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	fail := func(option, detail string) {
+		diags = append(diags, errorAt(places.At(option), fmt.Sprintf("Wrong value for %q", option), detail))
+	}
+	if a.Bucket != "" && !bucketPattern.MatchString(a.Bucket) {
+		fail("bucket_name", "It has 3 to 36 letters, digits and dashes.")
+	}
+	if utf8.RuneCountInString(a.Description) > 255 {
+		fail("description", "It has 255 characters at most.")
+	}
+	if len(a.Labels) > 0 && len(a.BucketLabels) > 0 {
+		fail("labels", "It is the old name of bucket_labels: set that alone.")
+	}
+	return diags
+}
+
 // whole decodes a block that has no component's options. What it says is
 // stored in clear with the versions.
-func (t *Template) whole(b *hcl.Block, dst any) hcl.Diagnostics {
-	_, diags := t.decoder.Decode(component.Input{
+func (t *Template) whole(b *hcl.Block, around []iteration, dst any) hcl.Diagnostics {
+	_, diags := t.decodeWhole(b, around, dst)
+	return diags
+}
+
+func (t *Template) decodeWhole(b *hcl.Block, around []iteration, dst any) (*component.Result, hcl.Diagnostics) {
+	return t.decoder.Decode(component.Input{
 		What: b.Type, Range: b.DefRange,
-		Parts: []component.Part{{Body: b.Body, Context: t.root[Real]}},
+		Parts: []component.Part{{Body: b.Body, Context: t.context(Real, nil, false, around)}},
 		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 			v, diags := t.eval(Real, e, ctx)
 			if has(marksOf(v), sensitive) {
@@ -67,7 +98,6 @@ func (t *Template) whole(b *hcl.Block, dst any) hcl.Diagnostics {
 			return v, diags
 		},
 	}, dst)
-	return diags
 }
 
 // loadHCP gives the builds that do not publish what the top-level
@@ -80,7 +110,7 @@ func (t *Template) loadHCP(blocks hcl.Blocks) hcl.Diagnostics {
 			diags = append(diags, duplicate(b.DefRange, "block", b.Type, found[0].DefRange))
 			continue
 		}
-		p, ds := t.publish(b)
+		p, ds := t.publish(b, nil)
 		diags = append(diags, ds...)
 		for _, build := range t.Builds {
 			if build.Publish == nil {
@@ -103,11 +133,11 @@ func (t *Template) loadRegistry(blocks hcl.Blocks) hcl.Diagnostics {
 			continue
 		}
 		var a registryAttrs
-		diags = append(diags, t.whole(b, &a)...)
+		diags = append(diags, t.whole(b, nil, &a)...)
 		t.Registry = &Registry{Range: b.DefRange, Address: a.Address}
 	}
 	for _, b := range blocks.OfType("communicator") {
-		diags = append(diags, errorAt(b.DefRange, "Block communicator is not supported", "Packer ignores it. Set the options of the communicator in the source."))
+		diags = append(diags, warningAt(b.DefRange, "communicator has no effect", "Packer does nothing with it either. Set the options of the communicator in the source."))
 	}
 	return diags
 }

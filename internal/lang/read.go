@@ -29,7 +29,7 @@ func topLevel() *hcl.BodySchema {
 		{Type: "data", LabelNames: []string{"type", "name"}},
 		{Type: "source", LabelNames: []string{"type", "name"}},
 		{Type: "build"}, {Type: "registry"}, {Type: "hcp_packer_registry"},
-		{Type: "sandbox"},
+		{Type: "sandbox"}, {Type: "secrets"},
 		{Type: "communicator", LabelNames: []string{"type", "name"}},
 	}}
 }

@@ -27,7 +27,7 @@ const mostRendered = 10 << 20
 func isGoTemplate(s string) bool { return strings.Contains(s, "{{") }
 
 // markedCall finds what a Go template may say differently in the keyed form.
-var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|build)\b`)
+var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|build|vault|consul_key|aws_secretsmanager(_raw)?)\b`)
 
 // Render renders the Go template in text. Data are its fields, beside those
 // that are known only while the build runs.
@@ -58,16 +58,19 @@ func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, cty.Value
 		return v, nil, nil
 	}
 	all := cty.ValueMarks{}
-	out, err := mapTexts(v, func(s string) (string, cty.ValueMarks, error) {
+	out, err := mapTexts(v, func(s string) (cty.Value, error) {
 		if !isGoTemplate(s) {
-			return s, nil, nil
+			return cty.StringVal(s), nil
 		}
 		out, err := r.engine.run(s, nil)
 		for _, name := range r.engine.vars {
 			r.vars[name] = true
 		}
 		maps.Copy(all, r.engine.marks)
-		return out, r.engine.marks, err
+		if r.engine.unknown {
+			return cty.UnknownVal(cty.String).WithMarks(r.engine.marks), err
+		}
+		return cty.StringVal(out).WithMarks(r.engine.marks), err
 	})
 	if err != nil {
 		return v, nil, hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Invalid Go template in %q", o.Path), sentence(err.Error()))}
@@ -83,9 +86,10 @@ type engine struct {
 	base  *template.Template // with the functions
 
 	// Of the last one that was rendered:
-	marks  cty.ValueMarks // of what was used
-	vars   []string       // variables that were used
-	tokens []string       // tokens that were put in
+	marks   cty.ValueMarks // of what was used
+	vars    []string       // variables that were used
+	tokens  []string       // tokens that were put in
+	unknown bool           // something was not read
 }
 
 func (sc Scope) engine() *engine {
@@ -102,7 +106,7 @@ func (sc Scope) engine() *engine {
 func (e *engine) free() { e.t.engines.Put(e) }
 
 func (e *engine) run(text string, data map[string]string) (string, error) {
-	e.marks, e.vars, e.tokens = cty.ValueMarks{}, nil, nil
+	e.marks, e.vars, e.tokens, e.unknown = cty.ValueMarks{}, nil, nil, false
 	tpl, err := e.base.New("").Parse(text)
 	if err != nil {
 		return "", plainError(err)
@@ -158,23 +162,28 @@ func plainError(err error) error {
 }
 
 // lateFields are the fields that stand for tokens.
-func lateFields() map[string]string {
+func (t *Template) lateFields(builder string) map[string]string {
+	if out, ok := t.fields[builder]; ok {
+		return out
+	}
 	out := map[string]string{}
-	for _, n := range lateNames() {
+	for _, n := range lateNames(builder) {
 		out[n] = op.Token("build." + n)
 	}
 	out["HTTPIP"], out["HTTPPort"] = op.Token("build.PackerHTTPIP"), op.Token("build.PackerHTTPPort")
 	for _, n := range []string{"SSHPrivateKeyFile", "SSHAgentAuth"} {
 		out[n] = op.Token("build." + n)
 	}
+	t.fields[builder] = out
 	return out
 }
 
 func (e *engine) fields(data map[string]string) map[string]string {
+	fields := e.scope.Source.fields
 	if len(data) == 0 {
-		return e.t.fields
+		return fields
 	}
-	out := maps.Clone(e.t.fields)
+	out := maps.Clone(fields)
 	maps.Copy(out, data)
 	return out
 }
@@ -184,8 +193,7 @@ func (e *engine) funcs() template.FuncMap {
 	no := func(name, why string) func(...any) (string, error) {
 		return func(...any) (string, error) { return "", fmt.Errorf("%s is not supported: %s", name, why) }
 	}
-	useVar := "declare a variable and use that"
-	return template.FuncMap{
+	funcs := template.FuncMap{
 		"build_name": func() string { return e.scope.Source.Name }, "build_type": func() string { return e.scope.Source.Type },
 		"template_dir": func() string { return dir }, "pwd": os.Getwd, "packer_version": func() string { return version },
 		"timestamp": func() string { return fmt.Sprint(e.now().Unix()) },
@@ -206,10 +214,11 @@ func (e *engine) funcs() template.FuncMap {
 		"replace":     func(old, with string, n int, s string) string { return strings.Replace(s, old, with, n) },
 		"replace_all": func(old, with, s string) string { return strings.ReplaceAll(s, old, with) },
 		"upper":       strings.ToUpper, "lower": strings.ToLower, "clean_resource_name": cleanName,
-		"env": no("env", "it can be called in the default of a variable only; "+useVar),
-		"sed": no("sed", "use regex_replace() in an expression"), "consul_key": no("consul_key", useVar), "vault": no("vault", useVar),
-		"aws_secretsmanager": no("aws_secretsmanager", useVar), "aws_secretsmanager_raw": no("aws_secretsmanager_raw", useVar),
+		"env": no("env", "it can be called in the default of a variable only; declare a variable and use that"),
+		"sed": no("sed", "use regex_replace() in an expression"),
 	}
+	maps.Copy(funcs, e.readerCalls())
+	return funcs
 }
 
 func (e *engine) mark(m component.Mark) { e.marks[m] = struct{}{} }

@@ -53,7 +53,7 @@ func (t *Template) loadSandbox(blocks hcl.Blocks) hcl.Diagnostics {
 func (t *Template) sandboxImage(b *hcl.Block) hcl.Diagnostics {
 	var a sandboxAttrs
 	diags := t.constants(b)
-	diags = append(diags, t.whole(b, &a)...)
+	diags = append(diags, t.whole(b, nil, &a)...)
 	if _, err := path.Match(b.Labels[0], ""); err != nil || b.Labels[0] == "" {
 		diags = append(diags, errorAt(b.LabelRanges[0], "Not a pattern", fmt.Sprintf(`Write it like "ubuntu/images/*", not %q.`, b.Labels[0])))
 	}

@@ -1,12 +1,15 @@
 package lang
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 
@@ -22,8 +25,10 @@ type Source struct {
 	t      *Template
 	legacy bool // a builder of a JSON template
 	bodies []sourceBody
-	object cty.Value    // source.*
-	build  [2]cty.Value // build.*, by form
+	of     string            // with for_each: the label of the source block, of which Name has the key too
+	object cty.Value         // source.*
+	build  [2]cty.Value      // build.*, by form
+	fields map[string]string // of Go templates
 }
 
 // sourceBody is a body of options with the iterators around it.
@@ -33,59 +38,151 @@ type sourceBody struct {
 	ignore []string
 }
 
-// sourceBlock is a source block of the top level.
-type sourceBlock struct{ block *hcl.Block }
+// sourceBlock is a source block of the top level, or one of those that its
+// for_each makes of it.
+type sourceBlock struct {
+	block  *hcl.Block
+	name   string // the label, with for_each "label-key"
+	of     string // with for_each: the label
+	around []iteration
+}
+
+// sourceGroup is what for_each makes of a source block, by key.
+type sourceGroup struct {
+	order   []*sourceBlock
+	byKey   map[string]*sourceBlock
+	at      hcl.Range
+	unknown bool // for_each is not known: there is one, and it has any key
+}
 
 func (t *Template) loadSources(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, b := range blocks.OfType("source") {
-		ref := b.Labels[0] + "." + b.Labels[1]
 		if strings.ContainsAny(b.Labels[1], ". ") {
 			diags = append(diags, errorAt(b.LabelRanges[1], "Invalid name of a source", "It may not have dots or spaces."))
 			continue
 		}
-		if first := t.sources[ref]; first != nil {
-			diags = append(diags, duplicate(b.DefRange, "source", ref, first.block.DefRange))
+		if a := forEachOf(b.Body); a != nil {
+			diags = append(diags, t.addGroup(b, a.Expr)...)
 			continue
 		}
-		t.sources[ref] = &sourceBlock{block: b}
+		diags = append(diags, t.declareSource(&sourceBlock{block: b, name: b.Labels[1]})...)
 	}
 	return diags
 }
 
-// newSource returns the source that ref names: "type.name" or "source.type.name".
-func (t *Template) newSource(ref, localName string, at hcl.Range) (*Source, hcl.Diagnostics) {
-	parts := strings.Split(ref, ".")
-	if len(parts) > 2 {
+func (t *Template) declareSource(s *sourceBlock) hcl.Diagnostics {
+	ref := s.block.Labels[0] + "." + s.name
+	first, at := t.sources[ref], hcl.Range{}
+	if g := t.groups[ref]; g != nil && s.of == "" {
+		at = g.at
+	} else if first != nil {
+		at = first.block.DefRange
+	} else {
+		t.sources[ref] = s
+		return nil
+	}
+	return hcl.Diagnostics{duplicate(s.block.DefRange, "source", ref, at)}
+}
+
+// addGroup declares the sources that a for_each makes of a block.
+func (t *Template) addGroup(b *hcl.Block, forEach hcl.Expression) hcl.Diagnostics {
+	ref := b.Labels[0] + "." + b.Labels[1]
+	if g := t.groups[ref]; g != nil {
+		return hcl.Diagnostics{duplicate(b.DefRange, "source", ref, g.at)}
+	}
+	if first := t.sources[ref]; first != nil {
+		return hcl.Diagnostics{duplicate(b.DefRange, "source", ref, first.block.DefRange)}
+	}
+	list, diags := t.instances(forEach)
+	g := &sourceGroup{at: b.DefRange, byKey: map[string]*sourceBlock{}, unknown: diags.HasErrors()}
+	t.groups[ref] = g
+	for _, i := range list {
+		s := &sourceBlock{block: b, name: b.Labels[1] + "-" + i.key, of: b.Labels[1], around: i.around}
+		ds := t.declareSource(s)
+		diags = append(diags, ds...)
+		if !ds.HasErrors() {
+			g.order, g.byKey[i.key] = append(g.order, s), s
+		}
+		g.unknown = g.unknown || i.unknown
+	}
+	return diags
+}
+
+// withKey is a reference with a key behind it.
+var withKey = regexp.MustCompile(`^(.*)\["?([^"\]]*)"?\]$`)
+
+// findSources returns the sources that ref names: "type.name" or
+// "source.type.name"; of a source with for_each all, or with ["key"] one.
+func (t *Template) findSources(ref string, at hcl.Range) ([]*sourceBlock, hcl.Diagnostics) {
+	path, key, keyed := ref, "", false
+	if m := withKey.FindStringSubmatch(ref); m != nil {
+		path, key, keyed = m[1], m[2], true
+	}
+	parts := strings.Split(path, ".")
+	if len(parts) > 2 && t.sources[path] == nil {
 		parts = parts[1:]
 	}
 	if len(parts) < 2 {
 		return nil, hcl.Diagnostics{errorAt(at, "Invalid reference to a source", fmt.Sprintf("Write it as \"source.type.name\", not %q.", ref))}
 	}
 	name := parts[0] + "." + parts[1]
-	def := t.sources[name]
-	if def == nil {
-		detail := fmt.Sprintf("There is no source %q %q.", parts[0], parts[1])
-		if near := component.Nearest(name, slices.Sorted(maps.Keys(t.sources))); near != "" {
-			detail += fmt.Sprintf(" Did you mean %q?", "source."+near)
+	if g := t.groups[name]; g != nil {
+		return g.find(name, key, keyed, at)
+	}
+	for _, n := range []string{path, strings.Join(parts, "."), name} { // keys may have dots
+		if def := t.sources[n]; def != nil && !keyed {
+			return []*sourceBlock{def}, nil
 		}
-		return nil, hcl.Diagnostics{errorAt(at, "Unknown source "+name, detail)}
 	}
-	if localName == "" {
-		localName = parts[1]
+	detail := fmt.Sprintf("There is no source %q %q.", parts[0], parts[1])
+	if t.sources[name] != nil {
+		detail = fmt.Sprintf("The source %q %q has no for_each, and so no keys.", parts[0], parts[1])
+	} else if near := component.Nearest(name, t.sourceNames()); near != "" {
+		detail += fmt.Sprintf(" Did you mean %q?", "source."+near)
 	}
-	s := &Source{Type: parts[0], Name: parts[1], LocalName: localName, Range: def.block.DefRange, t: t}
-	s.bodies = []sourceBody{{body: def.block.Body}}
-	s.object = cty.ObjectVal(map[string]cty.Value{"type": cty.StringVal(s.Type), "name": cty.StringVal(s.LocalName)})
-	for form := range s.build {
-		s.build[form] = t.buildObject(Form(form), s)
+	return nil, hcl.Diagnostics{errorAt(at, "Unknown source "+name, detail)}
+}
+
+func (g *sourceGroup) find(name, key string, keyed bool, at hcl.Range) ([]*sourceBlock, hcl.Diagnostics) {
+	if !keyed || g.unknown {
+		return g.order, nil
 	}
-	return s, nil
+	if s := g.byKey[key]; s != nil {
+		return []*sourceBlock{s}, nil
+	}
+	keys := slices.Sorted(maps.Keys(g.byKey))
+	detail := fmt.Sprintf("Its for_each has no key %q.", key)
+	if near := component.Nearest(key, keys); near != "" {
+		detail += fmt.Sprintf(" Did you mean %q?", near)
+	}
+	return nil, hcl.Diagnostics{errorAt(at, "Unknown source "+name+"["+quote(key)+"]", detail)}
+}
+
+func (t *Template) sourceNames() []string {
+	return slices.Sorted(maps.Keys(t.sources))
+}
+
+// newSources returns the sources that ref names, for one build.
+func (t *Template) newSources(ref, localName string, at hcl.Range) ([]*Source, hcl.Diagnostics) {
+	defs, diags := t.findSources(ref, at)
+	var out []*Source
+	for _, def := range defs {
+		s := &Source{Type: def.block.Labels[0], Name: def.name, LocalName: cmp.Or(localName, def.name), Range: def.block.DefRange, t: t, of: def.of}
+		s.bodies = []sourceBody{{body: def.block.Body, around: def.around, ignore: withEach(def.block.Body)}}
+		s.fields = t.lateFields(s.Type)
+		s.object = cty.ObjectVal(map[string]cty.Value{"type": cty.StringVal(s.Type), "name": cty.StringVal(s.LocalName)})
+		for form := range s.build {
+			s.build[form] = t.buildObject(Form(form), s)
+		}
+		out = append(out, s)
+	}
+	return out, diags
 }
 
 // sourceRefs evaluates the sources argument of a build: a list of references,
 // each as text or as the expression source.type.name.
-func (t *Template) sourceRefs(expr hcl.Expression) ([]*Source, hcl.Diagnostics) {
+func (t *Template) sourceRefs(expr hcl.Expression, around []iteration) ([]*Source, hcl.Diagnostics) {
 	items, diags := hcl.ExprList(expr)
 	if diags.HasErrors() {
 		items = []hcl.Expression{expr}
@@ -93,24 +190,22 @@ func (t *Template) sourceRefs(expr hcl.Expression) ([]*Source, hcl.Diagnostics) 
 	diags = nil
 	var out []*Source
 	for _, item := range items {
-		refs, ds := t.refs(item)
+		refs, ds := t.refs(item, t.context(Real, nil, false, around))
 		diags = append(diags, ds...)
 		for _, ref := range refs {
-			s, ds := t.newSource(ref, "", item.Range())
+			list, ds := t.newSources(ref, "", item.Range())
 			diags = append(diags, ds...)
-			if s != nil {
-				out = append(out, s)
-			}
+			out = append(out, list...)
 		}
 	}
 	return out, diags
 }
 
-func (t *Template) refs(item hcl.Expression) ([]string, hcl.Diagnostics) {
-	if tr, ds := hcl.AbsTraversalForExpr(item); !ds.HasErrors() && tr.RootName() == "source" && len(tr) > 2 {
-		return []string{stepName(tr, 1) + "." + stepName(tr, 2)}, nil
+func (t *Template) refs(item hcl.Expression, ctx *hcl.EvalContext) ([]string, hcl.Diagnostics) {
+	if ref, diags, ok := t.traversalRef(item, ctx); ok {
+		return ref, diags
 	}
-	v, diags := t.eval(Real, item, t.root[Real])
+	v, diags := t.eval(Real, item, ctx)
 	v, _ = v.UnmarkDeep()
 	if diags.HasErrors() || !v.IsWhollyKnown() || v.IsNull() {
 		return nil, diags
@@ -129,6 +224,31 @@ func (t *Template) refs(item hcl.Expression) ([]string, hcl.Diagnostics) {
 		}
 	}
 	return out, diags
+}
+
+// traversalRef reads source.type.name, source.type.name["key"] and
+// source.type.name[expression].
+func (t *Template) traversalRef(item hcl.Expression, ctx *hcl.EvalContext) ([]string, hcl.Diagnostics, bool) {
+	var key hcl.Expression
+	if e, ok := item.(*hclsyntax.IndexExpr); ok {
+		item, key = e.Collection, e.Key
+	}
+	tr, ds := hcl.AbsTraversalForExpr(item)
+	if ds.HasErrors() || tr.RootName() != "source" || len(tr) < 3 {
+		return nil, nil, false
+	}
+	ref := stepName(tr, 1) + "." + stepName(tr, 2)
+	if len(tr) > 3 && stepName(tr, 3) != "" {
+		return []string{ref + `["` + stepName(tr, 3) + `"]`}, nil, true
+	}
+	if key == nil {
+		return []string{ref}, nil, true
+	}
+	k, diags := t.evalTo(cty.String, key, ctx)
+	if diags.HasErrors() || !k.IsKnown() {
+		return nil, diags, true
+	}
+	return []string{ref + `["` + k.AsString() + `"]`}, diags, true
 }
 
 // Decode sets dst, a builder's configuration, to the source's options.

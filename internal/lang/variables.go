@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -243,6 +245,9 @@ func (t *Template) validate(v *Variable) hcl.Diagnostics {
 		diags = append(diags, ds...)
 		text, ds := t.evalTo(cty.String, message, ctx)
 		diags = append(diags, ds...)
+		if text.IsKnown() && !isSentence(text.AsString()) {
+			diags = append(diags, errorAt(message.Range(), "error_message is not a sentence", `It starts with a capital letter and ends with a period, a question mark or an exclamation mark: "The name has three letters at least."`))
+		}
 		if !ok.IsKnown() || !text.IsKnown() || ok.True() {
 			continue
 		}
@@ -251,6 +256,11 @@ func (t *Template) validate(v *Variable) hcl.Diagnostics {
 		diags = append(diags, d)
 	}
 	return diags
+}
+
+func isSentence(s string) bool {
+	first, _ := utf8.DecodeRuneInString(s)
+	return s != "" && first == unicode.ToUpper(first) && strings.ContainsAny(s[len(s)-1:], ".?!")
 }
 
 // ownOnly refuses a condition that is about other variables.

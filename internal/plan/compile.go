@@ -40,7 +40,7 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	for _, spec := range t.Builds {
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
-			k := &compiler{components: c, options: o, except: except, spec: spec, src: src}
+			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src}
 			pub := k.publish(bucketName(t))
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
 				p.LeftOut[pub.Bucket] = append(p.LeftOut[pub.Bucket], addr)
@@ -115,6 +115,7 @@ func bucketName(t *lang.Template) string {
 
 // compiler compiles one build.
 type compiler struct {
+	template   *lang.Template
 	components Components
 	options    Options
 	except     []glob.Glob
@@ -160,7 +161,7 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 
 // open makes the builder, and notes the options that count in its keys.
 func (c *compiler) open(b *Build) hcl.Diagnostics {
-	def, diag := find("source", c.src.Type, c.src.Range, c.components.Builders, func(d builders.Definition) string { return d.Type })
+	def, diag := find(c.template, "source", c.src.Type, c.src.Range, c.components.Builders, func(d builders.Definition) string { return d.Type })
 	if diag != nil {
 		return hcl.Diagnostics{diag}
 	}
@@ -216,7 +217,7 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 	if s.Name == "" {
 		s.Name = s.Type
 	}
-	def, diag := find("provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
+	def, diag := find(c.template, "provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
 	if diag != nil {
 		return s, hcl.Diagnostics{diag}
 	}
@@ -333,6 +334,11 @@ func fileInputs(ops []op.Op, dir string) []artifact.Input {
 			files(o.Inputs)
 			for _, b := range o.Reads {
 				add(b.Name, b.Digest)
+			}
+			for _, t := range o.Trees {
+				for _, e := range t.Entries {
+					add(filepath.Join(t.Name, e.Name), e.Digest)
+				}
 			}
 		case *op.Put:
 			files([]op.File{o.File})

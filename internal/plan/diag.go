@@ -13,10 +13,12 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/lang"
 )
 
-// find returns the component called name, or an error that names the nearest.
-func find[D any](what, name string, at hcl.Range, list []D, typ func(D) string) (D, *hcl.Diagnostic) {
+// find returns the component called name, or an error that names the plugin it
+// would come with, else the nearest.
+func find[D any](t *lang.Template, what, name string, at hcl.Range, list []D, typ func(D) string) (D, *hcl.Diagnostic) {
 	names := make([]string, 0, len(list))
 	for _, d := range list {
 		if typ(d) == name {
@@ -26,10 +28,31 @@ func find[D any](what, name string, at hcl.Range, list []D, typ func(D) string) 
 	}
 	var none D
 	detail := fmt.Sprintf("There is no %s type %q here. There are: %s.", what, name, strings.Join(names, ", "))
-	if near := component.Nearest(name, names); near != "" {
+	if p, ok := t.Plugin(name); ok {
+		detail = fmt.Sprintf("ingot has no %s %q (plugin %s, required at %s).", called(what), name, cmp.Or(p.Source, p.Name), where(p.Range))
+		if used := t.Uses(what, name); len(used) > 1 {
+			detail += " It is used at " + places(used) + "."
+		}
+	} else if near := component.Nearest(name, names); near != "" {
 		detail = fmt.Sprintf("There is no %s type %q. Did you mean %q?", what, name, near)
 	}
 	return none, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + what + " type", Detail: detail, Subject: &at}
+}
+
+// called is what the component of a block is called.
+func called(what string) string {
+	if what == "source" {
+		return "builder"
+	}
+	return what
+}
+
+func places(ranges []hcl.Range) string {
+	var out []string
+	for _, r := range ranges {
+		out = append(out, where(r))
+	}
+	return strings.Join(out, ", ")
 }
 
 // optionDiag shows an error of a component at the option it is about.

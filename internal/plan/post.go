@@ -24,7 +24,7 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 			if !spec.AppliesTo(c.src) {
 				continue
 			}
-			def, diag := find("post-processor", spec.Type, spec.Range, c.components.PostProcessors, func(d postprocessors.Definition) string { return d.Type })
+			def, diag := find(c.template, "post-processor", spec.Type, spec.Range, c.components.PostProcessors, func(d postprocessors.Definition) string { return d.Type })
 			if diag != nil {
 				diags = append(diags, diag)
 				continue

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -38,6 +39,10 @@ func (p *Plan) Resolve(ctx context.Context, h History) error {
 // recorded. Where the source can't be resolved the build is Failed; the error
 // is the registry's.
 func (b *Build) Resolve(ctx context.Context, h History) error {
+	if b.Builder == nil { // its options could not be checked
+		b.Status, b.Err = Failed, b.SourceError(errors.New("an option needs a value of block secrets to be checked, which only a run reads"))
+		return nil
+	}
 	base, err := b.Builder.Resolve(ctx)
 	if err != nil {
 		b.Status, b.Err = Failed, b.SourceError(err)

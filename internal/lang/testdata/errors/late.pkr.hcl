@@ -5,9 +5,9 @@ build {
     inline = [upper(build.ID), build.Host == "x" ? "a" : "b", "fine ${build.ID}", base64encode("${build.User}")]
   }
   provisioner "shell" {
-    inline = ["{{ build `ID` | upper }}", "{{ .SourceAMI | len }}"]
+    inline = ["{{ build `ID` | upper }}", "{{ .Host | len }}"]
   }
   provisioner "shell" {
-    inline = ["{{ .SourceAMI | upper }}"]
+    inline = ["{{ .Host | upper }}"]
   }
 }

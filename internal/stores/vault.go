@@ -1,0 +1,128 @@
+package stores
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ReadVault reads a path of Vault and returns its data: of a key-value engine
+// of version 2 that is an object with the secret in "data".
+// VAULT_ADDR and VAULT_TOKEN, else ~/.vault-token, say how Vault is reached.
+func (e Env) ReadVault(ctx context.Context, path string) (json.RawMessage, error) {
+	data, err := e.readVault(ctx, strings.Trim(path, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("vault: %w", err)
+	}
+	return data, nil
+}
+
+func (e Env) readVault(ctx context.Context, path string) (json.RawMessage, error) {
+	address, socket := e("VAULT_ADDR"), ""
+	if address == "" {
+		return nil, errors.New("VAULT_ADDR is not set")
+	}
+	header, err := e.vaultHeader()
+	if err != nil {
+		return nil, err
+	}
+	if path == "" {
+		return nil, errors.New("the path is empty")
+	}
+	insecure, err := e.flag("VAULT_SKIP_VERIFY", false)
+	if err != nil {
+		return nil, err
+	}
+	if s, ok := strings.CutPrefix(address, "unix://"); ok {
+		address, socket = "http://vault", s
+	}
+	client, err := e.client(tlsNames{"VAULT_CACERT", "VAULT_CAPATH", "VAULT_CLIENT_CERT", "VAULT_CLIENT_KEY", "VAULT_TLS_SERVER_NAME"}, insecure, socket)
+	if err != nil {
+		return nil, err
+	}
+	text, resp, err := get(ctx, client, strings.TrimSuffix(address, "/")+"/v1/"+escapePath(path), header)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Data     json.RawMessage `json:"data"`
+		Warnings []string        `json:"warnings"`
+		Errors   []string        `json:"errors"`
+	}
+	err = json.Unmarshal(text, &answer)
+	switch {
+	case resp.StatusCode == http.StatusNotFound && len(answer.Errors) == 0:
+		return nil, fmt.Errorf("there is nothing at %s %s", path, strings.Join(answer.Warnings, "; "))
+	case resp.StatusCode != http.StatusOK && len(answer.Errors) > 0:
+		return nil, fmt.Errorf("%s: %s: %s", path, resp.Status, said([]byte(strings.Join(answer.Errors, "; "))))
+	case resp.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("%s: %s", path, resp.Status)
+	case err != nil:
+		return nil, fmt.Errorf("%s: the answer is not Vault's", path)
+	}
+	return answer.Data, nil
+}
+
+func (e Env) vaultHeader() (http.Header, error) {
+	token := e("VAULT_TOKEN")
+	if token == "" {
+		if home := e("HOME"); home != "" {
+			text, err := os.ReadFile(filepath.Join(home, ".vault-token"))
+			if err == nil {
+				token = strings.TrimSpace(string(text))
+			}
+		}
+	}
+	if token == "" {
+		return nil, errors.New("VAULT_TOKEN is not set, and there is no ~/.vault-token")
+	}
+	h := http.Header{"X-Vault-Token": {token}, "X-Vault-Request": {"true"}}
+	if space := e("VAULT_NAMESPACE"); space != "" {
+		h.Set("X-Vault-Namespace", space)
+	}
+	return h, nil
+}
+
+// VaultKey reads one value of a secret of Vault's key-value engine, of version
+// 1 or 2. The path of one of version 2 has "data" in it: "secret/data/web".
+func (e Env) VaultKey(ctx context.Context, path, key string) (string, error) {
+	raw, err := e.ReadVault(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	var top, nested map[string]json.RawMessage
+	if json.Unmarshal(raw, &top) != nil {
+		return "", fmt.Errorf("vault: %s has no values", path)
+	}
+	values := top
+	if data, ok := top["data"]; ok && json.Unmarshal(data, &nested) == nil {
+		if nested == nil { // a version that was deleted
+			return "", fmt.Errorf("vault: there is nothing at %s", path)
+		}
+		values = nested
+	}
+	v, ok := values[key]
+	if !ok {
+		return "", fmt.Errorf("vault: %s has no key %q", path, key)
+	}
+	var text string
+	if json.Unmarshal(v, &text) == nil && string(v) != "null" {
+		return text, nil
+	}
+	return string(v), nil // a number, or what is nested, as JSON
+}
+
+// escapePath makes a path fit for a URL, its slashes kept.
+func escapePath(path string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		parts[i] = url.PathEscape(p)
+	}
+	return strings.Join(parts, "/")
+}
