@@ -95,7 +95,10 @@ func (b *build) resolve(ctx context.Context) error {
 	if b.Err != nil {
 		return b.Err
 	}
-	return b.refuseConflict()
+	if err := b.refuseConflict(); err != nil {
+		return err
+	}
+	return b.needs()
 }
 
 // bake begins a session, applies the steps and seals the image. The image is

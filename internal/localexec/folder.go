@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/gofrs/flock"
@@ -39,6 +40,14 @@ func makeFolder() (*folder, error) {
 		return nil, errors.Join(err, f.lock.Close(), os.RemoveAll(temp))
 	}
 	return f, nil
+}
+
+// id is what is unique in the folder's name.
+func (f *folder) id() string { return strings.TrimPrefix(filepath.Base(f.path), prefix) }
+
+// holds reports whether a clean path is in the folder.
+func (f *folder) holds(path string) bool {
+	return strings.HasPrefix(path, f.path+string(filepath.Separator))
 }
 
 func (f *folder) remove() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,11 +42,19 @@ func Run(ctx context.Context, l *op.Local, out func(line string, stderr bool)) e
 		return err
 	}
 	defer inputs.remove()
-	dir := inputs.path
-	bound := op.Bind([]op.Op{l}, op.Values{op.LocalDir: secret.Plain(dir)})[0].(*op.Local)
+	bound := op.Bind([]op.Op{l}, op.Values{
+		op.LocalDir: secret.Plain(inputs.path), op.LocalID: secret.Plain(inputs.id()),
+	})[0].(*op.Local)
 	for _, f := range bound.Inputs {
-		if err := writeInput(dir, f); err != nil {
+		path := filepath.Clean(f.Path)
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(bound.Dir, path)
+		}
+		if err := inputs.write(path, f); err != nil {
 			return err
+		}
+		if !inputs.holds(path) && !bound.KeepInputs {
+			defer os.Remove(path)
 		}
 	}
 	return run(ctx, bound, out)
@@ -79,11 +88,19 @@ func run(ctx context.Context, l *op.Local, out func(line string, stderr bool)) e
 	return result(l, cmd.ProcessState, err)
 }
 
+// Name is what people call the command.
+func Name(l *op.Local) string {
+	if l.Title != "" {
+		return l.Title
+	}
+	return builders.CommandName(l.Argv, l.Inputs)
+}
+
 func result(l *op.Local, state *os.ProcessState, err error) error {
 	if state == nil {
 		return fmt.Errorf("run on this host: %w", err)
 	}
-	exit := &builders.ExitError{Command: builders.CommandName(l.Argv, l.Inputs), Code: state.ExitCode()}
+	exit := &builders.ExitError{Command: Name(l), Code: state.ExitCode()}
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		exit.Code = 128 + int(ws.Signal())
 		exit.Signal = signalName(ws.Signal())
@@ -106,14 +123,16 @@ func signalName(s syscall.Signal) string {
 	return fmt.Sprint(int(s))
 }
 
-// writeInput writes one input. Its path is in dir: the token is what leads there.
-func writeInput(dir string, f op.File) error {
-	path := filepath.Clean(f.Path)
-	if !strings.HasPrefix(path, dir+string(filepath.Separator)) {
+// write writes one input. What is not in the folder has the token LocalID in
+// its name: so it is no file that is there.
+func (i *folder) write(path string, f op.File) error {
+	if !i.holds(path) && !strings.Contains(filepath.Base(path), i.id()) {
 		return fmt.Errorf("input %s is outside of the folder for inputs", f.Path)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+	if i.holds(path) {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
 	}
 	src, err := f.Blob.Open()
 	if err != nil {
@@ -124,7 +143,11 @@ func writeInput(dir string, f op.File) error {
 	// for writing until its exec, and a file that is written can't be run.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o700)
+	mode := fs.FileMode(0o700)
+	if f.Mode != 0 {
+		mode &= f.Mode
+	}
+	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}

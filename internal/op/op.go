@@ -87,7 +87,7 @@ type Local struct {
 	Argv       []string
 	Env        map[string]secret.String
 	Dir        string
-	Inputs     []File  // written before, for this user alone, and removed after
+	Inputs     []File  // written before, for this user alone (mode 0 is 0700), and removed after
 	KeepInputs bool    // leave those behind that are not in LocalDir
 	Reads      []Blob  // files of this host that it uses where they are: they count in its key
 	Trees      []*Tree // and folders, see ReadTree

@@ -18,6 +18,7 @@ var tokenPattern = regexp.MustCompile(regexp.QuoteMeta(tokenOpen) + `([A-Za-z0-9
 const (
 	Scratch  = "scratch"  // letters and digits that no other session has: for names of temporary files
 	LocalDir = "localdir" // the folder of this host that holds a Local's inputs
+	LocalID  = "localid"  // digits that no other run of a Local has at the time
 )
 
 // Token returns the token for the value called name.

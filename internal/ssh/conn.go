@@ -34,6 +34,9 @@ type Conn struct {
 // HostKey returns the fingerprint of the machine's host key.
 func (c *Conn) HostKey() string { return c.pin.seen() }
 
+// User returns who is logged in.
+func (c *Conn) User() string { return c.client.User() }
+
 // Target returns the machine.
 func (c *Conn) Target() Target { return c.target }
 
@@ -132,39 +135,55 @@ func (c *Conn) reconnect(ctx context.Context, lim limits) (*link, error) {
 
 // open opens a session, over a new connection where the old one is gone.
 func (c *Conn) open(ctx context.Context, lim limits) (*session, error) {
+	l, ch, reqs, err := c.channel(ctx, lim)
+	if err != nil {
+		return nil, err
+	}
+	if c.client.config.AgentForwarding {
+		_, err = ch.SendRequest("auth-agent-req@openssh.com", false, nil)
+	}
+	return newSession(l, ch, reqs), err
+}
+
+// OpenSession opens a session for somebody who speaks SSH himself, over a new
+// connection where the old one is gone. It goes on after ctx ended.
+func (c *Conn) OpenSession(ctx context.Context) (gossh.Channel, <-chan *gossh.Request, error) {
+	_, ch, reqs, err := c.channel(ctx, c.client.limits(Target{}))
+	return ch, reqs, err
+}
+
+func (c *Conn) channel(ctx context.Context, lim limits) (*link, gossh.Channel, <-chan *gossh.Request, error) {
 	var err error
 	for range openTries {
 		var l *link
 		if l, err = c.current(); err != nil {
-			return nil, err
+			return nil, nil, nil, err
 		}
 		if l == nil {
 			if l, err = c.reconnect(ctx, lim); err != nil {
-				return nil, err
+				return nil, nil, nil, err
 			}
 		}
-		var s *session
-		if s, err = l.session(ctx); err == nil {
-			if c.client.config.AgentForwarding {
-				_, err = s.ch.SendRequest("auth-agent-req@openssh.com", false, nil)
-			}
-			return s, err
+		var ch gossh.Channel
+		var reqs <-chan *gossh.Request
+		if ch, reqs, err = l.session(ctx); err == nil {
+			return l, ch, reqs, nil
 		}
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return nil, nil, nil, ctx.Err()
 		}
 		var refused *gossh.OpenChannelError
 		if errors.As(err, &refused) {
-			return nil, c.client.fail(c.target, fmt.Errorf("open a session: %s", refused.Message))
+			return nil, nil, nil, c.client.fail(c.target, fmt.Errorf("open a session: %s", refused.Message))
 		}
 		l.Close()
 		<-l.gone
 	}
-	return nil, c.client.fail(c.target, fmt.Errorf("open a session: %w: %w", ErrLost, err))
+	return nil, nil, nil, c.client.fail(c.target, fmt.Errorf("open a session: %w: %w", ErrLost, err))
 }
 
 // session opens a session on the connection.
-func (l *link) session(ctx context.Context) (*session, error) {
+func (l *link) session(ctx context.Context) (gossh.Channel, <-chan *gossh.Request, error) {
 	type opened struct {
 		ch   gossh.Channel
 		reqs <-chan *gossh.Request
@@ -177,14 +196,11 @@ func (l *link) session(ctx context.Context) (*session, error) {
 	}()
 	select {
 	case o := <-result:
-		if o.err != nil {
-			return nil, o.err
-		}
-		return newSession(l, o.ch, o.reqs), nil
+		return o.ch, o.reqs, o.err
 	case <-l.gone:
 		// The library waits for ever for a channel that is asked for while
 		// the connection ends.
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	case <-ctx.Done():
 		go func() {
 			if o := <-result; o.err == nil {
@@ -192,6 +208,6 @@ func (l *link) session(ctx context.Context) (*session, error) {
 				o.ch.Close()
 			}
 		}()
-		return nil, ctx.Err()
+		return nil, nil, ctx.Err()
 	}
 }

@@ -195,6 +195,9 @@ func (c *Client) try(ctx context.Context, t Target, p *pin) (l *link, dialled bo
 		return nil, true, err
 	}
 	l = &link{Client: client, gone: make(chan struct{})}
+	if _, plain := conn.(*net.TCPConn); plain {
+		l.addr = conn.RemoteAddr().String()
+	}
 	go func() {
 		_ = client.Wait()
 		close(l.gone)
@@ -207,6 +210,7 @@ func (c *Client) try(ctx context.Context, t Target, p *pin) (l *link, dialled bo
 type link struct {
 	*gossh.Client
 	gone chan struct{} // closed when the connection has ended
+	addr string        // "host:port" of the machine, "" where something is in between
 }
 
 // keepAlive asks the machine for a sign of life, and ends the connection when

@@ -36,6 +36,7 @@ type pin struct {
 	want   hostKey
 	others []string // kinds whose key is not the one with the wanted fingerprint
 	last   string   // fingerprint seen last
+	key    gossh.PublicKey
 }
 
 // seen returns the fingerprint of the pinned key, "" before one was seen.
@@ -43,6 +44,13 @@ func (p *pin) seen() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.want.fingerprint
+}
+
+// known returns the key that the machine has shown.
+func (p *pin) known() gossh.PublicKey {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.key
 }
 
 // algorithms returns what to ask the server for.
@@ -65,7 +73,7 @@ func (p *pin) check(_ string, _ net.Addr, key gossh.PublicKey) error {
 	p.last = gossh.FingerprintSHA256(key)
 	switch {
 	case p.want.fingerprint == "" || p.want.fingerprint == p.last:
-		p.want = hostKey{fingerprint: p.last, kind: key.Type()}
+		p.want, p.key = hostKey{fingerprint: p.last, kind: key.Type()}, key
 		return nil
 	case p.want.kind == "":
 		p.others = append(p.others, key.Type())

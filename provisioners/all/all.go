@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/ingot-build/ingot/provisioners"
+	"github.com/ingot-build/ingot/provisioners/ansible"
 	"github.com/ingot-build/ingot/provisioners/breakpoint"
 	"github.com/ingot-build/ingot/provisioners/chefclient"
 	"github.com/ingot-build/ingot/provisioners/chefsolo"
@@ -18,6 +19,7 @@ import (
 // List returns the provisioners there are.
 func List() []provisioners.Definition {
 	return []provisioners.Definition{
+		ansible.Definition(),
 		breakpoint.Definition(),
 		chefclient.Definition(),
 		chefsolo.Definition(),

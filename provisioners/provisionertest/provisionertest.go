@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -99,8 +100,12 @@ func Print(t *testing.T, ops []op.Op, dir string) string {
 	for _, o := range ops {
 		printOp(t, &b, o)
 	}
-	return strings.NewReplacer(dir, "DIR", op.Token(op.Scratch), "SCRATCH", op.Token(op.LocalDir), "LOCALDIR").Replace(b.String())
+	return strings.NewReplacer(dir, "DIR", op.Token(op.Scratch), "SCRATCH", op.Token(op.LocalDir), "LOCALDIR",
+		op.Token(op.LocalID), "LOCALID").Replace(tokens.ReplaceAllString(b.String(), "<$1>"))
 }
+
+// tokens are those of a connection, and those that are made fit for quotes.
+var tokens = regexp.MustCompile("\u27e6ingot:(conn[.][a-z]+|quoted[.][A-Za-z.]+)\u27e7")
 
 func printOp(t *testing.T, b *strings.Builder, o op.Op) {
 	switch o := o.(type) {
@@ -122,6 +127,13 @@ func printOp(t *testing.T, b *strings.Builder, o op.Op) {
 		for _, r := range o.Reads {
 			fmt.Fprintf(b, "  reads %s %.12s\n", r.Name, r.Digest)
 		}
+		for _, t := range o.Trees {
+			fmt.Fprintf(b, "  reads folder %s\n", t.Name)
+			for _, e := range t.Entries {
+				fmt.Fprintf(b, "    %s %.12s\n", e.Name, e.Digest)
+			}
+		}
+		printConnection(b, o)
 		printRest(b, o.OK)
 	case *op.Put:
 		b.WriteString("put\n")
@@ -135,6 +147,21 @@ func printOp(t *testing.T, b *strings.Builder, o op.Op) {
 		fmt.Fprintf(b, "get %s to %s\n", o.Path, o.Local)
 	case *op.Pause:
 		fmt.Fprintf(b, "pause %s %q\n", o.For, o.Prompt)
+	}
+}
+
+func printConnection(b *strings.Builder, o *op.Local) {
+	if o.Title != "" {
+		fmt.Fprintf(b, "  called %s\n", o.Title)
+	}
+	if len(o.Needs) > 0 {
+		fmt.Fprintf(b, "  needs %s\n", strings.Join(o.Needs, ", "))
+	}
+	if o.KeepInputs {
+		fmt.Fprintln(b, "  keeps its inputs")
+	}
+	if c := o.Connection; c != nil {
+		fmt.Fprintf(b, "  connected: %s, user %q, proxy %+v\n", c.Route, c.User, c.Proxy)
 	}
 }
 
