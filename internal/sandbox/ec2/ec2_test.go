@@ -3,12 +3,14 @@ package ec2
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -57,9 +59,12 @@ func newCloud(t *testing.T, opts ...func(*Options)) *cloud {
 	return c
 }
 
+// config is of clients that try once. Each request has a connection of its own:
+// one that is kept could be closed just as the next request is sent.
 func (c *cloud) config(region string) aws.Config {
 	return aws.Config{
 		Region: region, BaseEndpoint: &c.url, RetryMaxAttempts: 1,
+		HTTPClient:  awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true }),
 		Credentials: credentials.NewStaticCredentialsProvider(testKey, testSecret, ""),
 	}
 }

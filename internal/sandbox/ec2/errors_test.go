@@ -210,7 +210,7 @@ func TestFaults(t *testing.T) {
 // What was made is not found by those who ask, for a while.
 func TestConsistency(t *testing.T) {
 	t.Parallel()
-	c := newCloud(t, func(o *Options) { o.Timing.Consistency = 50 * time.Millisecond })
+	c := newCloud(t, func(o *Options) { o.Timing.Consistency = time.Second })
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	id := *must[*sdk.RunInstancesOutput](t)(c.RunInstances(ctx, runInput())).Instances[0].InstanceId

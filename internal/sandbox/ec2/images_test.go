@@ -75,7 +75,7 @@ func TestCatalogue(t *testing.T) {
 // Copies are images of their own that share the layers, which go with the last.
 func TestCopyImage(t *testing.T) {
 	t.Parallel()
-	c, ctx := newCloud(t, func(o *Options) { o.Timing.Copy = 20 * time.Millisecond }), t.Context()
+	c, ctx := newCloud(t, func(o *Options) { o.Timing.Copy = time.Second }), t.Context()
 	m := c.bake("web")
 	west := c.in("eu-west-1")
 	in := &sdk.CopyImageInput{SourceImageId: m.ImageId, SourceRegion: aws.String("us-east-1"), Name: aws.String("web"), Encrypted: aws.Bool(true),
