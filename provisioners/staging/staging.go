@@ -174,9 +174,9 @@ func look(in provisioners.Input, option, host string, folder bool) error {
 	case err != nil:
 		return unreadable(option, host, err)
 	case folder && !st.IsDir():
-		return component.Errorf(option, "%s is a file, not a folder", host)
+		return component.Errorf(option, "%q is a file, not a folder", host)
 	case !folder && st.IsDir():
-		return component.Errorf(option, "%s is a folder, not a file", host)
+		return component.Errorf(option, "%q is a folder, not a file", host)
 	}
 	return nil
 }
