@@ -81,6 +81,6 @@ reads Packer's HCL2 templates, and runs only what has changed.`,
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
-	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newVersionCommand(), newSuperviseCommand())
+	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newFixCommand(), newHCL2UpgradeCommand(), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newVersionCommand(), newSuperviseCommand())
 	return root
 }

@@ -107,7 +107,7 @@ func walkBranch(n *parse.BranchNode, found func(call)) {
 type converter struct {
 	variable  func(name string) string // refers to a variable
 	env       func(name string) string // refers to one of the environment
-	timestamp string                   // gives the Unix time
+	timestamp func() string            // gives the Unix time
 	build     bool                     // build.* and source.* may be used
 	left      []string                 // what could not be converted
 }
@@ -283,8 +283,11 @@ func (c *converter) call(name string, args []operand) (operand, bool) {
 
 // constant converts a call without arguments.
 func (c *converter) constant(name string) (operand, bool) {
+	if name == "timestamp" {
+		return operand{expr: c.timestamp()}, true
+	}
 	made := map[string]string{
-		"timestamp": c.timestamp, "isotime": "timestamp()", "uuid": "uuidv4()", "pwd": "path.cwd", "template_dir": "path.root",
+		"isotime": "timestamp()", "uuid": "uuidv4()", "pwd": "path.cwd", "template_dir": "path.root",
 		"packer_version": "packer.version",
 	}
 	if c.build {

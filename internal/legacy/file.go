@@ -23,6 +23,9 @@ func File(name string, src []byte, given []Given, environ func(string) string) (
 	return &hcl.File{Body: m.file(), Bytes: src}, append(diags, m.diags...)
 }
 
+// unixTime is what {{timestamp}} gives.
+const unixTime = "rfc3339_parse(timestamp()).unix"
+
 // maker makes the syntax tree of HCL.
 type maker struct {
 	reader
@@ -153,7 +156,7 @@ func (m *maker) converted(p parsed, at hcl.Range) hclsyntax.Expression {
 	if len(p) == 1 && p[0].node == nil {
 		return literalAt(cty.StringVal(p[0].text), at)
 	}
-	c := &converter{timestamp: "rfc3339_parse(timestamp()).unix", variable: m.reference,
+	c := &converter{timestamp: func() string { return unixTime }, variable: m.reference,
 		env: func(name string) string { return quoted(m.environ(name)) }}
 	e, diags := hclsyntax.ParseExpression([]byte(c.expression(p)), at.Filename, at.Start)
 	if diags.HasErrors() { // of the template's form, which was checked

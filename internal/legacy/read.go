@@ -26,6 +26,7 @@ type Template struct {
 	PostProcessors          [][]*Block
 
 	at       hcl.Range // its opening brace
+	comments []string
 	named    map[string]bool
 	variable map[string]*Variable
 }
@@ -78,6 +79,11 @@ func Read(name string, src []byte, given ...Given) (*Template, hcl.Diagnostics) 
 	}
 	t := &Template{at: root.at, named: map[string]bool{}, variable: map[string]*Variable{}}
 	r.keys(root)
+	for _, f := range root.fields {
+		if strings.HasPrefix(f.name, "_") && f.value.kind == text {
+			t.comments = append(t.comments, f.value.text())
+		}
+	}
 	t.Description = r.optionalText(root, "description")
 	t.MinVersion = r.optionalText(root, "min_packer_version")
 	r.builders(t, root)
@@ -90,6 +96,40 @@ func Read(name string, src []byte, given ...Given) (*Template, hcl.Diagnostics) 
 	r.checkNames(t)
 	r.useVariables(t, root, given)
 	return t, r.diags
+}
+
+// Component is a type that a template has components of.
+type Component struct{ Kind, Type string } // Kind is "builder", "provisioner" or "post-processor"
+
+// Components returns the types that are used, each once.
+func (t *Template) Components() []Component {
+	var out []Component
+	add := func(kind string, blocks []*Block) {
+		for _, b := range blocks {
+			if c := (Component{kind, b.Type}); !slices.Contains(out, c) {
+				out = append(out, c)
+			}
+		}
+	}
+	add("builder", t.Builders)
+	add("provisioner", t.Provisioners)
+	if t.Cleanup != nil {
+		add("provisioner", []*Block{t.Cleanup})
+	}
+	for _, chain := range t.PostProcessors {
+		add("post-processor", chain)
+	}
+	return out
+}
+
+// Check tells what is wrong with src as JSON: it is one object, and each key
+// is once in its object.
+func Check(name string, src []byte) hcl.Diagnostics {
+	r := &reader{}
+	if root := r.parse(name, src); root != nil && root.kind != object {
+		r.fail(root.at, "Not a template", "A JSON template is an object, not %s.", root.kind)
+	}
+	return r.diags
 }
 
 func (r *reader) keys(root *node) {

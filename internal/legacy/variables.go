@@ -78,7 +78,7 @@ func (r *reader) useVariables(t *Template, root *node, given []Given) {
 			continue
 		}
 		v.parsed = p
-		c := &converter{variable: quoted, env: quoted, timestamp: "timestamp()"}
+		c := &converter{variable: quoted, env: quoted, timestamp: func() string { return "" }}
 		if v.isComputed() && !c.converts(p) {
 			r.fail(v.value.at, fmt.Sprintf("Variable %q can't be evaluated", v.Name),
 				"%s is not known in variables.", strings.Join(c.left, ", "))
