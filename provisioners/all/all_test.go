@@ -24,7 +24,7 @@ var options = map[string]string{
 		"remote_file remote_folder remote_path script scripts skip_clean start_retry_timeout use_env_var_file valid_exit_codes",
 	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
 		"tempfile_extension use_linux_pathing valid_exit_codes",
-	"file":       "content destination direction generated source sources",
+	"file": "content destination direction generated source sources",
 	"ansible": "ansible_env_vars ansible_proxy_key_type ansible_ssh_extra_args ansible_winrm_use_http collections_path command empty_groups " +
 		"extra_arguments galaxy_command galaxy_file galaxy_force_install galaxy_force_with_deps groups host_alias inventory_directory " +
 		"inventory_file inventory_file_template keep_inventory_file local_port playbook_file roles_path sftp_command skip_version_check " +

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -207,4 +208,29 @@ func Content(t *testing.T, blob op.Blob) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// Golden is Lowers with the text in the file testdata/NAME.golden, which is
+// named as the test is. With UPDATE in the environment it is written anew.
+func Golden(t *testing.T, p provisioners.Provisioner, dir string) []op.Op {
+	t.Helper()
+	_, name, _ := strings.Cut(t.Name(), "/")
+	file := filepath.Join("testdata", name+".golden")
+	if os.Getenv("UPDATE") != "" {
+		ops, err := p.Lower(Input(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(Print(t, ops, dir)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Lowers(t, p, dir, string(want))
 }
