@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingot-build/ingot/internal/engine"
+	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/ui"
 )
 
@@ -25,13 +26,13 @@ const keptRuns = 20
 
 type buildFlags struct {
 	templateFlags
-	color, timestamp, machineReadable bool
-	parallel                          int
-	onError, logFormat                string
+	color, timestamp, debug bool
+	parallel                int
+	onError, logFormat      string
 }
 
-func newBuildCommand() *cobra.Command {
-	var f buildFlags
+func newBuildCommand(p *program) *cobra.Command {
+	f := buildFlags{templateFlags: templateFlags{program: p, othersBuild: p.goodBuildsRun}}
 	cmd := &cobra.Command{
 		Use:   "build [flags] [TEMPLATE]",
 		Short: "Bake the images of a template and publish them as a version",
@@ -44,9 +45,16 @@ build is in .ingot/logs.`,
 		Example: `  ingot build .
   ingot build -only='docker.*' -var release=1.4 .
   ingot build -force -on-error=ask web.pkr.hcl
+  ingot build -debug -only=amazon-ebs.web .
   ingot build -registry registry.example.com/images .`,
 		Args: oneTemplate,
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, templatePath(args)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := f.template(cmd, args)
+			if err != nil {
+				return err
+			}
+			return f.run(cmd, path)
+		},
 	}
 	f.add(cmd)
 	f.addRegistry(cmd)
@@ -54,7 +62,9 @@ build is in .ingot/logs.`,
 	fl.BoolVar(&f.force, "force", false, "run every build and step, also where nothing changed")
 	fl.BoolVar(&f.color, "color", true, "use colours on a terminal")
 	fl.BoolVar(&f.timestamp, "timestamp-ui", false, "put the time in front of each line")
-	fl.BoolVar(&f.machineReadable, "machine-readable", false, "print Packer's machine-readable lines")
+	fl.BoolVar(&f.debug, "debug", false, "run one build at a time, and pause before each step; on a terminal")
+	fl.BoolVar(&f.undeclared, "warn-on-undeclared-var", false, "warn of values in -var-file for variables that the template does not have")
+	inert(cmd, "skip-enforcement", noEnforce)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
 	fl.IntVar(&f.parallel, "parallel-builds", 0, "run at most `n` builds at the same time; 0 is all at once")
 	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner")
@@ -89,9 +99,13 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	}
 	f.openSecrets = true
 	runID := uuid.NewString()
-	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	color := colorful(f.color, out)
-	ws, err := f.load(cmd, path, runID, out, color)
+	// What runs on this host can look at it, as where Packer starts it.
+	if err := os.Setenv("PACKER_RUN_UUID", runID); err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	color := f.buildColours()
+	ws, err := f.load(cmd, path, runID, f.diagnostics(cmd), color && !f.plain)
 	if err != nil {
 		return err
 	}
@@ -108,20 +122,20 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		return err
 	}
 	commit := gitCommit(ctx, ws.plan.Template.Dir)
-	logs := filepath.Join(ws.dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
+	logs := filepath.Join(ws.host.Dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
 	pruneLogs(filepath.Dir(logs))
-	o := ui.Options{Out: out, Color: color, Timestamp: f.timestamp, Secrets: ws.secrets, LogDir: logs}
-	view, live := f.view(o)
+	o := ui.Options{Out: os.Stdout, Color: color, Timestamp: f.timestamp, Secrets: ws.host.Secrets, LogDir: logs, Brief: f.plain}
+	view, interactive := f.view(o)
 	files := ui.Logs(o)
-	events, debug, err := withDebug(o, cmd.ErrOrStderr(), files, view)
-	if err != nil {
-		return errors.Join(err, view.Close())
+	ask := asker(view, interactive)
+	if f.debug {
+		f.parallel = 1
+		view.Emit(event.Event{Time: time.Now(), Body: event.Say{Text: debugText(interactive)}})
 	}
-	defer debug.Close()
 	err = engine.Run(ctx, ws.plan, engine.Options{
-		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force,
-		Registry: ws.registry, History: engine.History(ws.registry), Events: events, Secrets: ws.secrets, Dir: ws.dir,
-		Journals: journals, Sweep: sweepCommand(f.sandbox), GitCommit: commit, User: userName(), Ask: asker(view, live),
+		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
+		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
+		Journals: journals, Sweep: sweepCommand(f.sandbox), GitCommit: commit, User: userName(), Ask: ask,
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
 	})
 	closeErr := view.Close()
@@ -131,7 +145,22 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return exitCode(exitError) // the view has said why
 	}
-	return closeErr
+	return errors.Join(ws.faulty, closeErr)
+}
+
+// buildColours decides on the colours of the lines of builds.
+func (f *buildFlags) buildColours() bool {
+	if f.colourPipes && f.color && !f.machineReadable && colourAllowed() {
+		return true
+	}
+	return f.colorful(f.color, os.Stdout)
+}
+
+func debugText(interactive bool) string {
+	if !interactive {
+		return "-debug: one build runs after the other. There is no terminal to ask at, so that nothing pauses."
+	}
+	return "-debug: one build runs after the other, and pauses before each step."
 }
 
 // view is how the run is shown, and whether a person can be asked.
@@ -142,7 +171,7 @@ func (f *buildFlags) view(o ui.Options) (ui.View, bool) {
 		return ui.MachineReadable(o), false
 	case f.logFormat == "json":
 		return ui.JSON(o), false
-	case interactive && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "":
+	case interactive && !f.plain && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "":
 		return ui.Terminal(o, os.Stdin, os.Stdout), true
 	}
 	return ui.Plain(o), interactive

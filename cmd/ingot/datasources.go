@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/datasources"
+	datasourcesall "github.com/ingot-build/ingot/datasources/all"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/outage"
 )
@@ -49,6 +50,15 @@ func sensitiveFields(output any) []string {
 		if f := t.Field(i); f.Tag.Get("sensitive") == "true" {
 			out = append(out, f.Tag.Get("cty"))
 		}
+	}
+	return out
+}
+
+// dataSourceTypes are the types of the data sources that templates may use.
+func dataSourceTypes() []string {
+	out := []string{"null"}
+	for _, d := range datasourcesall.List() {
+		out = append(out, d.Type)
 	}
 	return out
 }

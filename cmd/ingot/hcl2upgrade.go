@@ -14,9 +14,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
 	"github.com/ingot-build/ingot/internal/component"
-	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/legacy"
-	"github.com/ingot-build/ingot/internal/secret"
 	postprocessorsall "github.com/ingot-build/ingot/postprocessors/all"
 	provisionersall "github.com/ingot-build/ingot/provisioners/all"
 )
@@ -94,8 +92,7 @@ func jsonTemplate(cmd *cobra.Command, path string) ([]byte, error) {
 
 // writeSource shows what is wrong with one file.
 func writeSource(w io.Writer, path string, src []byte, diags hcl.Diagnostics) error {
-	t := &lang.Template{Files: map[string]*hcl.File{path: {Bytes: src}}}
-	return writeDiags(w, t, diags, &secret.Set{}, colorful(true, w))
+	return writeDiags(w, map[string]*hcl.File{path: {Bytes: src}}, diags, nil, colorful(true, w))
 }
 
 // schemaOf returns the options of a component, nil where there is none of the

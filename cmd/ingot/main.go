@@ -11,5 +11,5 @@ func main() {
 	if host.IsMachine() {
 		os.Exit(host.RunMachine())
 	}
-	os.Exit(run(untilSignal(), os.Args[1:]))
+	os.Exit(run(untilSignal(), os.Args))
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/ingot-build/ingot/internal/engine"
 )
 
-func newPlanCommand() *cobra.Command {
-	var f templateFlags
+func newPlanCommand(p *program) *cobra.Command {
+	f := templateFlags{program: p, undeclared: true}
 	var asJSON, detailed, color bool
 	cmd := &cobra.Command{
 		Use:   "plan [flags] [TEMPLATE]",
@@ -21,9 +21,13 @@ which file, which variable, which base image. It changes nothing.`,
   ingot plan -detailed-exitcode . || test $? -eq 2   # 2: there is something to do`,
 		Args: oneTemplate,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			path, err := f.template(cmd, args)
+			if err != nil {
+				return err
+			}
 			out := cmd.OutOrStdout()
-			color = colorful(color, out)
-			ws, err := f.load(cmd, templatePath(args), uuid.NewString(), cmd.ErrOrStderr(), color)
+			color = f.colorful(color, out)
+			ws, err := f.load(cmd, path, uuid.NewString(), cmd.ErrOrStderr(), color)
 			if err != nil {
 				return err
 			}
@@ -56,14 +60,6 @@ which file, which variable, which base image. It changes nothing.`,
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there is something to do")
 	cmd.Flags().BoolVar(&color, "color", true, "use colours on a terminal")
 	return cmd
-}
-
-// templatePath is the template argument; without one, the working directory.
-func templatePath(args []string) string {
-	if len(args) == 0 {
-		return "."
-	}
-	return args[0]
 }
 
 func painter(color bool) func(colour, text string) string {

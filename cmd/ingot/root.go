@@ -12,13 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ingot-build/ingot/builders"
-	"github.com/ingot-build/ingot/internal/sandbox/host"
 )
 
 // Exit codes. They are Packer's, and terraform's for -detailed-exitcode.
 const (
 	exitError   = 1
 	exitChanges = 2   // plan -detailed-exitcode: there is something to do
+	exitFormat  = 3   // fmt -check: a file is not in its canonical form
 	exitUsage   = 127 // no command or an unknown one, as Packer does
 )
 
@@ -27,18 +27,37 @@ type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// run runs the command line and returns the exit code.
+// program is what all commands share.
+type program struct {
+	dialect
+	log             *debugLog
+	machineReadable bool
+}
+
+// run runs the command line, whose first word is the program's name, and
+// returns the exit code.
 func run(ctx context.Context, args []string) int {
-	if host.IsMachine() {
-		return host.RunMachine()
+	p := &program{dialect: dialectOf(args[0])}
+	root := newRootCommand(p)
+	args = args[1:]
+	log, err := openDebugLog(os.Stderr)
+	if err != nil {
+		reportError(root.ErrOrStderr(), err)
+		return exitError
 	}
-	root := newRootCommand()
+	defer log.Close()
+	p.log = log
+	log.environment(os.LookupEnv)
 	if len(args) == 0 {
 		_ = root.Help()
 		return exitUsage
 	}
 	root.SetArgs(twoDashes(args))
-	err := root.ExecuteContext(ctx)
+	return p.exit(root, p.execute(ctx, root, args))
+}
+
+// exit reports an error and returns the exit code for it.
+func (p *program) exit(root *cobra.Command, err error) int {
 	var code exitCode
 	switch {
 	case err == nil:
@@ -56,31 +75,47 @@ func run(ctx context.Context, args []string) int {
 }
 
 func reportError(w io.Writer, err error) {
-	fmt.Fprintf(w, "Error: %v\n", err)
+	text := fmt.Sprintf("Error: %v\n", err)
 	if hint := builders.Hint(err); hint != "" {
-		fmt.Fprintf(w, "  hint: %s\n", hint)
+		text += fmt.Sprintf("  hint: %s\n", hint)
 	}
+	_, _ = io.WriteString(w, text)
 }
 
-func newRootCommand() *cobra.Command {
+func newRootCommand(p *program) *cobra.Command {
 	root := &cobra.Command{
-		Use:   "ingot",
+		Use:   p.name,
 		Short: "Bake golden server images",
 		Long: `ingot bakes golden images: one HCL template in; EC2 AMIs, Google Compute
 Engine images and containers out, published as one version to a registry. It
 reads Packer's HCL2 templates, and runs only what has changed.`,
-		Example: `  ingot build -sandbox templates/quickstart   # bake it on this host, with no cloud account
+		Example: `  ingot init                                  # templates to start with
+  ingot build -sandbox templates/quickstart   # bake it on this host, with no cloud account
   ingot plan  templates/quickstart            # what would run in the clouds, and why
   ingot build templates/quickstart            # bake it and publish a version
   ingot registry list                         # what was published`,
-		Version:       versionText(),
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		Version:           p.version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: p.prepare,
 	}
+	root.PersistentFlags().BoolVar(&p.machineReadable, "machine-readable", false, "print Packer's machine-readable lines")
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(os.Stdout)
 	root.SetErr(os.Stderr)
-	root.AddCommand(newBuildCommand(), newPlanCommand(), newValidateCommand(), newFixCommand(), newHCL2UpgradeCommand(), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newVersionCommand(), newSuperviseCommand())
+	if p.errorsOnStdout {
+		root.SetErr(os.Stdout)
+	}
+	oneDashUsage(root)
+	root.AddCommand(p.commands()...)
 	return root
+}
+
+func (p *program) commands() []*cobra.Command {
+	return append([]*cobra.Command{
+		newBuildCommand(p), newConsoleCommand(p), newFixCommand(), newFmtCommand(p), newHCL2UpgradeCommand(), newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
+		newPluginsCommand(p), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newValidateCommand(p),
+		newVersionCommand(p), newSuperviseCommand(),
+	}, refusedCommands()...)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
@@ -31,12 +31,16 @@ const packerLevel = "1.16.0"
 
 // templateFlags are the flags of every command that reads a template.
 type templateFlags struct {
+	*program
 	vars, varFiles, only, except []string
 	force, sandbox               bool
-	registry                     string
-	configType                   string
-	unread                       bool // data sources are checked only
-	openSecrets                  bool // block secrets is read: the template is run
+	registry, configType         string
+
+	unread      bool // data sources are checked only
+	openSecrets bool // block secrets is read: the template is run
+	undeclared  bool // warn of values for variables that the template does not have
+	valueless   bool // variables may be without a value
+	othersBuild bool // where a source is wrong, the builds of the others are enough
 }
 
 func (f *templateFlags) add(cmd *cobra.Command) {
@@ -45,13 +49,22 @@ func (f *templateFlags) add(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.varFiles, "var-file", nil, "read variables from a `file`; may be repeated")
 	fl.StringSliceVar(&f.only, "only", nil, "only builds whose address matches one of these `globs`")
 	fl.StringSliceVar(&f.except, "except", nil, "not the builds or post-processors that match one of these `globs`")
-	fl.StringVar(&f.configType, "config-type", "json", "`language` of a template that is not *.hcl or *.pkr.json: json, as templates were before HCL2, or hcl2")
-	values(cmd, "config-type", configTypes)
+	f.addLanguage(cmd)
+	inert(cmd, "ignore-prerelease-plugins", builtIn)
+	inert(cmd, "use-sequential-evaluation", oneOrder)
 	fl.BoolVar(&f.sandbox, "sandbox", false, "use EC2 and Google Compute Engine of the sandbox on this host, which is started where it does not run")
+	_ = cmd.RegisterFlagCompletionFunc("only", f.completeBuilds)
+	_ = cmd.RegisterFlagCompletionFunc("except", f.completeBuilds)
 	_ = cmd.MarkFlagFilename("var-file", "pkrvars.hcl", "hcl", "json")
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"hcl", "json"}, cobra.ShellCompDirectiveFilterFileExt
 	}
+}
+
+// addLanguage adds the flag of those who only read the template.
+func (f *templateFlags) addLanguage(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.configType, "config-type", "json", "`language` of a template that is not *.hcl or *.pkr.json: json, as templates were before HCL2, or hcl2")
+	values(cmd, "config-type", configTypes)
 }
 
 func (f *templateFlags) addRegistry(cmd *cobra.Command) {
@@ -60,76 +73,92 @@ func (f *templateFlags) addRegistry(cmd *cobra.Command) {
 
 // workspace is a template that was read, with all that is needed to run it.
 type workspace struct {
+	template *lang.Template
 	plan     *plan.Plan
 	registry *registry.Registry
-	secrets  *secret.Set
-	dir      string
+	host     builders.Host
 	prepare  prepareFunc // of the sandbox; nil is nothing
+	faulty   error       // of the builds that are wrong, beside others; it was reported
 }
 
 // load reads and compiles the template at path. Diagnostics are written to w;
 // with errors among them the result is exitCode.
 func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer, color bool) (*workspace, error) {
-	dir, err := os.Getwd()
+	ws, diags, err := f.open(cmd, path, runID)
 	if err != nil {
 		return nil, err
+	}
+	if diags.HasErrors() {
+		return nil, ws.report(w, diags, color)
+	}
+	if ws.registry, err = f.openRegistry(ws.template, ws.host.Dir); err != nil {
+		return nil, err
+	}
+	ws.host.Layout = ws.registry.Layout()
+	p, ds := plan.Compile(ws.template, components(), plan.Options{
+		Host: ws.host, Only: f.only, Except: f.except, Force: f.force, Fresh: f.alwaysBuild,
+	})
+	if err := ws.report(w, append(diags, ds...), color); err != nil {
+		if !f.othersBuild || len(p.Builds) == 0 {
+			return nil, err
+		}
+		ws.faulty = err
+	}
+	ws.plan = p
+	return ws, engine.CheckNames(p)
+}
+
+// open reads and evaluates the template at path. The error is not about the
+// template.
+func (f *templateFlags) open(cmd *cobra.Command, path, runID string) (*workspace, hcl.Diagnostics, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, nil, err
 	}
 	cache, err := cacheDir()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	h := builders.Host{Dir: dir, Cache: cache, Secrets: &secret.Set{}, Shared: &sync.Map{}}
-	ws := &workspace{secrets: h.Secrets, dir: dir}
-	t, diags, err := f.read(cmd, path, runID, &h, ws)
-	if err != nil {
-		return nil, err
-	}
-	secrets := h.Secrets
-	if diags.HasErrors() {
-		return nil, writeDiags(w, t, diags, secrets, color)
-	}
-	reg, err := f.openRegistry(t, dir)
-	if err != nil {
-		return nil, err
-	}
-	h.Layout = reg.Layout()
-	p, ds := plan.Compile(t, components(), plan.Options{
-		Host: h, Only: f.only, Except: f.except, Force: f.force,
-	})
-	if err := writeDiags(w, t, append(diags, ds...), secrets, color); err != nil {
-		return nil, err
-	}
-	if err := engine.CheckNames(p); err != nil {
-		return nil, err
-	}
-	ws.plan, ws.registry = p, reg
-	return ws, nil
+	ws := &workspace{host: builders.Host{Dir: dir, Cache: cache, Secrets: &secret.Set{}, Shared: &sync.Map{}}}
+	diags, err := f.read(cmd, path, runID, ws)
+	return ws, diags, err
 }
 
-// read reads and evaluates the template. With -sandbox it sets h.Sandbox
-// and ws.prepare.
-func (f *templateFlags) read(cmd *cobra.Command, path, runID string, h *builders.Host, ws *workspace) (*lang.Template, hcl.Diagnostics, error) {
+// read reads and evaluates the template. With -sandbox it sets the host's
+// sandbox and ws.prepare.
+func (f *templateFlags) read(cmd *cobra.Command, path, runID string, ws *workspace) (hcl.Diagnostics, error) {
 	ctx := cmd.Context()
-	sources, err := dataSources(ctx, datasourcesall.List(), func() builders.Host { return *h })
+	sources, err := dataSources(ctx, datasourcesall.List(), func() builders.Host { return ws.host })
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	o := lang.Options{
-		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(),
-		Now: time.Now(), Secrets: h.Secrets, Version: packerLevel, RunID: runID, DataSources: sources, Unread: f.unread,
-		Readers: readers(ctx, func() builders.Host { return *h }), OpenSecrets: f.openSecrets,
+		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(), WarnUndeclared: f.undeclared, Valueless: f.valueless,
+		Now: time.Now(), Secrets: ws.host.Secrets, Version: packerLevel, RunID: runID, DataSources: sources, Unread: f.unread,
+		Readers: readers(ctx, func() builders.Host { return ws.host }), OpenSecrets: f.openSecrets,
 	}
 	if err := f.stdin(cmd, &o); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if f.sandbox {
 		o.Sandbox = func(images []lang.SandboxImage) error {
-			h.Sandbox, ws.prepare, err = f.useSandbox(ctx, images)
+			ws.host.Sandbox, ws.prepare, err = f.useSandbox(ctx, images)
 			return err
 		}
 	}
 	t, diags := lang.Load(o)
-	return t, diags, err
+	ws.template = t
+	return diags, err
+}
+
+// outline reads the template at path without evaluating it.
+func (f *templateFlags) outline(cmd *cobra.Command, path string) (*lang.Outline, hcl.Diagnostics, error) {
+	o := lang.Options{Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(), Version: packerLevel}
+	if err := f.stdin(cmd, &o); err != nil {
+		return nil, nil, err
+	}
+	out, diags := lang.ReadOutline(o)
+	return out, diags, nil
 }
 
 func components() plan.Components {
@@ -149,15 +178,19 @@ func (f *templateFlags) openRegistry(t *lang.Template, dir string) (*registry.Re
 	return registry.Open(address, filepath.Join(dir, ".ingot", "registry"))
 }
 
-// writeDiags shows diagnostics with their snippets. It returns exitCode when
-// one is an error.
-func writeDiags(w io.Writer, t *lang.Template, diags hcl.Diagnostics, secrets *secret.Set, color bool) error {
+// report shows diagnostics with their snippets. It returns exitCode when one is
+// an error.
+func (ws *workspace) report(w io.Writer, diags hcl.Diagnostics, color bool) error {
+	var files map[string]*hcl.File
+	if ws.template != nil {
+		files = ws.template.Files
+	}
+	return writeDiags(w, files, diags, ws.host.Secrets, color)
+}
+
+func writeDiags(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, secrets *secret.Set, color bool) error {
 	if len(diags) == 0 {
 		return nil
-	}
-	var files map[string]*hcl.File
-	if t != nil {
-		files = t.Files
 	}
 	var text strings.Builder
 	if err := hcl.NewDiagnosticTextWriter(&text, files, 100, color).WriteDiagnostics(diags); err != nil {
@@ -173,7 +206,7 @@ func writeDiags(w io.Writer, t *lang.Template, diags hcl.Diagnostics, secrets *s
 }
 
 func cacheDir() (string, error) {
-	if dir := os.Getenv("INGOT_CACHE_DIR"); dir != "" {
+	if dir := cmp.Or(os.Getenv("INGOT_CACHE_DIR"), os.Getenv("PACKER_CACHE_DIR")); dir != "" {
 		return filepath.Abs(dir)
 	}
 	dir, err := os.UserCacheDir()
@@ -181,17 +214,4 @@ func cacheDir() (string, error) {
 		return "", builders.WithHint(fmt.Errorf("no folder for caches: %w", err), "set INGOT_CACHE_DIR, or HOME")
 	}
 	return filepath.Join(dir, "ingot"), nil
-}
-
-// colorful decides on colours: the flag, then NO_COLOR, then whether w is a terminal.
-func colorful(flag bool, w io.Writer) bool {
-	if !flag || os.Getenv("NO_COLOR") != "" || os.Getenv("PACKER_NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	return isTerminal(w)
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

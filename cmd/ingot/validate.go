@@ -7,9 +7,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func newValidateCommand() *cobra.Command {
-	var f templateFlags
-	var color, evaluate bool
+type validateFlags struct {
+	templateFlags
+	color, evaluate, syntaxOnly, noWarnings bool
+}
+
+func newValidateCommand(p *program) *cobra.Command {
+	f := validateFlags{templateFlags: templateFlags{program: p}}
 	cmd := &cobra.Command{
 		Use:   "validate [flags] [TEMPLATE]",
 		Short: "Check a template",
@@ -19,26 +23,53 @@ network nor machine. All errors are shown, with their places.
 
 Data sources are checked and not read: what comes of them is taken as right.
 With -evaluate-datasources they are read, and the template is checked with what
-they say.`,
+they say. With -syntax-only nothing is evaluated.`,
 		Example: `  ingot validate .
-  ingot validate -var-file=prod.pkrvars.hcl web.pkr.hcl`,
+  ingot validate -var-file=prod.pkrvars.hcl web.pkr.hcl
+  ingot validate -syntax-only .`,
 		Args: oneTemplate,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			out := cmd.OutOrStdout()
-			f.unread = !evaluate
-			ws, err := f.load(cmd, templatePath(args), uuid.NewString(), out, colorful(color, out))
-			if err != nil {
-				return err
-			}
-			if len(ws.plan.Builds) == 0 {
-				fmt.Fprintf(out, "Warning: %v\n", ws.plan.NothingLeft())
-			}
-			fmt.Fprintln(out, "The configuration is valid.")
-			return nil
-		},
+		RunE: f.run,
 	}
 	f.add(cmd)
-	cmd.Flags().BoolVar(&evaluate, "evaluate-datasources", false, "read the data sources too")
-	cmd.Flags().BoolVar(&color, "color", true, "use colours on a terminal")
+	fl := cmd.Flags()
+	fl.BoolVar(&f.syntaxOnly, "syntax-only", false, "check the syntax only")
+	fl.BoolVar(&f.evaluate, "evaluate-datasources", false, "read the data sources too")
+	fl.BoolVar(&f.noWarnings, "no-warn-undeclared-var", false, "do not warn of values in -var-file for variables that the template does not have")
+	fl.BoolVar(&f.color, "color", true, "use colours on a terminal")
 	return cmd
+}
+
+func (f *validateFlags) run(cmd *cobra.Command, args []string) error {
+	path, err := f.template(cmd, args)
+	if err != nil {
+		return err
+	}
+	out, diagnostics := cmd.OutOrStdout(), f.diagnostics(cmd)
+	color := f.colorful(f.color, out)
+	if f.syntaxOnly {
+		return f.syntax(cmd, path, color)
+	}
+	f.unread, f.undeclared = !f.evaluate, !f.noWarnings
+	ws, err := f.load(cmd, path, uuid.NewString(), diagnostics, color)
+	if err != nil {
+		return err
+	}
+	if len(ws.plan.Builds) == 0 {
+		fmt.Fprintf(out, "Warning: %v\n", ws.plan.NothingLeft())
+	}
+	fmt.Fprintln(out, "The configuration is valid.")
+	return nil
+}
+
+// syntax checks that the template can be read.
+func (f *validateFlags) syntax(cmd *cobra.Command, path string, color bool) error {
+	o, diags, err := f.outline(cmd, path)
+	if err != nil {
+		return err
+	}
+	if err := writeDiags(f.diagnostics(cmd), o.Files, diags, nil, color); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "Syntax-only check passed..")
+	return nil
 }

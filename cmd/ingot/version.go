@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
@@ -9,17 +10,39 @@ import (
 // version is set by the linker.
 var version = "0.1.0-dev"
 
-func newVersionCommand() *cobra.Command {
+func newVersionCommand(p *program) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Args:  cobra.NoArgs,
-		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintln(cmd.OutOrStdout(), versionText())
+		Example: `  ingot version
+  ingot version -machine-readable`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, r := range [][2]string{{"version", p.number}, {"version-prelease", p.prerelease}, {"version-commit", commit()}} {
+				if err := p.record(r[0], r[1]); err != nil {
+					return err
+				}
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), p.version)
+			return err
 		},
 	}
 }
 
-func versionText() string {
+func ingotVersion() string {
 	return fmt.Sprintf("ingot v%s (reads templates of Packer %s)", version, packerLevel)
+}
+
+// commit is the commit that ingot was built from, "" where that is not known.
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
 }

@@ -105,23 +105,31 @@ func (b *build) resolve(ctx context.Context) error {
 // recorded as soon as it exists. From then on nobody waits for the session's
 // end.
 func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
+	if err := b.pauseBefore(ctx, "the start of "+b.BaseRecord.Name); err != nil {
+		return rec, cancelledOr(ctx, err)
+	}
 	b.enter("begin", b.BaseRecord.Name, 0)
 	b.session, err = b.Builder.Begin(ctx, b.Base, b.env())
 	if err != nil {
 		return rec, cancelledOr(ctx, b.SourceError(err))
 	}
-	sealed := false
+	sealed, hideLogin := false, func() {}
 	defer func() {
+		_ = b.pauseBefore(ctx, "cleaning up") // the cleaning up is not up to the answer
+		if !b.kept {
+			hideLogin()
+		}
 		if sealed {
 			b.closeBehind(ctx)
 		} else {
 			b.close(ctx)
 		}
 	}()
-	if f, ok := b.session.(builders.Forcer); ok && b.Force {
+	if f, ok := b.session.(builders.Forcer); ok && (b.Force || b.Fresh) {
 		f.Force()
 	}
 	b.bind()
+	hideLogin = b.showLogin()
 	if err := b.forget(ctx); err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
@@ -129,6 +137,9 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		if err := b.step(ctx, i, s); err != nil {
 			return rec, cancelledOr(ctx, b.onError(ctx, err))
 		}
+	}
+	if err := b.pauseBefore(ctx, "the image is made"); err != nil {
+		return rec, cancelledOr(ctx, err)
 	}
 	b.enter("seal", "", 0)
 	a, err := b.session.Seal(ctx)

@@ -48,6 +48,7 @@ type Options struct {
 	Parallel  int // builds at the same time; 0 is all
 	OnError   OnError
 	Force     bool
+	Debug     bool // pause before each step; Parallel is to be 1
 	Registry  Registry
 	History   plan.History // what the sources and steps are compared with
 	Events    event.Sink

@@ -83,7 +83,11 @@ func position(chain []plan.Post, todo []artifact.Pending, made artifact.Artifact
 // left. On an error it returns where it stopped.
 func (b *build) chain(ctx context.Context, chain []plan.Post, a artifact.Artifact) (artifact.Artifact, *artifact.Pending, error) {
 	for _, post := range chain {
-		next, err := b.process(ctx, post, a)
+		err := b.pauseBefore(ctx, "post-processor "+post.Type)
+		next := a
+		if err == nil {
+			next, err = b.process(ctx, post, a)
+		}
 		if err != nil {
 			return a, &artifact.Pending{Name: post.Name, Input: a}, fmt.Errorf("post-processor %s (%s:%d): %w",
 				post.Type, post.Spec.Range.Filename, post.Spec.Range.Start.Line, cancelledOr(ctx, err))

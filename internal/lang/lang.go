@@ -23,7 +23,7 @@ import (
 
 // Options is what a template is loaded with.
 type Options struct {
-	Path           string      // template file or folder
+	Path           string      // template file or folder; "" is an empty template
 	Vars           []string    // -var k=v, in order
 	VarFiles       []string    // -var-file, in order; a name that ends in ".json" is JSON
 	Environ        []string    // as os.Environ gives it
@@ -31,6 +31,7 @@ type Options struct {
 	Secrets        *secret.Set // gets every sensitive value that is found
 	SyntaxOnly     bool        // only what the files and block packer say by themselves is checked
 	WarnUndeclared bool        // a warning for each variable that a file sets and the template does not declare
+	Valueless      bool        // variables may be without a value: it is unknown then
 
 	Version string // packer.version: the Packer version whose language this is
 	RunID   string // build.PackerRunUUID

@@ -68,6 +68,10 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 
 // files lists the template's files and sets Dir.
 func (t *Template) files() ([]string, hcl.Diagnostics) {
+	if t.Path == "" {
+		t.Dir = "."
+		return nil, nil
+	}
 	if t.options.Sources[t.Path] != nil {
 		t.Dir = "."
 		return []string{t.Path}, nil

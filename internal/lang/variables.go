@@ -171,6 +171,8 @@ func (t *Template) assign(v *Variable, g *given) hcl.Diagnostics {
 	case v.fallback != nil:
 		v.Source = "default"
 		val = *v.fallback
+	case t.options.Valueless:
+		val = cty.UnknownVal(v.typ)
 	default:
 		diags = hcl.Diagnostics{errorAt(v.Range, fmt.Sprintf("Variable %q has no value", v.Name),
 			t.howToSet(v.Name))}

@@ -25,6 +25,7 @@ type Options struct {
 	Host         builders.Host
 	Only, Except []string // globs on addresses; Except also names post-processors
 	Force        bool
+	Fresh        bool // run every build and step, also where nothing changed
 }
 
 // Compile checks the whole template and lowers its builds. It touches neither
@@ -139,7 +140,7 @@ func (c *compiler) publish(bucket string) Publish {
 
 func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 	b := &Build{Address: addr, Type: c.src.Type, Name: c.src.Name, Range: c.src.Range,
-		Publish: pub, Force: c.options.Force, dir: c.options.Host.Dir}
+		Publish: pub, Force: c.options.Force, Fresh: c.options.Fresh, dir: c.options.Host.Dir}
 	diags := c.open(b)
 	for i, spec := range c.spec.Provisioners {
 		if !spec.AppliesTo(c.src) {

@@ -60,6 +60,7 @@ type Build struct {
 	Cleanup *Step    // error-cleanup-provisioner; nil where there is none
 	Post    [][]Post // chains of post-processors
 	Force   bool     // -force
+	Fresh   bool     // every step runs, also where nothing changed
 
 	options      []artifact.Input // builder options that count, by name
 	distribution key.Key          // of a builder that distributes its images, else ""

@@ -124,7 +124,7 @@ func (b *Build) chain() {
 func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, recorded bool) {
 	always := slices.IndexFunc(b.Steps, func(s *Step) bool { return s.AlwaysRun })
 	switch {
-	case exists && !b.Force && always < 0:
+	case exists && !b.Force && !b.Fresh && always < 0:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
 		b.Distribute = rec.Distributed != b.distribution
 		for _, s := range b.Steps {
@@ -138,6 +138,10 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	}
 	if b.Force {
 		b.runAll(Reason{Kind: "force", Text: "-force"})
+		return
+	}
+	if b.Fresh {
+		b.runAll(Reason{Kind: "force", Text: "nothing is skipped"})
 		return
 	}
 	if always >= 0 {

@@ -36,6 +36,7 @@ type narrator struct {
 	logDir  string
 	colours bool // keep the colours of what commands print
 	phases  bool // tell of every phase
+	brief   bool // end with the artifacts
 
 	now       time.Time // of the event being told
 	order     []string
@@ -59,7 +60,7 @@ type outcome struct {
 }
 
 func newNarrator(o Options, v voice) *narrator {
-	return &narrator{voice: v, secrets: o.Secrets, logDir: o.LogDir, colours: o.Color, builds: map[string]*outcome{}}
+	return &narrator{voice: v, secrets: o.Secrets, logDir: o.LogDir, colours: o.Color, brief: o.Brief, builds: map[string]*outcome{}}
 }
 
 func (n *narrator) build(name string) *outcome {
@@ -105,7 +106,9 @@ func (n *narrator) tell(e event.Event) {
 		n.results(body)
 	case event.RunDone:
 		n.results(event.Results{Took: body.Took, Failed: body.Failed, Cancelled: body.Cancelled})
-		n.times()
+		if !n.brief {
+			n.times()
+		}
 	}
 }
 

@@ -24,6 +24,9 @@ func (n *narrator) results(d event.Results) {
 		n.errors()
 	}
 	n.artifacts(d.Cancelled)
+	if n.brief {
+		return
+	}
 	for _, p := range n.published {
 		n.line(say, "", publishedLine(p))
 	}

@@ -17,6 +17,7 @@ type Options struct {
 	Timestamp bool        // RFC 3339 time in front of each line of a build
 	Secrets   *secret.Set // what to redact, in every consumer
 	LogDir    string      // folder of the log files, "" where none are written
+	Brief     bool        // end with the artifacts, as Packer does
 }
 
 // View shows a run to its user. Its methods may be called from several

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/ingot-build/ingot/internal/registry"
+)
+
+// execute runs the command. What completes flags is asked for them with one
+// dash too, and has to answer in kind.
+func (p *program) execute(ctx context.Context, root *cobra.Command, args []string) error {
+	last := args[len(args)-1]
+	if args[0] != cobra.ShellCompRequestCmd && args[0] != cobra.ShellCompNoDescRequestCmd ||
+		!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") {
+		return root.ExecuteContext(ctx)
+	}
+	if last == "-" {
+		root.SetArgs(append(twoDashes(args[:len(args)-1]), "--"))
+	}
+	out := root.OutOrStdout()
+	var answer bytes.Buffer
+	root.SetOut(&answer)
+	err := root.ExecuteContext(ctx)
+	_, werr := out.Write(regexp.MustCompile(`(?m)^--`).ReplaceAll(answer.Bytes(), []byte("-")))
+	return cmp.Or(err, werr)
+}
+
+// completeBuilds completes -only and -except with the addresses of the
+// template's builds.
+func (f *templateFlags) completeBuilds(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	path := "."
+	if len(args) > 0 {
+		path = args[0]
+	}
+	quiet := *f
+	quiet.unread, quiet.valueless, quiet.sandbox = true, true, false
+	ws, _, err := quiet.open(cmd, path, uuid.NewString())
+	if err != nil || ws.template == nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	before := typed[:strings.LastIndex(typed, ",")+1]
+	var out []string
+	for _, b := range ws.template.Builds {
+		for _, s := range b.Sources {
+			out = append(out, before+b.Address(s))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRegistry completes the buckets and channels that the commands of a
+// registry take.
+func completeRegistry(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		switch c.Name() {
+		case "list", "show", "channel", "pull":
+			c.ValidArgsFunction = completeBuckets
+		}
+	}
+}
+
+func completeBuckets(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	address, _ := cmd.Flags().GetString("registry")
+	r, err := registry.Open(cmp.Or(address, os.Getenv("INGOT_REGISTRY")), registry.DefaultLayout)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var out []string
+	switch {
+	case len(args) == 0:
+		out, _ = r.Buckets(cmd.Context())
+	case len(args) == 1 && cmd.Name() != "list":
+		channels, _ := r.Channels(cmd.Context(), args[0])
+		for name := range channels {
+			out = append(out, name)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}

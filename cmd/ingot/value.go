@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// valueText prints a value as Packer's console does: a text as it is, and in
+// lists and maps in quotes. What is sensitive is not shown.
+func valueText(v cty.Value) string {
+	if plain, _ := v.UnmarkDeep(); !plain.IsWhollyKnown() {
+		return "<unknown>"
+	}
+	return nestedText(v, false, false)
+}
+
+func nestedText(v cty.Value, hidden, nested bool) string {
+	hidden = hidden || v.HasMark(component.Sensitive)
+	v, _ = v.Unmark()
+	switch typ := v.Type(); {
+	case v.IsNull():
+		return "null"
+	case typ.IsListType(), typ.IsTupleType(), typ.IsSetType():
+		return listText(v, hidden)
+	case typ.IsMapType(), typ.IsObjectType():
+		return mapText(v, hidden)
+	case hidden && nested:
+		return fmt.Sprintf("%q", secret.Redacted)
+	case hidden:
+		return secret.Redacted
+	case typ == cty.String && nested:
+		return fmt.Sprintf("%q", v.AsString())
+	case typ == cty.String:
+		return v.AsString()
+	case typ == cty.Number && v.AsBigFloat().IsInt():
+		return v.AsBigFloat().Text('f', -1)
+	case typ == cty.Number:
+		return v.AsBigFloat().Text('g', -1)
+	case typ == cty.Bool:
+		return fmt.Sprint(v.True())
+	}
+	return "<" + v.Type().FriendlyName() + ">"
+}
+
+func listText(v cty.Value, hidden bool) string {
+	var items []string
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		items = append(items, nestedText(e, hidden, true)+",")
+	}
+	return enclosed("[", items, "]")
+}
+
+func mapText(v cty.Value, hidden bool) string {
+	var items []string
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		items = append(items, fmt.Sprintf("%q = %s", k.AsString(), nestedText(e, hidden, true)))
+	}
+	slices.Sort(items)
+	return enclosed("{", items, "}")
+}
+
+func enclosed(open string, items []string, end string) string {
+	if len(items) == 0 {
+		return open + end
+	}
+	lines := strings.ReplaceAll(strings.Join(items, "\n"), "\n", "\n  ")
+	return open + "\n  " + lines + "\n" + end
+}
