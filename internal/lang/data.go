@@ -209,6 +209,9 @@ func unread(typ cty.Type) cty.Value {
 // marked so.
 func (t *Template) setData(v *value, out cty.Value) {
 	v.state = done
+	if s, err := sizeOf(out); err == nil && s.isNotable() {
+		t.sizes[v.address] = s
+	}
 	v.forms = [2]cty.Value{out, out}
 	if !out.Type().IsObjectType() || len(v.data.Sensitive) == 0 {
 		return

@@ -84,18 +84,45 @@ func guardJSON(name string, src []byte) hcl.Diagnostics {
 			fmt.Sprintf("Brackets may nest %d deep.", deepest))}
 	}
 	dec := json.NewDecoder(bytes.NewReader(src))
+	dec.UseNumber()
 	for {
 		tok, err := dec.Token()
 		if err != nil {
 			return nil // the parser says what is wrong
 		}
+		if n, ok := tok.(json.Number); ok && errHuge(n.String()) != nil {
+			return hcl.Diagnostics{errorAt(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "Too large a number", sentence(errNumber.Error()))}
+		}
 		if s, ok := tok.(string); ok && (strings.Contains(s, "${") || strings.Contains(s, "%{")) {
 			tokens, _ := hclsyntax.LexTemplate([]byte(s), name, hcl.InitialPos)
-			if ds := tooDeep(tokens); ds.HasErrors() {
+			ds := tooDeep(tokens)
+			if !ds.HasErrors() {
+				ds = tooMuch(tokens)
+			}
+			if ds.HasErrors() {
 				return ds
 			}
 		}
 	}
+}
+
+// tooMuch refuses what expressions in HCL are kept from by their bounds: hcl
+// parses those in JSON as it evaluates them, so that they have none.
+func tooMuch(tokens hclsyntax.Tokens) hcl.Diagnostics {
+	const most = 2
+	loops := 0
+	for i, tok := range tokens {
+		text := string(tok.Bytes)
+		switch {
+		case tok.Type == hclsyntax.TokenIdent && text == "for" && i > 0 && tokens[i-1].Type != hclsyntax.TokenDot:
+			if loops++; loops > most {
+				return hcl.Diagnostics{errorAt(tok.Range, "Too many loops", fmt.Sprintf("An expression in JSON can have %d.", most))}
+			}
+		case (tok.Type == hclsyntax.TokenNumberLit || tok.Type == hclsyntax.TokenQuotedLit) && errHuge(text) != nil:
+			return hcl.Diagnostics{errorAt(tok.Range, "Too large a number", sentence(errNumber.Error()))}
+		}
+	}
+	return nil
 }
 
 // jsonDepth returns the offset at which JSON nests too deep, or -1.

@@ -26,6 +26,9 @@ type late string
 // eval evaluates an expression. A keyed value that can't be made, as where a
 // function refuses the constant, is the expression's own text.
 func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if ds := t.checkSize(expr); ds.HasErrors() {
+		return cty.DynamicVal, ds
+	}
 	v, diags := expr.Value(ctx)
 	if form == Keyed {
 		if diags.HasErrors() {

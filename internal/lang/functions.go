@@ -26,6 +26,7 @@ func (t *Template) functions(form Form) map[string]function.Function {
 	maps.Copy(f, t.timeFunctions(form))
 	f["env"] = refused("env() can be called in the default of a variable only: declare a variable and use that")
 	maps.Copy(f, t.readerFunctions(form))
+	boundFunctions(f)
 	f["templatefile"] = t.templateFile(f)
 	return f
 }

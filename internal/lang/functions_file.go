@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -54,7 +55,7 @@ func (t *Template) readBytes(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := os.ReadFile(path)
+	src, err := readUpTo(path, mostText)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -63,6 +64,20 @@ func (t *Template) readBytes(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return src, nil
+}
+
+// readUpTo reads a file, or a pipe, that has so many bytes at most.
+func readUpTo(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(src)) > most {
+		err = fmt.Errorf("it has more than %d MB", most>>20)
+	}
+	return src, err
 }
 
 func (t *Template) readText(path string) (string, error) {
@@ -117,6 +132,9 @@ func (t *Template) templateFile(others map[string]function.Function) function.Fu
 		if diags.HasErrors() {
 			return cty.NilVal, diags
 		}
+		if ds := bound(expr); ds.HasErrors() {
+			return cty.NilVal, ds
+		}
 		ctx := &hcl.EvalContext{Functions: map[string]function.Function{}, Variables: vars.AsValueMap()}
 		for name, f := range others {
 			if name != "templatefile" {
@@ -132,7 +150,8 @@ func (t *Template) templateFile(others map[string]function.Function) function.Fu
 		if diags.HasErrors() {
 			return cty.NilVal, diags
 		}
-		return v, nil
+		_, err = sizeOf(v)
+		return v, err
 	}
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}, {Name: "vars", Type: cty.DynamicPseudoType}},

@@ -83,6 +83,10 @@ func isotime(t time.Time, format string) string {
 	return t.Format(format)
 }
 
+// mostCost is the cost of bcrypt() that takes some seconds; each one more takes
+// twice as long.
+const mostCost = 16
+
 func bcryptFunc(form Form) function.Function {
 	return function.New(&function.Spec{
 		Params:   []function.Parameter{{Name: "str", Type: cty.String}},
@@ -93,8 +97,8 @@ func bcryptFunc(form Form) function.Function {
 			if len(args) > 1 {
 				cost, _ = args[1].AsBigFloat().Int64()
 			}
-			if len(args) > 2 || cost < int64(bcrypt.MinCost) || cost > int64(bcrypt.MaxCost) {
-				return cty.NilVal, fmt.Errorf("the cost is one number from %d to %d", bcrypt.MinCost, bcrypt.MaxCost)
+			if len(args) > 2 || cost < int64(bcrypt.MinCost) || cost > mostCost {
+				return cty.NilVal, fmt.Errorf("the cost is one number from %d to %d", bcrypt.MinCost, mostCost)
 			}
 			if form == Keyed { // without the random salt
 				return cty.StringVal("bcrypt:" + args[0].AsString()), nil

@@ -136,6 +136,9 @@ func (t *Template) giveValue(v *Variable, g *given) (cty.Value, hcl.Diagnostics)
 	if ds.HasErrors() {
 		return bad(ds[0].Detail)
 	}
+	if ds := bound(expr); ds.HasErrors() {
+		return bad(ds[0].Detail)
+	}
 	val, ds := expr.Value(nil)
 	if ds.HasErrors() {
 		return bad(ds[0].Detail)

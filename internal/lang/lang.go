@@ -47,6 +47,10 @@ type Options struct {
 	// Sandbox is called when the template's sandbox is known, before any data
 	// source is read. Nil where the template is for the real clouds.
 	Sandbox func([]SandboxImage) error
+	// Registry is called with what block registry says, nil where there is none,
+	// before any data source is read. Its address is "" where it depends on
+	// locals or data.
+	Registry func(*Registry)
 }
 
 // Template is a loaded template.
@@ -76,7 +80,8 @@ type Template struct {
 	texts   [][]byte                        // the template's files
 	derived sync.Map                        // texts made of sensitive values that were looked at
 
-	readOnce sync.Map // what readers read: func() (string, error) by name and arguments
+	sizes    map[string]size // of values to look out for, by address
+	readOnce sync.Map        // what readers read: func() (string, error) by name and arguments
 }
 
 // Registry is where versions are published: block registry.
@@ -99,7 +104,7 @@ const (
 // beside errors; values that could not be made are left out of it.
 func Load(o Options) (*Template, hcl.Diagnostics) {
 	t := &Template{Path: o.Path, Files: map[string]*hcl.File{}, options: o, vars: map[string]*Variable{},
-		values: map[string]*value{}, sources: map[string]*sourceBlock{}, groups: map[string]*sourceGroup{}, secrets: map[string]*sealed{}, fields: map[string]map[string]string{}, tokens: map[string]map[string]cty.Value{}}
+		values: map[string]*value{}, sizes: map[string]size{}, sources: map[string]*sourceBlock{}, groups: map[string]*sourceGroup{}, secrets: map[string]*sealed{}, fields: map[string]map[string]string{}, tokens: map[string]map[string]cty.Value{}}
 	blocks, diags := t.read()
 	if t.Dir == "" {
 		return nil, diags
@@ -116,6 +121,9 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 		}
 	}
 	diags = append(diags, t.declareSecrets(blocks)...)
+	if t.options.Registry != nil {
+		t.options.Registry(t.earlyRegistry(blocks))
+	}
 	diags = append(diags, t.loadLocals(blocks)...)
 	diags = append(diags, t.checkSecrets()...)
 	diags = append(diags, t.loadSources(blocks)...)

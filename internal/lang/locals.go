@@ -127,6 +127,9 @@ func (v *value) variables() []hcl.Traversal {
 
 func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
 	real, diags := t.eval(Real, v.expr, t.within(Real, needs))
+	if ds := t.measure(v.address, real, v.at); ds.HasErrors() {
+		return append(diags, ds...)
+	}
 	if diags.HasErrors() {
 		return diags
 	}

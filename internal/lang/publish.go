@@ -125,6 +125,20 @@ type registryAttrs struct {
 	Address string `hcl:"address"`
 }
 
+// earlyRegistry is what block registry says while locals and data are not
+// known. loadRegistry reports what is wrong with it.
+func (t *Template) earlyRegistry(blocks hcl.Blocks) *Registry {
+	found := blocks.OfType("registry")
+	if len(found) == 0 {
+		return nil
+	}
+	var a registryAttrs
+	if t.constants(found[0]).HasErrors() || t.whole(found[0], nil, &a).HasErrors() {
+		return &Registry{Range: found[0].DefRange}
+	}
+	return &Registry{Range: found[0].DefRange, Address: a.Address}
+}
+
 func (t *Template) loadRegistry(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, b := range blocks.OfType("registry") {

@@ -149,6 +149,9 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 		f, diags = json.Parse(src, name)
 	} else {
 		f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
+		if f != nil && f.Body != nil {
+			diags = append(diags, bound(f.Body.(*hclsyntax.Body))...)
+		}
 	}
 	if first := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError }); first >= 0 {
 		diags = diags[:first+1] // those behind it are mostly its consequences

@@ -111,6 +111,9 @@ func (e *engine) run(text string, data map[string]string) (string, error) {
 	if err != nil {
 		return "", plainError(err)
 	}
+	if err := straight(tpl); err != nil {
+		return "", err
+	}
 	var out limited
 	if err := tpl.Execute(&out, e.fields(data)); err != nil {
 		return "", plainError(err)
@@ -211,13 +214,14 @@ func (e *engine) funcs() template.FuncMap {
 			}
 			return parts[i], nil
 		},
-		"replace":     func(old, with string, n int, s string) string { return strings.Replace(s, old, with, n) },
-		"replace_all": func(old, with, s string) string { return strings.ReplaceAll(s, old, with) },
+		"replace":     replaceIn,
+		"replace_all": func(old, with, s string) (string, error) { return replaceIn(old, with, -1, s) },
 		"upper":       strings.ToUpper, "lower": strings.ToLower, "clean_resource_name": cleanName,
 		"env": no("env", "it can be called in the default of a variable only; declare a variable and use that"),
 		"sed": no("sed", "use regex_replace() in an expression"),
 	}
 	maps.Copy(funcs, e.readerCalls())
+	maps.Copy(funcs, printers())
 	return funcs
 }
 

@@ -181,6 +181,9 @@ func (t *Template) assign(v *Variable, g *given) hcl.Diagnostics {
 	if v.typ != cty.DynamicPseudoType {
 		v.Type = typeexpr.TypeString(v.typ)
 	}
+	if ds := t.measure("var."+v.Name, val, v.Range); ds.HasErrors() {
+		val, diags = cty.DynamicVal, append(diags, ds...)
+	}
 	v.forms = [2]cty.Value{val, val}
 	if val.IsWhollyKnown() {
 		v.mark(val, t.options.Secrets)

@@ -1,0 +1,95 @@
+package lang
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"text/template"
+	"text/template/parse"
+)
+
+// Go templates have bounds too. Without loops and templates in templates, one
+// takes no longer than its text is long, if functions do not make much of
+// little.
+
+var errRendered = fmt.Errorf("the result is longer than %d MB", mostRendered>>20)
+
+// straight refuses a template that is not done from its start to its end once.
+func straight(t *template.Template) error {
+	if len(t.Templates()) > 1 {
+		return errors.New("a template can't have others in it (define, block)")
+	}
+	return straightNode(t.Root)
+}
+
+func straightNode(n parse.Node) error {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n == nil {
+			return nil
+		}
+		for _, c := range n.Nodes {
+			if err := straightNode(c); err != nil {
+				return err
+			}
+		}
+	case *parse.IfNode:
+		return errors.Join(straightNode(n.List), straightNode(n.ElseList))
+	case *parse.WithNode:
+		return errors.Join(straightNode(n.List), straightNode(n.ElseList))
+	case *parse.RangeNode:
+		return errors.New("range can't be used here: write the list with a for expression")
+	case *parse.TemplateNode:
+		return errors.New("a template can't have others in it (template)")
+	}
+	return nil
+}
+
+func replaceIn(old, with string, n int, s string) (string, error) {
+	if len(s)+(strings.Count(s, old)+1)*len(with) > mostRendered {
+		return "", errRendered
+	}
+	return strings.Replace(s, old, with, n), nil
+}
+
+// printers are those functions that all Go templates have which make text of
+// text.
+func printers() template.FuncMap {
+	printer := func(do func(...any) string) func(...any) (string, error) {
+		return func(args ...any) (string, error) {
+			if err := together(args); err != nil {
+				return "", err
+			}
+			return do(args...), nil
+		}
+	}
+	return template.FuncMap{
+		"print": printer(fmt.Sprint), "println": printer(fmt.Sprintln),
+		"html": printer(template.HTMLEscaper), "js": printer(template.JSEscaper), "urlquery": printer(template.URLQueryEscaper),
+		"printf": func(format string, args ...any) (string, error) {
+			if wideVerb.MatchString(format) || strings.Contains(format, "*") {
+				return "", errors.New("a width or precision has four digits at most")
+			}
+			if err := together(append(args, format)); err != nil {
+				return "", err
+			}
+			if n := strings.Count(format, "%"); n > 0 && len(fmt.Sprint(args...)) > mostRendered/n {
+				return "", errRendered
+			}
+			return fmt.Sprintf(format, args...), nil
+		},
+	}
+}
+
+func together(args []any) error {
+	n := 0
+	for _, a := range args {
+		if s, ok := a.(string); ok {
+			n += len(s)
+		}
+	}
+	if n > mostRendered/8 { // one character becomes eight at most
+		return errRendered
+	}
+	return nil
+}
