@@ -109,7 +109,7 @@ func (c *Conn) follow(ctx context.Context, s *shell, line string, out func(strin
 		if ctx.Err() != nil {
 			return op.Exit{}, false, ctx.Err()
 		}
-		return op.Exit{}, false, c.fail(fmt.Errorf("start a command: %w: %w", ErrLost, err))
+		return op.Exit{}, false, c.fail(fmt.Errorf("start a command: %w", lost(err)))
 	}
 	var mu sync.Mutex
 	if out == nil {
@@ -127,6 +127,17 @@ func (c *Conn) follow(ctx context.Context, s *shell, line string, out func(strin
 		return op.Exit{}, true, c.fail(err)
 	}
 	return op.Exit{Code: code}, true, nil
+}
+
+// lost says that the connection ended, unless the machine has said what is
+// wrong, or it is of our making.
+func lost(err error) error {
+	var fault *Fault
+	var bad *characterError
+	if errors.As(err, &fault) || errors.As(err, &bad) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
 }
 
 // remove removes the inputs of a command, also of one that was cancelled.
@@ -151,7 +162,7 @@ func (c *Conn) script(ctx context.Context, text string) (string, error) {
 	if err := c.open(); err != nil {
 		return "", err
 	}
-	s, err := c.wire.newShell(ctx, nil, "")
+	s, err := c.wire.newShell(ctx, plainShell(c.wire.url))
 	if err != nil {
 		return "", err
 	}

@@ -61,7 +61,7 @@ func (c *Client) Connect(ctx context.Context, t Target) (*Conn, error) {
 	conn.wire = c.wire(t, conn.pin)
 	lim := limits{timeout: c.options.WinRMTimeout, closed: c.options.WinRMTimeout, attempts: usualAttempts}
 	if t.Present {
-		lim.closed, lim.attempts = closedTimeout, 1
+		lim.closed, lim.attempts, lim.strict = closedTimeout, 1, true
 	}
 	boot, err := conn.arrive(ctx, lim)
 	if err != nil {
@@ -77,6 +77,7 @@ type limits struct {
 	timeout  time.Duration
 	closed   time.Duration // how long nobody may answer
 	attempts int           // refused logins
+	strict   bool          // another answer than WinRM's is final
 }
 
 // arrive asks for the machine's boot until it answers, and returns that.
@@ -102,11 +103,12 @@ func (c *Conn) arrive(ctx context.Context, lim limits) (string, error) {
 			refused++
 		}
 		var fault *Fault
+		var status *statusError
 		if errors.As(err, &fault) || errors.Is(err, errLogin) {
 			answered = time.Now()
 		}
 		switch {
-		case final(err), refused >= lim.attempts:
+		case final(err), refused >= lim.attempts, lim.strict && errors.As(err, &status):
 			return "", c.fail(err)
 		case within.Err() != nil, time.Since(answered) > lim.closed:
 			return "", c.fail(fmt.Errorf("can't connect within %s: %w", time.Since(start).Round(time.Second), err))
@@ -150,9 +152,13 @@ func (c *Conn) fail(err error) error {
 
 // shell opens a shell, and tries for a while where the machine does not answer.
 func (c *Conn) shell(ctx context.Context, env map[string]secret.String, dir string, patience time.Duration) (*shell, error) {
+	text, err := createMessage(c.wire.url, env, dir)
+	if err != nil {
+		return nil, c.fail(err)
+	}
 	start, pause := time.Now(), firstWait
 	for {
-		s, err := c.wire.newShell(ctx, env, dir)
+		s, err := c.wire.newShell(ctx, text)
 		switch {
 		case err == nil:
 			return s, nil

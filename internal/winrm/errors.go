@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"syscall"
 )
 
@@ -58,7 +59,6 @@ func hint(err error) string {
 		changed *CertificateError
 		verify  *tls.CertificateVerificationError
 		dns     *net.DNSError
-		record  tls.RecordHeaderError
 		status  *statusError
 		netErr  net.Error
 	)
@@ -69,7 +69,7 @@ func hint(err error) string {
 		return changed.Hint()
 	case errors.As(err, &verify):
 		return "a machine mostly has a certificate that it signed itself: winrm_insecure = true takes it, and pins it for the build"
-	case errors.As(err, &record):
+	case errors.Is(err, http.ErrSchemeMismatch):
 		return "the port speaks HTTP: leave out winrm_use_ssl, or use the port of HTTPS (5986)"
 	case errors.As(err, &dns):
 		return "check the host name"
@@ -88,7 +88,6 @@ func final(err error) bool {
 	var (
 		changed *CertificateError
 		verify  *tls.CertificateVerificationError
-		record  tls.RecordHeaderError
 	)
-	return errors.As(err, &changed) || errors.As(err, &verify) || errors.As(err, &record)
+	return errors.As(err, &changed) || errors.As(err, &verify) || errors.Is(err, http.ErrSchemeMismatch)
 }

@@ -75,6 +75,12 @@ func createMessage(url string, env map[string]secret.String, dir string) (string
 	return m.String(), nil
 }
 
+// plainShell asks for a shell as it is.
+func plainShell(url string) string {
+	text, _ := createMessage(url, nil, "") // nothing in it can be wrong
+	return text
+}
+
 // program is a command to start in a shell.
 type program struct {
 	line  string   // a command line for cmd, or the program where args are given
@@ -100,11 +106,18 @@ func commandMessage(url, shell string, p program) (string, error) {
 
 func upperBool(b bool) string { return strings.ToUpper(fmt.Sprint(b)) }
 
+// characterError is text that XML can't hold.
+type characterError struct{ r rune }
+
+func (e *characterError) Error() string {
+	return fmt.Sprintf("holds the character U+%04X, which WinRM can't carry", e.r)
+}
+
 // escape makes text fit for XML, which can't hold all characters.
 func escape(text string) (string, error) {
 	for _, r := range text {
 		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\uFFFE' || r == '\uFFFF' {
-			return "", fmt.Errorf("holds the character U+%04X, which WinRM can't carry", r)
+			return "", &characterError{r}
 		}
 	}
 	var b bytes.Buffer

@@ -82,7 +82,7 @@ func (c *Conn) restarted(ctx context.Context, before string, total time.Duration
 
 // watch returns when the machine goes down.
 func (c *Conn) watch(ctx context.Context) {
-	s, err := c.wire.newShell(ctx, nil, "")
+	s, err := c.wire.newShell(ctx, plainShell(c.wire.url))
 	if err != nil {
 		return
 	}

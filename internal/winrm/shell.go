@@ -9,8 +9,6 @@ import (
 	"time"
 
 	wsman "github.com/masterzen/winrm"
-
-	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // goodbye is how long ending a command or a shell may take after its context
@@ -23,12 +21,8 @@ type shell struct {
 	id   string
 }
 
-// newShell opens a shell.
-func (w *wire) newShell(ctx context.Context, env map[string]secret.String, dir string) (*shell, error) {
-	text, err := createMessage(w.url, env, dir)
-	if err != nil {
-		return nil, err
-	}
+// newShell opens a shell, as createMessage asks for it.
+func (w *wire) newShell(ctx context.Context, text string) (*shell, error) {
 	answer, err := w.post(ctx, text)
 	if err != nil {
 		return nil, err
