@@ -38,7 +38,7 @@ type Config struct {
 	// {{.PuppetServer}}, {{.PuppetNode}}, {{.ClientCertPath}},
 	// {{.ClientPrivateKeyPath}} and {{.ExtraArguments}}. Those that were not
 	// set are empty. Default puppet agent --onetime --no-daemonize
-	// --detailed-exitcodes with all that was set.
+	// --detailed-exitcodes --logdest=console with all that was set.
 	ExecuteCommand secret.String `hcl:"execute_command,optional" template:"late"`
 }
 
@@ -48,7 +48,7 @@ func Definition() provisioners.Definition {
 }
 
 const defaultCommand = `cd {{.WorkingDir}} && {{.FacterVars}} {{if .Sudo}}sudo -E {{end}}` +
-	`{{if .PuppetBinDir}}{{.PuppetBinDir}}/{{end}}puppet agent --onetime --no-daemonize --detailed-exitcodes` +
+	`{{if .PuppetBinDir}}{{.PuppetBinDir}}/{{end}}puppet agent --onetime --no-daemonize --detailed-exitcodes --logdest=console` +
 	`{{if .PuppetServer}} --server='{{.PuppetServer}}'{{end}}` +
 	`{{if .PuppetNode}} --certname='{{.PuppetNode}}'{{end}}` +
 	`{{if .ClientCertPath}} --certdir='{{.ClientCertPath}}'{{end}}` +
