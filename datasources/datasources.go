@@ -6,6 +6,8 @@ import (
 	"context"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/registry"
 )
 
 // Definition lists a data source in datasources/all.
@@ -26,5 +28,24 @@ type Config interface {
 	// are *component.OptionError.
 	Check() error
 	// Read reads the data: a value of the type that Output points to.
-	Read(ctx context.Context, h builders.Host) (any, error)
+	Read(ctx context.Context, in Input) (any, error)
+}
+
+// Input is what a data source reads with.
+type Input struct {
+	builders.Host
+	// Registry opens the registry that the template publishes to, for the data
+	// sources that ask it. It talks to nobody yet.
+	Registry func() (Versions, error)
+}
+
+// Versions is what data sources ask of a registry.
+type Versions interface {
+	Address() string
+	Buckets(ctx context.Context) ([]string, error)
+	Channels(ctx context.Context, bucket string) (map[string]string, error)
+	Version(ctx context.Context, bucket, nameOrChannel string) (registry.Version, bool, error)
+	Versions(ctx context.Context, bucket string) ([]registry.Version, error)
+	// Image returns what a container's image is named by where it is a base.
+	Image(bucket string, img artifact.Image) string
 }

@@ -8,16 +8,15 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/gocty"
 
-	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/datasources"
 	datasourcesall "github.com/ingot-build/ingot/datasources/all"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/outage"
 )
 
-// dataSources are the data sources of a list as the language takes them. Host
-// is asked when the first one is read.
-func dataSources(ctx context.Context, list []datasources.Definition, host func() builders.Host) ([]lang.DataSource, error) {
+// dataSources are the data sources of a list as the language takes them. Input
+// is asked when one is read.
+func dataSources(ctx context.Context, list []datasources.Definition, input func() datasources.Input) ([]lang.DataSource, error) {
 	var out []lang.DataSource
 	for _, d := range list {
 		typ, err := gocty.ImpliedType(d.Output)
@@ -28,7 +27,7 @@ func dataSources(ctx context.Context, list []datasources.Definition, host func()
 			Type: d.Type, New: func() any { return d.New() }, Output: typ, Sensitive: sensitiveFields(d.Output),
 			Check: func(config any) error { return config.(datasources.Config).Check() },
 			Read: func(config any) (cty.Value, error) {
-				v, err := config.(datasources.Config).Read(outage.Hurry(ctx), host())
+				v, err := config.(datasources.Config).Read(outage.Hurry(ctx), input())
 				if err != nil {
 					return cty.NilVal, err
 				}

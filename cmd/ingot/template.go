@@ -15,6 +15,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
+	"github.com/ingot-build/ingot/datasources"
 	datasourcesall "github.com/ingot-build/ingot/datasources/all"
 	"github.com/ingot-build/ingot/internal/engine"
 	"github.com/ingot-build/ingot/internal/lang"
@@ -91,7 +92,7 @@ func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer
 	if diags.HasErrors() {
 		return nil, ws.report(w, diags, color)
 	}
-	if ws.registry, err = f.openRegistry(ws.template, ws.host.Dir); err != nil {
+	if ws.registry, err = f.openRegistry(ws.template.Registry, ws.host.Dir); err != nil {
 		return nil, err
 	}
 	ws.host.Layout = ws.registry.Layout()
@@ -128,7 +129,10 @@ func (f *templateFlags) open(cmd *cobra.Command, path, runID string) (*workspace
 // sandbox and ws.prepare.
 func (f *templateFlags) read(cmd *cobra.Command, path, runID string, ws *workspace) (hcl.Diagnostics, error) {
 	ctx := cmd.Context()
-	sources, err := dataSources(ctx, datasourcesall.List(), func() builders.Host { return ws.host })
+	var block *lang.Registry
+	sources, err := dataSources(ctx, datasourcesall.List(), func() datasources.Input {
+		return datasources.Input{Host: ws.host, Registry: func() (datasources.Versions, error) { return f.readRegistry(block, ws.host.Dir) }}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +140,7 @@ func (f *templateFlags) read(cmd *cobra.Command, path, runID string, ws *workspa
 		Path: path, Vars: f.vars, VarFiles: f.varFiles, Environ: os.Environ(), WarnUndeclared: f.undeclared, Valueless: f.valueless,
 		Now: time.Now(), Secrets: ws.host.Secrets, Version: packerLevel, RunID: runID, DataSources: sources, Unread: f.unread,
 		Readers: readers(ctx, func() builders.Host { return ws.host }), OpenSecrets: f.openSecrets,
+		Registry: func(r *lang.Registry) { block = r },
 	}
 	if err := f.stdin(cmd, &o); err != nil {
 		return nil, err
@@ -167,15 +172,25 @@ func components() plan.Components {
 
 // openRegistry takes the flag's registry, or the environment's, or the
 // template's, or the one below the working directory.
-func (f *templateFlags) openRegistry(t *lang.Template, dir string) (*registry.Registry, error) {
+func (f *templateFlags) openRegistry(block *lang.Registry, dir string) (*registry.Registry, error) {
 	address := f.registry
 	if address == "" {
 		address = os.Getenv("INGOT_REGISTRY")
 	}
-	if address == "" && t.Registry != nil && !f.sandbox { // what is made in a sandbox is of no use to others
-		address = t.Registry.Address
+	if address == "" && block != nil && !f.sandbox { // what is made in a sandbox is of no use to others
+		address = block.Address
 	}
 	return registry.Open(address, filepath.Join(dir, ".ingot", "registry"))
+}
+
+// readRegistry opens the registry for data sources, which are read before
+// locals are known.
+func (f *templateFlags) readRegistry(block *lang.Registry, dir string) (datasources.Versions, error) {
+	if block != nil && block.Address == "" && f.registry == "" && os.Getenv("INGOT_REGISTRY") == "" && !f.sandbox {
+		return nil, builders.WithHint(fmt.Errorf("the address in block registry (%s:%d) is not known before locals and data sources are", block.Range.Filename, block.Range.Start.Line),
+			"use variables there, or give the address by -registry or INGOT_REGISTRY")
+	}
+	return f.openRegistry(block, dir)
 }
 
 // report shows diagnostics with their snippets. It returns exitCode when one is

@@ -8,6 +8,11 @@ import (
 	"github.com/ingot-build/ingot/datasources/amazonsecretsmanager"
 	"github.com/ingot-build/ingot/datasources/googlecomputeimage"
 	"github.com/ingot-build/ingot/datasources/googlecomputesecretsmanager"
+	"github.com/ingot-build/ingot/datasources/hcppackerartifact"
+	"github.com/ingot-build/ingot/datasources/hcppackerimage"
+	"github.com/ingot-build/ingot/datasources/hcppackeriteration"
+	"github.com/ingot-build/ingot/datasources/hcppackerversion"
+	"github.com/ingot-build/ingot/datasources/http"
 )
 
 // List returns the data sources that templates may use.
@@ -18,5 +23,10 @@ func List() []datasources.Definition {
 		amazonsecretsmanager.Definition(),
 		googlecomputeimage.Definition(),
 		googlecomputesecretsmanager.Definition(),
+		hcppackerartifact.Definition(),
+		hcppackerimage.Definition(),
+		hcppackeriteration.Definition(),
+		hcppackerversion.Definition(),
+		http.Definition(),
 	}
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
-	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/datasources"
 	"github.com/ingot-build/ingot/internal/component"
@@ -58,7 +57,8 @@ func advise(option, message, advice string) error {
 }
 
 // Read finds the image.
-func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
+func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
+	h := in.Host
 	region, err := c.Home(ctx, h)
 	if err != nil {
 		return nil, err

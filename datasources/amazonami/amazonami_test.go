@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/builders/amazon/amazontest"
+	"github.com/ingot-build/ingot/datasources"
 	"github.com/ingot-build/ingot/datasources/amazonami"
 	"github.com/ingot-build/ingot/internal/component"
 )
@@ -51,7 +52,7 @@ func TestRead(t *testing.T) {
 	t.Parallel()
 	c := amazontest.Start(t)
 	first, second := image(t, c, "web-1"), image(t, c, "web-2")
-	got, err := config(map[string]string{"name": "web-1"}).Read(t.Context(), c.Host)
+	got, err := config(map[string]string{"name": "web-1"}).Read(t.Context(), datasources.Input{Host: c.Host})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,18 +61,18 @@ func TestRead(t *testing.T) {
 		t.Errorf("got %+v", out)
 	}
 	several := config(map[string]string{"name": "web-*"})
-	_, err = several.Read(t.Context(), c.Host)
+	_, err = several.Read(t.Context(), datasources.Input{Host: c.Host})
 	if err == nil || !strings.Contains(err.Error(), "2 images in eu-west-1 match") || !strings.Contains(builders.Hint(err), "most_recent") {
 		t.Errorf("several: %v, hint %q", err, builders.Hint(err))
 	}
 	several.MostRecent = true
-	if got, err = several.Read(t.Context(), c.Host); err != nil {
+	if got, err = several.Read(t.Context(), datasources.Input{Host: c.Host}); err != nil {
 		t.Fatal(err)
 	}
 	if id := got.(amazonami.Output).ID; id != first && id != second {
 		t.Errorf("most recent: %s", id)
 	}
-	_, err = config(map[string]string{"name": "db-*", "tag:Kind": "web"}).Read(t.Context(), c.Host)
+	_, err = config(map[string]string{"name": "db-*", "tag:Kind": "web"}).Read(t.Context(), datasources.Input{Host: c.Host})
 	if err == nil || !strings.Contains(err.Error(), `name = "db-*"`) || !strings.Contains(builders.Hint(err), "2 would match") {
 		t.Errorf("none: %v, hint %q", err, builders.Hint(err))
 	}

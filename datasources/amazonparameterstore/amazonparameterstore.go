@@ -52,7 +52,8 @@ func (c *Config) Check() error {
 }
 
 // Read reads the parameter.
-func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
+func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
+	h := in.Host
 	region, err := c.Home(ctx, h)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/builders/amazon/amazontest"
+	"github.com/ingot-build/ingot/datasources"
 	"github.com/ingot-build/ingot/datasources/amazonparameterstore"
 )
 
@@ -35,7 +36,7 @@ func TestRead(t *testing.T) {
 		if err := cfg.Check(); err != nil {
 			return amazonparameterstore.Output{}, err
 		}
-		got, err := cfg.Read(t.Context(), c.Host)
+		got, err := cfg.Read(t.Context(), datasources.Input{Host: c.Host})
 		if err != nil {
 			return amazonparameterstore.Output{}, err
 		}

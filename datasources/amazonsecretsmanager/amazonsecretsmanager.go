@@ -63,7 +63,8 @@ func (c *Config) Check() error {
 }
 
 // Read reads the secret.
-func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
+func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
+	h := in.Host
 	got, region, err := c.get(ctx, h)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/builders/amazon/amazontest"
+	"github.com/ingot-build/ingot/datasources"
 )
 
 func TestRead(t *testing.T) {
@@ -42,7 +43,7 @@ func TestRead(t *testing.T) {
 		{config: Config{Name: "web", VersionStage: "AWSPREVIOUS"}, fail: "read the secret web"},
 	} {
 		tc.config.AccessConfig = access
-		got, err := tc.config.Read(t.Context(), c.Host)
+		got, err := tc.config.Read(t.Context(), datasources.Input{Host: c.Host})
 		switch {
 		case tc.fail != "":
 			if err == nil || !strings.Contains(err.Error(), tc.fail) || builders.Hint(err) == "" {
@@ -54,7 +55,7 @@ func TestRead(t *testing.T) {
 			t.Errorf("%+v: got %+v", tc.config, got)
 		}
 	}
-	bin, err := (&Config{AccessConfig: access, Name: "bin"}).Read(t.Context(), c.Host)
+	bin, err := (&Config{AccessConfig: access, Name: "bin"}).Read(t.Context(), datasources.Input{Host: c.Host})
 	if err != nil || bin.(Output).SecretBinary != "AAEC" || bin.(Output).SecretString != "" {
 		t.Errorf("binary: %+v, %v", bin, err)
 	}

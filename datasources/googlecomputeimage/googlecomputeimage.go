@@ -64,7 +64,8 @@ func (c *Config) Check() error {
 }
 
 // Read finds the image.
-func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
+func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
+	h := in.Host
 	api, err := c.Client(h)
 	if err != nil {
 		return nil, err

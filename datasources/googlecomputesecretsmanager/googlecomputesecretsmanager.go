@@ -70,7 +70,8 @@ func (c *Config) Check() error {
 }
 
 // Read reads the secret.
-func (c *Config) Read(ctx context.Context, h builders.Host) (any, error) {
+func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
+	h := in.Host
 	access := c.Scoped(c.Scopes)
 	if c.Endpoint != "" {
 		access.CustomEndpoints = map[string]string{"secretmanager": c.Endpoint}

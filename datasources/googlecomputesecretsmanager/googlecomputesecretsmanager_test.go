@@ -9,6 +9,7 @@ import (
 	gcesecret "google.golang.org/api/secretmanager/v1"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/datasources"
 	"github.com/ingot-build/ingot/internal/sandbox/sandboxtest"
 	"github.com/ingot-build/ingot/internal/secret"
 )
@@ -56,7 +57,7 @@ func TestRead(t *testing.T) {
 				if err := cfg.Check(); err != nil {
 					t.Fatal(err)
 				}
-				got, err := cfg.Read(t.Context(), h)
+				got, err := cfg.Read(t.Context(), datasources.Input{Host: h})
 				if c.fail != "" {
 					if err == nil || !strings.Contains(err.Error(), c.fail) || builders.Hint(err) == "" {
 						t.Errorf("error %v, want it to say %q", err, c.fail)

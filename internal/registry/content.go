@@ -29,18 +29,20 @@ const (
 
 // Annotations, beside those that the image specification defines.
 const (
-	annBuild      = "vnd.ingot.build"          // address of the build
-	annKey        = "vnd.ingot.key"            // its key
-	annRecord     = "vnd.ingot.record"         // digest of the manifest of its record
-	annRecordSize = "vnd.ingot.record.size"    // and that manifest's size in bytes
-	annRun        = "vnd.ingot.run"            // id of the run
-	annTemplate   = "vnd.ingot.template"       // digest of the template
-	annLabel      = "vnd.ingot.label."         // followed by the label's name
-	annFrom       = "vnd.ingot.from"           // version a channel moved from
-	annTo         = "vnd.ingot.to"             // version it moved to
-	annBy         = "vnd.ingot.by"             // who moved it
-	annToken      = "vnd.ingot.token"          // makes a manifest the only one of its kind
-	annImageName  = "io.containerd.image.name" // the name containerd and docker load read
+	annBuild       = "vnd.ingot.build"          // address of the build
+	annKey         = "vnd.ingot.key"            // its key
+	annRecord      = "vnd.ingot.record"         // digest of the manifest of its record
+	annRecordSize  = "vnd.ingot.record.size"    // and that manifest's size in bytes
+	annRun         = "vnd.ingot.run"            // id of the run
+	annTemplate    = "vnd.ingot.template"       // digest of the template
+	annFingerprint = "vnd.ingot.fingerprint"    // what the environment calls the run
+	annMade        = "vnd.ingot.made."          // followed by a name of Version.Made
+	annLabel       = "vnd.ingot.label."         // followed by the label's name
+	annFrom        = "vnd.ingot.from"           // version a channel moved from
+	annTo          = "vnd.ingot.to"             // version it moved to
+	annBy          = "vnd.ingot.by"             // who moved it
+	annToken       = "vnd.ingot.token"          // makes a manifest the only one of its kind
+	annImageName   = "io.containerd.image.name" // the name containerd and docker load read
 )
 
 // largest is the size in bytes above which a manifest or record is refused

@@ -14,6 +14,8 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/content"
+
+	"github.com/ingot-build/ingot/internal/artifact"
 )
 
 // DefaultLayout is the layout folder of a registry without an address.
@@ -101,6 +103,15 @@ func (r *Registry) Reference(bucket, name string) string {
 		return ""
 	}
 	return r.address + "/" + bucket + ":" + name
+}
+
+// Image returns what a container's image is called where another build begins
+// with it: a reference, or, in a layout folder, DIR@DIGEST.
+func (r *Registry) Image(bucket string, img artifact.Image) string {
+	if !r.Remote() {
+		return r.layout.dir + "@" + img.Digest
+	}
+	return r.address + "/" + bucket + "@" + img.Digest
 }
 
 // Buckets lists the buckets, sorted.

@@ -26,9 +26,20 @@ type Version struct {
 	Channels       []string // that point to it now, sorted
 	GitCommit      string
 	TemplateDigest string
+	Fingerprint    string            // what the environment calls the run that made it; "" where it does not say
+	Made           map[string]string // how it was made, by the names Made…
 	Records        []artifact.Record // by build
 	Digest         string            // of its index
 }
+
+// Names in Version.Made, beside others that say more.
+const (
+	MadeBy    = "by"        // the user who ran it
+	MadeRef   = "git.ref"   // the branch or tag that was checked out
+	MadeDirty = "git.dirty" // "true" where files were changed and not committed
+	MadeWith  = "ingot"     // the version of ingot
+	MadeCI    = "ci"        // the service that ran it: "github", "gitlab" …
+)
 
 // Publish makes a version. A name is given once: publishing the same builds,
 // labels and description again returns the version that is there and false,
@@ -146,6 +157,10 @@ func (v Version) annotations() map[string]string {
 		ocispec.AnnotationRevision:    v.GitCommit,
 		annRun:                        v.RunID,
 		annTemplate:                   v.TemplateDigest,
+		annFingerprint:                v.Fingerprint,
+	}
+	for name, text := range v.Made {
+		a[annMade+name] = text
 	}
 	maps.DeleteFunc(a, func(_, text string) bool { return text == "" })
 	for name, text := range v.Labels {
@@ -212,17 +227,27 @@ func readIndex(ctx context.Context, repo repository, bucket string, desc ocispec
 		Description:    a[ocispec.AnnotationDescription],
 		GitCommit:      a[ocispec.AnnotationRevision],
 		TemplateDigest: a[annTemplate],
+		Fingerprint:    a[annFingerprint],
+		Made:           withPrefix(a, annMade),
+		Labels:         withPrefix(a, annLabel),
 		Digest:         string(desc.Digest),
 	}
-	for name, text := range a {
-		if label, ok := strings.CutPrefix(name, annLabel); ok {
-			if v.Labels == nil {
-				v.Labels = map[string]string{}
+	return v, doc, nil
+}
+
+// withPrefix returns the annotations whose names have a prefix, without it;
+// nil where there are none.
+func withPrefix(annotations map[string]string, prefix string) map[string]string {
+	var out map[string]string
+	for name, text := range annotations {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			if out == nil {
+				out = map[string]string{}
 			}
-			v.Labels[label] = text
+			out[rest] = text
 		}
 	}
-	return v, doc, nil
+	return out
 }
 
 // difference names the first thing that makes two versions different: a build,
