@@ -28,18 +28,43 @@ func Token(name string) string { return tokenOpen + name + tokenClose }
 func Tokens(s string) []string {
 	var names []string
 	for _, m := range tokenPattern.FindAllStringSubmatch(s, -1) {
-		names = append(names, strings.TrimPrefix(m[1], quotedPrefix))
+		name, _ := unquoted(m[1])
+		names = append(names, name)
 	}
 	return names
 }
 
-// A quoted token's value is made fit to stand between single quotes of a shell.
-const quotedPrefix = "quoted."
+// The value of a token with one of these prefixes is made fit to stand between
+// quotes: single ones of a shell, or double ones of PowerShell.
+const quotedPrefix, backtickPrefix = "quoted.", "backtick."
+
+// unquoted takes off the prefix, and returns what makes a value fit.
+func unquoted(name string) (string, func(string) string) {
+	if rest, ok := strings.CutPrefix(name, quotedPrefix); ok {
+		return rest, escapeQuotes
+	}
+	if rest, ok := strings.CutPrefix(name, backtickPrefix); ok {
+		return rest, escapeBackticks
+	}
+	return name, func(s string) string { return s }
+}
 
 // Quote makes text fit to stand between single quotes of a shell, now and
 // after the tokens in it are replaced.
 func Quote(text string) string {
 	return strings.ReplaceAll(escapeQuotes(text), tokenOpen, tokenOpen+quotedPrefix)
+}
+
+// QuotePowerShell makes text fit to stand between double quotes of PowerShell,
+// now and after the tokens in it are replaced.
+func QuotePowerShell(text string) string {
+	return strings.ReplaceAll(escapeBackticks(text), tokenOpen, tokenOpen+backtickPrefix)
+}
+
+// escapeBackticks escapes what has a meaning there; typographic quotes are
+// quotes to PowerShell too.
+func escapeBackticks(s string) string {
+	return strings.NewReplacer("`", "``", "$", "`$", `"`, "`\"", "\u201c", "`\u201c", "\u201d", "`\u201d", "\u201e", "`\u201e").Replace(s)
 }
 
 func escapeQuotes(s string) string { return strings.ReplaceAll(s, "'", `'"'"'`) }
@@ -57,16 +82,13 @@ func (v Values) secret(s secret.String) secret.String {
 	}
 	sensitive := s.IsSensitive()
 	text := tokenPattern.ReplaceAllStringFunc(s.Reveal(), func(tok string) string {
-		name, quoted := strings.CutPrefix(tokenPattern.FindStringSubmatch(tok)[1], quotedPrefix)
+		name, fit := unquoted(tokenPattern.FindStringSubmatch(tok)[1])
 		val, ok := v[name]
 		if !ok {
 			return tok
 		}
 		sensitive = sensitive || val.IsSensitive()
-		if quoted {
-			return escapeQuotes(val.Reveal())
-		}
-		return val.Reveal()
+		return fit(val.Reveal())
 	})
 	if sensitive {
 		return secret.Sensitive(text)

@@ -68,7 +68,9 @@ func noSecretArgument(t *testing.T, o op.Op) {
 	var argv []string
 	switch o := o.(type) {
 	case *op.Exec:
-		argv = o.Argv
+		argv = append([]string{o.Cmd}, o.Argv...)
+	case *op.Reboot:
+		argv = append([]string{o.Cmd}, o.Checks...)
 	case *op.Local:
 		argv = o.Argv
 	}
@@ -106,12 +108,16 @@ func Print(t *testing.T, ops []op.Op, dir string) string {
 }
 
 // tokens are those of a connection, and those that are made fit for quotes.
-var tokens = regexp.MustCompile("\u27e6ingot:(conn[.][a-z]+|quoted[.][A-Za-z.]+)\u27e7")
+var tokens = regexp.MustCompile("\u27e6ingot:(conn[.][a-z]+|(?:quoted|backtick)[.][A-Za-z.]+)\u27e7")
 
 func printOp(t *testing.T, b *strings.Builder, o op.Op) {
 	switch o := o.(type) {
 	case *op.Exec:
-		fmt.Fprintf(b, "exec %q\n", o.Argv)
+		if o.Cmd != "" {
+			fmt.Fprintf(b, "cmd %s\n", o.Cmd)
+		} else {
+			fmt.Fprintf(b, "exec %q\n", o.Argv)
+		}
 		printEnv(b, o.Env)
 		printFiles(t, b, "input", o.Inputs)
 		if o.Disconnect {
@@ -121,6 +127,12 @@ func printOp(t *testing.T, b *strings.Builder, o op.Op) {
 		if o.StartRetry > 0 {
 			fmt.Fprintf(b, "  start within %s\n", o.StartRetry)
 		}
+	case *op.Reboot:
+		fmt.Fprintf(b, "reboot %s, within %s\n", o.Cmd, o.Within)
+		for _, c := range o.Checks {
+			fmt.Fprintf(b, "  check %s\n", c)
+		}
+		printRest(b, o.OK)
 	case *op.Local:
 		fmt.Fprintf(b, "local %q in %s\n", o.Argv, o.Dir)
 		printEnv(b, o.Env)

@@ -20,12 +20,12 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Environment returns the variables of the options, and those that every
 // script gets.
-func (o Options) Environment(in provisioners.Input) (Env, error) {
+func (c Content) Environment(in provisioners.Input) (Env, error) {
 	env := Env{
 		"PACKER_BUILD_NAME": secret.Plain(in.BuildName), "PACKER_BUILDER_TYPE": secret.Plain(in.BuilderType),
 		"INGOT_BUILD_NAME": secret.Plain(in.BuildName), "INGOT_BUILDER_TYPE": secret.Plain(in.BuilderType),
 	}
-	for i, v := range o.EnvironmentVars {
+	for i, v := range c.EnvironmentVars {
 		name, value, ok := strings.Cut(v.Reveal(), "=")
 		if !ok || name == "" {
 			return nil, component.Errorf("environment_vars", "number %d is not written as NAME=value", i+1)
@@ -35,11 +35,11 @@ func (o Options) Environment(in provisioners.Input) (Env, error) {
 		}
 		env[name] = v.With(value)
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Env)) {
+	for _, name := range slices.Sorted(maps.Keys(c.Env)) {
 		if err := checkName("env", secret.Plain(name)); err != nil {
 			return nil, err
 		}
-		env[name] = o.Env[name]
+		env[name] = c.Env[name]
 	}
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.ContainsRune(env[name].Reveal(), 0) {
@@ -59,21 +59,20 @@ func checkName(option string, name secret.String) error {
 // Format writes the variables by sorted name, each in the format, which takes
 // a name and a value. Values are made to stand between single quotes.
 func (e Env) Format(format string) (secret.String, error) {
-	if err := checkFormat(format); err != nil {
-		return secret.String{}, err
+	return e.FormatWith("env_var_format", format, op.Quote)
+}
+
+// FormatWith is Format for the format of another option, whose values are made
+// fit by quote.
+func (e Env) FormatWith(option, format string, quote func(string) string) (secret.String, error) {
+	if strings.Contains(fmt.Sprintf(format, "NAME", "value"), "%!") {
+		return secret.String{}, component.Errorf(option, "%q must hold %%s two times: for the name and for the value", format)
 	}
 	var parts []secret.String
 	for _, name := range slices.Sorted(maps.Keys(e)) {
-		parts = append(parts, e[name].With(fmt.Sprintf(format, name, op.Quote(e[name].Reveal()))))
+		parts = append(parts, e[name].With(fmt.Sprintf(format, name, quote(e[name].Reveal()))))
 	}
 	return secret.Join(parts, ""), nil
-}
-
-func checkFormat(format string) error {
-	if strings.Contains(fmt.Sprintf(format, "NAME", "value"), "%!") {
-		return component.Errorf("env_var_format", "%q must hold %%s two times: for the name and for the value", format)
-	}
-	return nil
 }
 
 // Revealing reports whether text may show a sensitive value, now or when its

@@ -16,8 +16,8 @@ import (
 	"github.com/ingot-build/ingot/provisioners"
 )
 
-// Options are the options that shell and shell-local share.
-type Options struct {
+// Content are the options of every provisioner that runs scripts.
+type Content struct {
 	// Inline is the lines of a script. Exactly one of inline, script and
 	// scripts is to be given.
 	Inline []secret.String `hcl:"inline,optional"`
@@ -25,22 +25,27 @@ type Options struct {
 	Script string `hcl:"script,optional"`
 	// Scripts are the paths of scripts on this host, run in this order.
 	Scripts []string `hcl:"scripts,optional"`
-	// InlineShebang is the interpreter of an inline script, for its first
-	// line. It is not used where inline starts with "#!" itself. Default
-	// "/bin/sh -e".
-	InlineShebang string `hcl:"inline_shebang,optional"`
 	// EnvironmentVars are environment variables of the script, each as
 	// "NAME=value".
 	EnvironmentVars []secret.String `hcl:"environment_vars,optional"`
 	// Env is environment variables of the script. They win over
 	// environment_vars.
 	Env map[string]secret.String `hcl:"env,optional"`
+	// ValidExitCodes are the exit codes that count as success. Default [0].
+	ValidExitCodes []int `hcl:"valid_exit_codes,optional"`
+}
+
+// Options are the options that shell and shell-local share.
+type Options struct {
+	Content
+	// InlineShebang is the interpreter of an inline script, for its first
+	// line. It is not used where inline starts with "#!" itself. Default
+	// "/bin/sh -e".
+	InlineShebang string `hcl:"inline_shebang,optional"`
 	// EnvVarFormat is how a variable is written in {{.Vars}} and in the
 	// variables file: %s stands for its name, and then for its value. Default
 	// "%s='%s' ", and "export %s='%s'\n" in a file.
 	EnvVarFormat string `hcl:"env_var_format,optional"`
-	// ValidExitCodes are the exit codes that count as success. Default [0].
-	ValidExitCodes []int `hcl:"valid_exit_codes,optional"`
 }
 
 // Defaults are the options as they are where a template does not set them.
@@ -59,8 +64,14 @@ const headSize = 256
 // Bodies returns the scripts to run, in order. CRLF line ends become LF
 // unless binary is set.
 func (o Options) Bodies(in provisioners.Input, binary bool) ([]Body, error) {
+	return o.Content.Bodies(in, binary, func(lines []secret.String) secret.String { return o.inline(lines, binary) })
+}
+
+// Bodies returns the scripts to run, in order; write makes one of inline lines.
+// CRLF line ends of files become LF unless binary is set.
+func (c Content) Bodies(in provisioners.Input, binary bool, write func(lines []secret.String) secret.String) ([]Body, error) {
 	given := 0
-	for _, is := range []bool{len(o.Inline) > 0, o.Script != "", len(o.Scripts) > 0} {
+	for _, is := range []bool{len(c.Inline) > 0, c.Script != "", len(c.Scripts) > 0} {
 		if is {
 			given++
 		}
@@ -70,14 +81,15 @@ func (o Options) Bodies(in provisioners.Input, binary bool) ([]Body, error) {
 		return nil, component.Errorf("", "nothing to run: one of inline, script and scripts is needed")
 	case given > 1:
 		return nil, component.Errorf("", "only one of inline, script and scripts can be given")
-	case o.Script != "":
-		b, err := fileBody("script", o.Script, in, binary)
+	case c.Script != "":
+		b, err := fileBody("script", c.Script, in, binary)
 		return []Body{b}, err
-	case len(o.Inline) > 0:
-		return []Body{o.inline(binary)}, nil
+	case len(c.Inline) > 0:
+		text := write(c.Inline)
+		return []Body{{Blob: op.Text(text), Head: []byte(text.Reveal())}}, nil
 	}
 	var out []Body
-	for _, path := range o.Scripts {
+	for _, path := range c.Scripts {
 		b, err := fileBody("scripts", path, in, binary)
 		if err != nil {
 			return nil, err
@@ -87,8 +99,7 @@ func (o Options) Bodies(in provisioners.Input, binary bool) ([]Body, error) {
 	return out, nil
 }
 
-func (o Options) inline(binary bool) Body {
-	lines := o.Inline
+func (o Options) inline(lines []secret.String, binary bool) secret.String {
 	if !strings.HasPrefix(lines[0].Reveal(), "#!") && o.InlineShebang != "" {
 		lines = append([]secret.String{secret.Plain("#!" + o.InlineShebang)}, lines...)
 	}
@@ -96,7 +107,7 @@ func (o Options) inline(binary bool) Body {
 	if !binary {
 		text = text.With(strings.ReplaceAll(text.Reveal(), "\r\n", "\n"))
 	}
-	return Body{Blob: op.Text(text), Head: []byte(text.Reveal())}
+	return text
 }
 
 func fileBody(option, path string, in provisioners.Input, binary bool) (Body, error) {
