@@ -145,6 +145,14 @@ type Distributor interface {
 	Distribute(ctx context.Context, a artifact.Artifact, env Env) (artifact.Artifact, error)
 }
 
+// Remover is a Builder that can remove an artifact it made, from every place,
+// when a post-processor has made something else of it (keep_input_artifact).
+// The engine asks for it after all post-processors have succeeded, and for
+// nothing that a version holds. What is gone already is no error.
+type Remover interface {
+	Remove(ctx context.Context, a artifact.Artifact) error
+}
+
 // Sweeper clears what dead runs left in one cloud.
 type Sweeper struct {
 	Cloud string // as in journal.Resource

@@ -6,6 +6,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -35,8 +36,22 @@ type Result struct {
 	// Keep says whether the input stays where the template does not say
 	// (keep_input_artifact). Where MustKeep is true, false is refused with a
 	// warning: the output needs the input.
+	//
+	// The engine removes an input that is not kept, once the whole chain has
+	// succeeded: files, and by a builders.Remover what a builder made.
 	Keep, MustKeep bool
 }
+
+// Finder is a Processor that can tell whether what it made in a place outside
+// of this host is still there. Without it, an artifact with places whose input
+// was removed is made anew in each run.
+type Finder interface {
+	Exists(ctx context.Context, in Input, a artifact.Artifact) (bool, error)
+}
+
+// Reader is a Processor that makes its output also of files of this host. It
+// returns their paths, as in the template.
+type Reader interface{ Reads() []string }
 
 // Input is what a post-processor is given. Artifact is zero for Check.
 type Input struct {
@@ -45,8 +60,9 @@ type Input struct {
 	BuilderType string
 	RunID       string
 	Dir         string // relative paths of this host start here
-	Force       bool   // -force
-	FirstOfRun  bool   // no other build has run this post-processor in this run
+	Host        builders.Host // with the layout of images, and the sandbox where there is one
+	Force       bool // -force
+	FirstOfRun  bool // no other build has run this post-processor in this run
 	Log         event.Log
 	Secrets     *secret.Set
 

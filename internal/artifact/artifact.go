@@ -29,8 +29,9 @@ type Place struct {
 
 // File is a file that belongs to an artifact.
 type File struct {
-	Path string `json:"path"`
-	Size int64  `json:"size"` // bytes
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`             // bytes
+	Digest string `json:"digest,omitempty"` // "sha256:…", where its content is what counts
 }
 
 // Image is a container's image: a manifest in an OCI image layout of this host.
@@ -63,6 +64,28 @@ type Record struct {
 	// Pending are the post-processors that have not succeeded yet. The next
 	// run does just those.
 	Pending []Pending `json:"pending,omitempty"`
+
+	// Processed is what came of the post-processors that have succeeded, where that
+	// matters later: some are pending, or Artifact was removed for them.
+	Processed *Processed `json:"processed,omitempty"`
+}
+
+// Removed reports whether what the build made was removed for what its
+// post-processors made of it (keep_input_artifact). Artifact is then of theirs.
+func (r Record) Removed() bool { return r.Processed != nil && r.Processed.Removed }
+
+// Processed is what chains of post-processors came to.
+type Processed struct {
+	Key     key.Key  `json:"key"`               // of all post-processors
+	Outputs []Output `json:"outputs,omitempty"` // in the order of the chains
+	Keep    bool     `json:"keep,omitempty"`    // one of them needs what the build made
+	Removed bool     `json:"removed,omitempty"` // what the build made is not there any more
+}
+
+// Output is what a post-processor left.
+type Output struct {
+	By       string   `json:"by"` // "CHAIN.NUMBER TYPE"
+	Artifact Artifact `json:"artifact"`
 }
 
 // Done is the key of the last step that was done, "" where that is not known.
@@ -77,6 +100,10 @@ func (r Record) Done() key.Key {
 type Pending struct {
 	Name  string   `json:"name"`  // "CHAIN.NUMBER TYPE" of the first one that is left
 	Input Artifact `json:"input"` // what it is to work on
+
+	Earlier []Output   `json:"earlier,omitempty"` // what the chain left on its way and keeps
+	Remove  []Artifact `json:"remove,omitempty"`  // what is to go when the chain is done
+	Drop    bool       `json:"drop,omitempty"`    // and so is what the build made
 }
 
 // Base is the source a build started from.

@@ -30,6 +30,7 @@ type cloud struct {
 	mu       sync.Mutex
 	images   int
 	done     []string      // what happened, in order
+	removed  []string      // ids of images
 	deny     error         // of Distribute
 	denySeal error         // of Seal
 	denyEnd  error         // of Close
@@ -67,8 +68,13 @@ type builder struct{ *source }
 func (b builder) Resolve(context.Context) (builders.Base, error) {
 	return builders.Base{ID: "base-1", Name: "base"}, nil
 }
-func (builder) Supports(op.Kind) error                                  { return nil }
-func (builder) Exists(context.Context, artifact.Artifact) (bool, error) { return true, nil }
+func (builder) Supports(op.Kind) error { return nil }
+
+func (b builder) Exists(_ context.Context, a artifact.Artifact) (bool, error) {
+	b.cloud.mu.Lock()
+	defer b.cloud.mu.Unlock()
+	return !slices.Contains(b.cloud.removed, a.ID), nil
+}
 
 func (b builder) Begin(_ context.Context, _ builders.Base, env builders.Env) (builders.Session, error) {
 	machine, err := env.Journal.Intend(journal.Resource{Cloud: "test", Place: "one", Kind: "machine", Build: env.Build})
@@ -197,7 +203,7 @@ func (b *bench) plan(options string) (*plan.Plan, *registry.Registry) {
 		b.t.Fatal(err)
 	}
 	def := builders.Definition{Type: "cloud", New: func() builders.Config { return &source{cloud: b.cloud} }}
-	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}}, plan.Options{
+	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}, PostProcessors: posts()}, plan.Options{
 		Host: builders.Host{Dir: b.dir, Secrets: &secret.Set{}}, Force: b.force,
 	})
 	if diags.HasErrors() {

@@ -24,82 +24,116 @@ func pendingOf(chains [][]plan.Post, a artifact.Artifact) []artifact.Pending {
 
 // postProcess runs the chains, or, where an earlier run left some, just those.
 // A chain that fails does not stop the others; the artifact stays, and the
-// record says what is left.
+// record says what is left. When all have succeeded, what they do not keep is
+// removed.
 func (b *build) postProcess(ctx context.Context, rec artifact.Record) (artifact.Record, []artifact.Artifact, error) {
+	if rec.Removed() {
+		return rec, listed(nil, rec.Processed.Outputs), nil
+	}
 	if len(b.Post) == 0 {
 		return rec, []artifact.Artifact{rec.Artifact}, nil
 	}
 	b.enter("post-process", "", 0)
-	todo := rec.Pending
-	if len(todo) == 0 {
-		todo = pendingOf(b.Post, rec.Artifact)
-	}
-	out := []artifact.Artifact{rec.Artifact}
-	var left []artifact.Pending
-	var errs []error
-	for _, chain := range b.Post {
-		first, input, ok := position(chain, todo, rec.Artifact)
-		if !ok {
-			continue
-		}
-		a, stopped, err := b.chain(ctx, chain[first:], input)
-		if err != nil {
+	done, left, errs := b.chains(ctx, rec)
+	next := rec
+	next.Pending, next.Processed = left, done
+	switch {
+	case len(left) == 0 && len(errs) == 0 && !done.Keep:
+		fresh := b.Status != plan.Unchanged || len(rec.Pending) > 0
+		if err := b.removeOwn(ctx, &next, fresh); err != nil {
 			errs = append(errs, err)
-			left = append(left, *stopped)
 		}
-		out = appendArtifact(out, a)
+	case len(left) == 0:
+		next.Processed = nil
+	}
+	out := listed(&rec.Artifact, done.Outputs)
+	if next.Removed() || len(errs) == 0 && !done.Keep && b.InPlace() {
+		out = listed(nil, done.Outputs)
 	}
 	if b.tainted {
-		rec.Pending = nil
-	} else if changed := !slices.EqualFunc(rec.Pending, left, func(a, b artifact.Pending) bool { return a.Name == b.Name }); changed {
-		rec.Pending = left
-		if err := b.record(ctx, rec); err != nil {
+		next.Pending = nil
+	} else if !sameRest(rec, next) {
+		if err := b.record(ctx, next); err != nil {
 			errs = append(errs, fmt.Errorf("record what is left to do: %w", err))
 		}
 	}
 	if len(errs) > 0 {
-		return rec, out, b.leftError(left, errs)
+		return next, out, b.leftError(left, errs)
 	}
-	return rec, out, nil
+	return next, out, nil
+}
+
+// sameRest reports whether two records say the same of what is left to do.
+func sameRest(a, b artifact.Record) bool {
+	same := func(a, b artifact.Pending) bool { return a.Name == b.Name }
+	return slices.EqualFunc(a.Pending, b.Pending, same) && (a.Processed == nil) == (b.Processed == nil)
+}
+
+// chains runs what is to be run of each chain, and returns what all of them
+// came to by now, and where those that failed are to go on.
+func (b *build) chains(ctx context.Context, rec artifact.Record) (*artifact.Processed, []artifact.Pending, []error) {
+	todo := rec.Pending
+	done := &artifact.Processed{Key: b.PostKey()}
+	if len(todo) == 0 {
+		todo = pendingOf(b.Post, rec.Artifact)
+	} else if rec.Processed != nil {
+		done.Keep = rec.Processed.Keep
+	}
+	var left []artifact.Pending
+	var errs []error
+	for _, posts := range b.Post {
+		first, at, ok := b.position(posts, todo, rec.Artifact)
+		if !ok {
+			done.Outputs = append(done.Outputs, outputsOf(rec.Processed, posts)...)
+			continue
+		}
+		c := &chain{build: b, posts: posts, made: rec.Artifact, at: at}
+		if err := c.run(ctx, first); err != nil {
+			errs = append(errs, err)
+			left = append(left, c.at)
+			done.Outputs = append(done.Outputs, c.at.Earlier...)
+			continue
+		}
+		done.Keep = done.Keep || !c.at.Drop
+		done.Outputs = append(done.Outputs, c.outputs()...)
+		b.removeFiles(c.at.Remove, slices.Concat(done.Outputs, []artifact.Output{{Artifact: rec.Artifact}}))
+	}
+	return done, left, errs
+}
+
+// outputsOf is what a chain left that an earlier run has done.
+func outputsOf(p *artifact.Processed, posts []plan.Post) []artifact.Output {
+	var out []artifact.Output
+	for i := 0; p != nil && i < len(p.Outputs); i++ {
+		if slices.ContainsFunc(posts, func(post plan.Post) bool { return post.Name == p.Outputs[i].By }) {
+			out = append(out, p.Outputs[i])
+		}
+	}
+	return out
 }
 
 // position finds where a chain is to start, and what it starts with.
-func position(chain []plan.Post, todo []artifact.Pending, made artifact.Artifact) (int, artifact.Artifact, bool) {
+func (b *build) position(posts []plan.Post, todo []artifact.Pending, made artifact.Artifact) (int, artifact.Pending, bool) {
 	for _, p := range todo {
-		for i, post := range chain {
-			if post.Name == p.Name {
-				in := p.Input
-				if in.Image != nil && made.Image != nil && in.Image.Digest == made.Image.Digest {
-					in.Image = made.Image // the record does not know the layout's folder
-				}
-				return i, in, true
+		for i, post := range posts {
+			if post.Name != p.Name {
+				continue
 			}
+			if img := p.Input.Image; img != nil && img.Layout == "" { // the record does not know the layout's folder
+				img.Layout = post.Layout()
+				if made.Image != nil && made.Image.Digest == img.Digest {
+					p.Input.Image = made.Image
+				}
+			}
+			return i, p, true
 		}
 	}
-	return 0, artifact.Artifact{}, false
+	return 0, artifact.Pending{}, false
 }
 
-// chain runs post-processors one after the other, each on what the one before
-// left. On an error it returns where it stopped.
-func (b *build) chain(ctx context.Context, chain []plan.Post, a artifact.Artifact) (artifact.Artifact, *artifact.Pending, error) {
-	for _, post := range chain {
-		err := b.pauseBefore(ctx, "post-processor "+post.Type)
-		next := a
-		if err == nil {
-			next, err = b.process(ctx, post, a)
-		}
-		if err != nil {
-			return a, &artifact.Pending{Name: post.Name, Input: a}, fmt.Errorf("post-processor %s (%s:%d): %w",
-				post.Type, post.Spec.Range.Filename, post.Spec.Range.Start.Line, cancelledOr(ctx, err))
-		}
-		a = next
-	}
-	return a, nil, nil
-}
-
-func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact) (artifact.Artifact, error) {
+func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact) (postprocessors.Result, error) {
 	if err := ctx.Err(); err != nil {
-		return a, err
+		return postprocessors.Result{}, err
 	}
 	b.log.Say("Running post-processor: " + post.Type)
 	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Dir: b.Dir,
@@ -107,13 +141,9 @@ func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact
 	b.values["build.ID"] = valueOr(b.values["build.ID"], a.ID)
 	proc, err := post.Open(b.values, &in)
 	if err != nil {
-		return a, err
+		return postprocessors.Result{}, err
 	}
-	res, err := proc.Process(ctx, in)
-	if err != nil {
-		return a, err
-	}
-	return res.Artifact, nil
+	return proc.Process(ctx, in)
 }
 
 // firstOfRun reports whether no other build has run this post-processor yet.
@@ -156,14 +186,22 @@ func (e *LeftError) Hint() string {
 	return "the artifact was made and is kept; left to do: post-processor " + strings.Join(e.Left, ", ") + ". Run again to do just that"
 }
 
-func appendArtifact(list []artifact.Artifact, a artifact.Artifact) []artifact.Artifact {
-	same := slices.ContainsFunc(list, func(b artifact.Artifact) bool {
-		return a.ID == b.ID && a.Text == b.Text && slices.Equal(a.Files, b.Files) && slices.Equal(a.Tags, b.Tags)
-	})
-	if same {
-		return list
+// listed is what a build made, as it is shown: its own artifact, where it is
+// kept, and what each chain left.
+func listed(own *artifact.Artifact, outputs []artifact.Output) []artifact.Artifact {
+	var list []artifact.Artifact
+	if own != nil {
+		list = append(list, *own)
 	}
-	return append(list, a)
+	for _, o := range outputs {
+		same := slices.ContainsFunc(list, func(a artifact.Artifact) bool {
+			return a.ID == o.Artifact.ID && a.Text == o.Artifact.Text && slices.Equal(a.Files, o.Artifact.Files) && slices.Equal(a.Tags, o.Artifact.Tags)
+		})
+		if !same {
+			list = append(list, o.Artifact)
+		}
+	}
+	return list
 }
 
 func valueOr(v secret.String, text string) secret.String {

@@ -123,6 +123,8 @@ type Post struct {
 	Def  postprocessors.Definition
 	Spec *lang.PostProcessor
 	src  *lang.Source
+	host builders.Host
+	key  key.Key // of its options
 }
 
 // Where returns the step's place in the template, "file:line".

@@ -1,10 +1,15 @@
 package plan
 
 import (
+	"context"
 	"fmt"
+	"os"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/opencontainers/go-digest"
 
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/postprocessors"
@@ -29,7 +34,7 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 				diags = append(diags, diag)
 				continue
 			}
-			p := Post{Name: fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type), Type: spec.Type, Def: def, Spec: spec, src: c.src}
+			p := Post{Name: fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type), Type: spec.Type, Def: def, Spec: spec, src: c.src, host: c.options.Host}
 			diags = append(diags, p.check(b)...)
 			chain = append(chain, p)
 		}
@@ -40,7 +45,7 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 	return chains, diags
 }
 
-func (p Post) check(b *Build) hcl.Diagnostics {
+func (p *Post) check(b *Build) hcl.Diagnostics {
 	in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir}
 	proc, dec, diags := p.decode(nil, &in)
 	if diags.HasErrors() {
@@ -49,12 +54,28 @@ func (p Post) check(b *Build) hcl.Diagnostics {
 	if err := proc.Check(in); err != nil && !dec.Excuses(err) {
 		diags = append(diags, optionDiag(err, "post-processor "+quote(p.Type), dec.Range))
 	}
-	if k := p.Spec.KeepInput; k != nil && !*k {
-		r := dec.Range("keep_input_artifact")
-		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Subject: &r, Summary: "The input artifact stays",
-			Detail: "keep_input_artifact = false has no effect: what a build made belongs to its version."})
-	}
+	p.key = p.keyed(proc, dec)
 	return diags
+}
+
+// keyed is the key of the options, and of the files that are named in them.
+func (p *Post) keyed(proc postprocessors.Processor, dec *lang.Decoded) key.Key {
+	h := key.New("post/1").String(p.Name)
+	if k := p.Spec.KeepInput; k != nil {
+		h.String(fmt.Sprint("keep ", *k))
+	}
+	for _, in := range dec.Inputs {
+		if in.Kind == "option" {
+			h.String(in.Name).String(in.Digest)
+		}
+	}
+	if r, ok := proc.(postprocessors.Reader); ok {
+		in := postprocessors.Input{Dir: p.host.Dir}
+		for _, path := range r.Reads() {
+			h.String(path).String(digestOf(in.Path(path)))
+		}
+	}
+	return h.Sum()
 }
 
 // Open evaluates the options with the values that the build has by now, and
@@ -69,8 +90,91 @@ func (p Post) Open(values op.Values, in *postprocessors.Input) (postprocessors.P
 
 func (p Post) decode(values op.Values, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
 	sc := lang.Scope{Form: lang.Real, Source: p.src, Values: values}
-	in.Render = sc.Render
+	in.Render, in.Host = sc.Render, p.host
 	proc := p.Def.New()
 	dec, diags := p.Spec.Decode(sc, proc)
 	return proc, dec, diags
+}
+
+// Layout is the folder that holds the content of images on this host.
+func (p Post) Layout() string { return p.host.Layout }
+
+// PostKey is the key of all post-processors.
+func (b *Build) PostKey() key.Key {
+	h := key.New("posts/1")
+	for _, chain := range b.Post {
+		for _, p := range chain {
+			h.String(string(p.key))
+		}
+	}
+	return h.Sum()
+}
+
+// exists reports whether the artifact of a record is still there: the one that
+// the build made or, where that was removed, all that the same post-processors
+// made of it.
+func (b *Build) exists(ctx context.Context, rec artifact.Record) (bool, error) {
+	if !rec.Removed() {
+		return b.Builder.Exists(ctx, rec.Artifact)
+	}
+	if rec.Build != b.Address || rec.Processed.Key != b.PostKey() {
+		return false, nil
+	}
+	for _, out := range rec.Processed.Outputs {
+		if there, err := b.outputExists(ctx, rec, out); err != nil || !there {
+			return there, err
+		}
+	}
+	return len(rec.Processed.Outputs) > 0, nil
+}
+
+func (b *Build) outputExists(ctx context.Context, rec artifact.Record, out artifact.Output) (bool, error) {
+	a := out.Artifact
+	for _, f := range a.Files {
+		path := postprocessors.Input{Dir: b.dir}.Path(f.Path)
+		if st, err := os.Stat(path); err != nil || st.Size() != f.Size || digestOf(path) != f.Digest {
+			return false, nil
+		}
+	}
+	switch {
+	case a.Image != nil: // the registry has looked for that of the record
+		return rec.Artifact.Image != nil && rec.Artifact.Image.Digest == a.Image.Digest, nil
+	case len(a.Places) > 0:
+		return b.found(ctx, out)
+	}
+	return len(a.Files) > 0, nil
+}
+
+// found asks the post-processor that made an artifact.
+func (b *Build) found(ctx context.Context, out artifact.Output) (bool, error) {
+	for _, chain := range b.Post {
+		for _, p := range chain {
+			if p.Name != out.By {
+				continue
+			}
+			in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir}
+			proc, err := p.Open(nil, &in)
+			if err != nil {
+				return false, err
+			}
+			if f, ok := proc.(postprocessors.Finder); ok {
+				return f.Exists(ctx, in, out.Artifact)
+			}
+		}
+	}
+	return false, nil
+}
+
+// digestOf returns the digest of a file, "" where it can't be read.
+func digestOf(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	d, err := digest.FromReader(f)
+	if err != nil {
+		return ""
+	}
+	return d.String()
 }

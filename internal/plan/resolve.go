@@ -57,7 +57,7 @@ func (b *Build) Resolve(ctx context.Context, h History) error {
 	b.Used, found = found, found && rec.Done() == b.Key
 	rec.Key = b.Key
 	if found {
-		if found, err = b.Builder.Exists(ctx, rec.Artifact); err != nil {
+		if found, err = b.exists(ctx, rec); err != nil {
 			b.Status, b.Err = Failed, b.SourceError(err)
 			return nil
 		}
@@ -126,7 +126,7 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	switch {
 	case exists && !b.Force && !b.Fresh && always < 0:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
-		b.Distribute = rec.Distributed != b.distribution
+		b.Distribute = rec.Distributed != b.distribution && !rec.Removed()
 		for _, s := range b.Steps {
 			s.Known, s.Reasons = true, nil
 		}
@@ -152,7 +152,7 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 		b.runFrom(always, Reason{Kind: "always", Text: text})
 	}
 	if recorded && old.Key == b.Key && !exists {
-		b.Reasons = []Reason{b.gone(old.Artifact)}
+		b.Reasons = []Reason{b.gone(old)}
 	}
 	if _, ok := b.Builder.(builders.Layered); !ok {
 		b.runWhole()
@@ -165,13 +165,15 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 }
 
 // gone says why an artifact that is recorded does not count.
-func (b *Build) gone(a artifact.Artifact) Reason {
+func (b *Build) gone(old artifact.Record) Reason {
 	text := "the artifact recorded in " + b.Version + " is gone"
 	switch inPlace := b.InPlace(); {
-	case inPlace && len(a.Places) == 0:
+	case inPlace && len(old.Artifact.Places) == 0:
 		text = "always runs: it makes nothing that stays"
 	case inPlace:
 		text = "the machine was changed since " + b.Version + ", or does not answer"
+	case old.Removed() && old.Processed.Key != b.PostKey():
+		text = "post-processing changed, and what it began with was removed (keep_input_artifact)"
 	}
 	return Reason{Kind: "gone", Text: text}
 }
