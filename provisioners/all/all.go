@@ -8,12 +8,15 @@ import (
 	"github.com/ingot-build/ingot/provisioners/chefclient"
 	"github.com/ingot-build/ingot/provisioners/chefsolo"
 	"github.com/ingot-build/ingot/provisioners/file"
+	"github.com/ingot-build/ingot/provisioners/powershell"
 	"github.com/ingot-build/ingot/provisioners/puppetmasterless"
 	"github.com/ingot-build/ingot/provisioners/puppetserver"
 	"github.com/ingot-build/ingot/provisioners/saltmasterless"
 	"github.com/ingot-build/ingot/provisioners/shell"
 	"github.com/ingot-build/ingot/provisioners/shelllocal"
 	"github.com/ingot-build/ingot/provisioners/sleep"
+	"github.com/ingot-build/ingot/provisioners/windowsrestart"
+	"github.com/ingot-build/ingot/provisioners/windowsshell"
 )
 
 // List returns the provisioners there are.
@@ -24,11 +27,14 @@ func List() []provisioners.Definition {
 		chefclient.Definition(),
 		chefsolo.Definition(),
 		file.Definition(),
+		powershell.Definition(),
 		puppetmasterless.Definition(),
 		puppetserver.Definition(),
 		saltmasterless.Definition(),
 		shell.Definition(),
 		shelllocal.Definition(),
 		sleep.Definition(),
+		windowsrestart.Definition(),
+		windowsshell.Definition(),
 	}
 }
