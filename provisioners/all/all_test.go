@@ -31,6 +31,11 @@ var options = map[string]string{
 		"ssh_authorized_key_file ssh_host_key_file use_proxy use_sftp user",
 	"breakpoint": "disable note",
 	"sleep":      "duration",
+	"powershell": "binary debug_mode elevated_env_var_format elevated_execute_command elevated_password elevated_user env env_var_format " +
+		"environment_vars execute_command execution_policy inline pause_after remote_env_var_path remote_path script scripts skip_clean " +
+		"start_retry_timeout use_pwsh valid_exit_codes",
+	"windows-shell":   "binary env env_var_format environment_vars execute_command inline remote_path script scripts start_retry_timeout valid_exit_codes",
+	"windows-restart": "check_registry registry_keys restart_check_command restart_command restart_timeout",
 	"puppet-masterless": "clean_staging_directory elevated_password elevated_user execute_command extra_arguments facter guest_os_type " +
 		"hiera_config_path ignore_exit_codes manifest_dir manifest_file module_paths prevent_sudo puppet_bin_dir staging_directory working_directory",
 	"puppet-server": "clean_staging_directory client_cert_path client_private_key_path elevated_password elevated_user execute_command " +
