@@ -1,6 +1,8 @@
 # The verbs of this project. `make demo` is the place to start.
 
 GO      ?= go
+# Without it, ingot also runs in containers: plays work through it there.
+export CGO_ENABLED = 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
 .PHONY: help setup build test demo bench leaks lint fuzz docs clean

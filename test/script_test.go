@@ -41,6 +41,7 @@ func testMain(m *testing.M) int {
 	if ingotBin == "" {
 		ingotBin = filepath.Join(dir, "bin", "ingot")
 		build := exec.Command("go", "build", "-o", filepath.Dir(ingotBin)+"/", "../cmd/ingot", "github.com/moby/buildkit/cmd/buildkitd")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // ingot also runs in containers
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
 			return 1

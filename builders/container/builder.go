@@ -53,8 +53,12 @@ func (o *options) newSource(b *builder) source {
 // Resolve pins the source image.
 func (b *builder) Resolve(ctx context.Context) (builders.Base, error) { return b.source.resolve(ctx) }
 
-// Supports refuses what is for Windows machines.
+// Supports refuses what is for Windows machines, and programs of this host
+// where they can't work on the container.
 func (b *builder) Supports(k op.Kind) error {
+	if k == op.KindConnected {
+		return b.opts.canConnect()
+	}
 	if k == op.KindCmd || k == op.KindReboot {
 		return builders.WithHint(errors.New("it is for Windows machines, and containers run Linux"),
 			`PowerShell in a container needs a remote_path such as "/tmp/script.ps1", and pwsh in the image`)

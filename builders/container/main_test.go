@@ -15,6 +15,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/container/buildkitd"
+	"github.com/ingot-build/ingot/builders/container/inside"
 	"github.com/ingot-build/ingot/internal/bootstrap"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
@@ -26,8 +27,8 @@ var cache string // of the test run: one daemon and one base for all tests
 // basesEnv names a folder that bases are kept in between test runs.
 const basesEnv = "INGOT_TEST_BASES"
 
-// TestMain lets the test program be the supervisor of the daemon, and stops
-// the daemon at the end.
+// TestMain lets the test program be the supervisor of the daemon, and the
+// process inside of a container, and stops the daemon at the end.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == buildkitd.Command {
 		if err := buildkitd.Supervise(context.Background(), os.Args[2:]); err != nil {
@@ -35,6 +36,13 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if len(os.Args) > 1 && os.Args[1] == inside.Command {
+		code, err := inside.Run(context.Background())
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(code)
 	}
 	os.Exit(runTests(m))
 }

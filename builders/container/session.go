@@ -37,6 +37,8 @@ type buildSession struct {
 
 	files    *folders          // of this host, for uploads
 	secrets  *vault            // that commands are given
+	plays    *plays            // programs of this host that work on the container
+	exe      op.File           // of this program, once it was asked for
 	commands map[string]string // what people see of a command, by commandKey
 	progress *progress         // of the build's vertices
 	output   output            // what becomes of the result
@@ -64,7 +66,7 @@ const scratch = "0"
 func newSession(b *builder, base builders.Base, env builders.Env, k *kit) *buildSession {
 	return &buildSession{
 		opts: b.opts, host: b.host, base: base, env: env, kit: k,
-		files: newFolders(uuid.NewString()), secrets: &vault{}, commands: map[string]string{},
+		files: newFolders(uuid.NewString()), secrets: &vault{}, plays: &plays{}, commands: map[string]string{},
 		progress: newProgress(env.Log),
 	}
 }
@@ -110,6 +112,7 @@ func (s *buildSession) start(ctx context.Context, from origin) error {
 			authprovider.NewDockerAuthProvider(authprovider.DockerAuthProviderConfig{AuthConfigProvider: creds.provide}),
 			filesync.NewFSSyncProvider(s.files),
 			secretsprovider.NewSecretProvider(s.secrets),
+			s.plays,
 		},
 	}
 	for name, store := range from.stores() {
@@ -228,8 +231,9 @@ func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error
 
 // tally counts what a step did.
 type tally struct {
-	layers int  // that it has
-	fresh  bool // something was not taken from a cache
+	layers    int  // that it has
+	fresh     bool // something was not taken from a cache
+	connected int  // programs of this host that work on the container
 }
 
 // extend adds an op that changes the image to the state, and reports whether o
@@ -242,6 +246,10 @@ func (s *buildSession) extend(ctx context.Context, step builders.Step, o op.Op) 
 		return true, s.put(step, o.File)
 	case *op.Tree:
 		return true, s.tree(ctx, step, o)
+	case *op.Local:
+		if o.Connection != nil {
+			return true, s.connected(step, o)
+		}
 	}
 	return false, ctx.Err()
 }
@@ -279,6 +287,7 @@ func (s *buildSession) Close(ctx context.Context) error {
 		if s.build != nil {
 			s.build.end(ctx)
 		}
+		s.plays.work.Wait()
 		if s.output != nil {
 			s.closeErr = errors.Join(s.closeErr, s.output.abandon())
 		}

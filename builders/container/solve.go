@@ -55,6 +55,9 @@ func (s *buildSession) failed(ctx context.Context, fresh []digest.Digest, err er
 	}
 	s.build.end(context.WithoutCancel(ctx))
 	s.build, s.ref = nil, nil
+	if why := s.plays.failure(); why != nil && ctx.Err() == nil {
+		return why
+	}
 	var exit *gatewaypb.ExitError
 	if ctx.Err() == nil && errors.As(err, &exit) && exit.ExitCode < gatewaypb.UnknownExitStatus {
 		return s.exitError(err, int(exit.ExitCode))

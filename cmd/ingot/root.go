@@ -116,6 +116,6 @@ func (p *program) commands() []*cobra.Command {
 	return append([]*cobra.Command{
 		newBuildCommand(p), newConsoleCommand(p), newFixCommand(), newFmtCommand(p), newHCL2UpgradeCommand(), newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
 		newPluginsCommand(p), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newValidateCommand(p),
-		newVersionCommand(p), newSuperviseCommand(),
+		newVersionCommand(p), newSuperviseCommand(), newInsideCommand(),
 	}, refusedCommands()...)
 }
