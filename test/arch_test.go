@@ -16,7 +16,7 @@ var forbidden = map[string][]string{
 	"provisioners":       {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/internal/plan"},
 	"provisioners/all":   {"github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/internal/plan", module + "/internal/engine"},
 	"postprocessors":     {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", module + "/internal/plan"},
-	"postprocessors/all": {"github.com/moby/buildkit", module + "/internal/plan", module + "/internal/engine", module + "/internal/registry"},
+	"postprocessors/all": {"github.com/moby/buildkit/client", "github.com/moby/buildkit/session", "github.com/moby/buildkit/solver", module + "/internal/plan", module + "/internal/engine", module + "/internal/registry"},
 	"internal/lang":      {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/builders", module + "/provisioners"},
 	"internal/plan":      {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/internal/registry", module + "/internal/engine"},
 	"internal/engine":    {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", "golang.org/x/crypto/ssh", module + "/builders/container", module + "/builders/null", module + "/internal/ui", module + "/internal/sandbox"},

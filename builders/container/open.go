@@ -18,6 +18,7 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/builders/container/changes"
 	"github.com/ingot-build/ingot/internal/component"
 )
 
@@ -208,7 +209,7 @@ func (o *options) checkTmpFS() error {
 }
 
 func (o *options) checkChanges() (err error) {
-	o.changes, err = parseChanges(o.Changes)
+	o.changes, err = changes.Parse(o.Changes)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
+	"github.com/ingot-build/ingot/builders/container/changes"
 	"github.com/ingot-build/ingot/internal/artifact"
 )
 
@@ -45,7 +46,7 @@ func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
 func (s *buildSession) result() (*gateway.Result, error) {
 	img := s.config
 	img.Created = nil // BuildKit sets it to when the last layer was made
-	if err := applyChanges(&img, s.opts.changes); err != nil {
+	if err := changes.Apply(&img, s.opts.changes); err != nil {
 		return nil, err
 	}
 	if s.opts.Author != "" {

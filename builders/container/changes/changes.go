@@ -1,4 +1,6 @@
-package container
+// Package changes reads and applies changes to a container image's
+// configuration, as docker commit --change takes them: lines of a Dockerfile.
+package changes
 
 import (
 	"fmt"
@@ -15,13 +17,14 @@ import (
 	"github.com/ingot-build/ingot/internal/component"
 )
 
-// changeNames are the instructions that change an image's configuration.
-var changeNames = []string{
+// names are the instructions that change an image's configuration.
+var names = []string{
 	"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 }
 
-// parseChanges reads Dockerfile instructions, as docker commit --change does.
-func parseChanges(lines []string) ([]instructions.Command, error) {
+// Parse reads instructions. Errors are *component.OptionError of the option
+// "changes".
+func Parse(lines []string) ([]instructions.Command, error) {
 	var list []instructions.Command
 	for _, line := range lines {
 		file, err := parser.Parse(strings.NewReader(line))
@@ -29,9 +32,9 @@ func parseChanges(lines []string) ([]instructions.Command, error) {
 			return nil, component.Errorf("changes", "%q: %v", line, err)
 		}
 		for _, node := range file.AST.Children {
-			if name := strings.ToUpper(node.Value); !slices.Contains(changeNames, name) {
+			if name := strings.ToUpper(node.Value); !slices.Contains(names, name) {
 				return nil, &component.OptionError{Option: "changes", Message: fmt.Sprintf("unknown instruction %s in %q", name, line),
-					Advice: "there are " + strings.Join(changeNames, ", ")}
+					Advice: "there are " + strings.Join(names, ", ")}
 			}
 			cmd, err := instructions.ParseCommand(node)
 			if err != nil {
@@ -43,9 +46,9 @@ func parseChanges(lines []string) ([]instructions.Command, error) {
 	return list, nil
 }
 
-// applyChanges changes the configuration in the order of the instructions.
+// Apply changes the configuration in the order of the instructions.
 // Variables in them are those of the image's environment.
-func applyChanges(img *dockerspec.DockerOCIImage, list []instructions.Command) error {
+func Apply(img *dockerspec.DockerOCIImage, list []instructions.Command) error {
 	lex := shell.NewLex('\\')
 	for _, cmd := range list {
 		if e, ok := cmd.(instructions.SupportsSingleWordExpansion); ok {
