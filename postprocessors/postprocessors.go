@@ -59,10 +59,10 @@ type Input struct {
 	BuildName   string // the source's name
 	BuilderType string
 	RunID       string
-	Dir         string // relative paths of this host start here
+	Dir         string        // relative paths of this host start here
 	Host        builders.Host // with the layout of images, and the sandbox where there is one
-	Force       bool // -force
-	FirstOfRun  bool // no other build has run this post-processor in this run
+	Force       bool          // -force
+	FirstOfRun  bool          // no other build has run this post-processor in this run
 	Log         event.Log
 	Secrets     *secret.Set
 
