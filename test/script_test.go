@@ -110,6 +110,8 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"sandbox":   ownSandbox,
 	"mounted":   mounted,
 	"listens":   listens,
+	"winrm":     startWinRM,
+	"nowhere":   nowhere,
 }
 
 // startSSHD starts an OpenSSH server for the script, `sshd [SIZE]`, and sets

@@ -23,7 +23,7 @@ func (c *Config) openWindows(h builders.Host) (builders.Builder, error) {
 		e.Advice = "name the machine"
 		return nil, e
 	}
-	client, err := c.WinRMClient()
+	client, err := c.WinRMClient(c.PauseBeforeConnecting)
 	if err != nil {
 		return nil, err
 	}

@@ -51,8 +51,10 @@ const (
 
 // WinRMClient checks the options and returns what connects with them. It touches no
 // network. Errors are *component.OptionError. The password may be missing: it
-// is given by WithPassword then.
-func (o Options) WinRMClient() (*Client, error) {
+// is given by WithPassword then. A machine is left
+// alone for pause after it was first reached, and connected to again
+// (pause_before_connecting).
+func (o Options) WinRMClient(pause time.Duration) (*Client, error) {
 	if o.WinRMUsername == "" {
 		return nil, component.Errorf("winrm_username", "is missing")
 	}
@@ -74,11 +76,14 @@ func (o Options) WinRMClient() (*Client, error) {
 	if o.WinRMInsecure && !o.WinRMUseSSL {
 		return nil, component.Errorf("winrm_insecure", "is about certificates: it needs winrm_use_ssl = true")
 	}
-	return &Client{options: o}, nil
+	return &Client{options: o, pause: pause}, nil
 }
 
 // Client connects with checked options. Make one with Options.WinRMClient.
-type Client struct{ options Options }
+type Client struct {
+	options Options
+	pause   time.Duration
+}
 
 // User returns who logs in.
 func (c *Client) User() string { return c.options.WinRMUsername }
@@ -96,5 +101,5 @@ func (c *Client) Port() int { return c.options.WinRMPort }
 func (c *Client) WithPassword(password string) *Client {
 	o := c.options
 	o.WinRMPassword = secret.Sensitive(password)
-	return &Client{options: o}
+	return &Client{options: o, pause: c.pause}
 }

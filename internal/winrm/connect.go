@@ -64,6 +64,12 @@ func (c *Client) Connect(ctx context.Context, t Target) (*Conn, error) {
 		lim.closed, lim.attempts, lim.strict = closedTimeout, 1, true
 	}
 	boot, err := conn.arrive(ctx, lim)
+	if err == nil && c.pause > 0 {
+		conn.wire.close()
+		if err = sleep(ctx, c.pause); err == nil {
+			boot, err = conn.arrive(ctx, lim)
+		}
+	}
 	if err != nil {
 		conn.Close()
 		return nil, err

@@ -37,7 +37,7 @@ func options(s *winrmtest.Server, o winrmtest.Options) winrm.Options {
 
 func client(t *testing.T, o winrm.Options) *winrm.Client {
 	t.Helper()
-	c, err := o.WinRMClient()
+	c, err := o.WinRMClient(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestOptions(t *testing.T) {
 	} {
 		o := good
 		change(&o)
-		_, err := o.WinRMClient()
+		_, err := o.WinRMClient(0)
 		var e *component.OptionError
 		if !errors.As(err, &e) || e.Option != option {
 			t.Errorf("%s: %v", option, err)
