@@ -4,6 +4,7 @@ package all
 import (
 	"github.com/ingot-build/ingot/provisioners"
 	"github.com/ingot-build/ingot/provisioners/ansible"
+	"github.com/ingot-build/ingot/provisioners/ansiblelocal"
 	"github.com/ingot-build/ingot/provisioners/breakpoint"
 	"github.com/ingot-build/ingot/provisioners/chefclient"
 	"github.com/ingot-build/ingot/provisioners/chefsolo"
@@ -23,6 +24,7 @@ import (
 func List() []provisioners.Definition {
 	return []provisioners.Definition{
 		ansible.Definition(),
+		ansiblelocal.Definition(),
 		breakpoint.Definition(),
 		chefclient.Definition(),
 		chefsolo.Definition(),

@@ -29,6 +29,9 @@ var options = map[string]string{
 		"extra_arguments galaxy_command galaxy_file galaxy_force_install galaxy_force_with_deps groups host_alias inventory_directory " +
 		"inventory_file inventory_file_template keep_inventory_file local_port playbook_file roles_path sftp_command skip_version_check " +
 		"ssh_authorized_key_file ssh_host_key_file use_proxy use_sftp user",
+	"ansible-local": "clean_staging_directory collection_paths command extra_arguments galaxy_collections_path galaxy_command galaxy_file " +
+		"galaxy_force_install galaxy_roles_path group_vars host_vars inventory_file inventory_groups playbook_dir playbook_file playbook_files " +
+		"playbook_paths role_paths staging_directory",
 	"breakpoint": "disable note",
 	"sleep":      "duration",
 	"powershell": "binary debug_mode elevated_env_var_format elevated_execute_command elevated_password elevated_user env env_var_format " +

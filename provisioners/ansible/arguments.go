@@ -100,13 +100,19 @@ func (p *play) argument(whole secret.String, name string, value secret.String, h
 	return p.shows(value)
 }
 
+// Sensitive reports whether a value is, or will be when its tokens are replaced.
+func Sensitive(value secret.String) bool {
+	for _, token := range op.Tokens(value.Reveal()) {
+		if slices.Contains([]string{"build.Password", "build.WinRMPassword", "build.SSHPrivateKey"}, token) {
+			return true
+		}
+	}
+	return value.IsSensitive()
+}
+
 // shows refuses a sensitive value that would be on a command line.
 func (p *play) shows(value secret.String) error {
-	sensitive := value.IsSensitive()
-	for _, token := range op.Tokens(value.Reveal()) {
-		sensitive = sensitive || slices.Contains([]string{"build.Password", "build.WinRMPassword", "build.SSHPrivateKey"}, token)
-	}
-	if !sensitive {
+	if !Sensitive(value) {
 		return nil
 	}
 	return &component.OptionError{Option: "extra_arguments", Message: "would show a sensitive value on a command line",
@@ -145,39 +151,43 @@ func (p *play) variables(value secret.String) error {
 		p.args = append(p.args, "-e", value.Reveal())
 		return nil
 	}
-	content := text
-	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
-		var err error
-		if content, err = p.pairs(value); err != nil {
-			return err
-		}
+	content, err := Variables(value, p.local.Env)
+	if err != nil {
+		return err
 	}
 	path := fmt.Sprintf("%s/vars-%d", op.Token(op.LocalDir), len(p.local.Inputs))
-	p.local.Inputs = append(p.local.Inputs, op.File{Path: path, Mode: 0o600, Blob: op.Text(value.With(content))})
+	p.local.Inputs = append(p.local.Inputs, op.File{Path: path, Mode: 0o600, Blob: op.Text(content)})
 	p.args = append(p.args, "-e", "@"+path)
 	return nil
 }
 
-// pairs writes "a=b c=d" as JSON. A value that is known only as the play runs
-// comes from the environment: nobody can tell what would have to be escaped.
-func (p *play) pairs(value secret.String) (string, error) {
-	words, err := shlex.Split(value.Reveal())
+// Variables writes extra variables as the text of a file: those that are YAML
+// as they are, "a=b c=d" as JSON. There a value that is known only as the play
+// runs comes from the environment: nobody can tell what would have to be
+// escaped in it.
+func Variables(value secret.String, env map[string]secret.String) (secret.String, error) {
+	text := strings.TrimSpace(value.Reveal())
+	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
+		return value, nil
+	}
+	bad := component.Errorf("extra_arguments", "extra variables are written as name=value, with quotes around values that hold spaces")
+	words, err := shlex.Split(text)
 	if err != nil {
-		return "", component.Errorf("extra_arguments", "extra variables are written as name=value, with quotes around values that hold spaces")
+		return value, bad
 	}
 	vars := map[string]string{}
 	for _, w := range words {
-		name, text, ok := strings.Cut(w, "=")
+		name, val, ok := strings.Cut(w, "=")
 		if !ok || name == "" {
-			return "", component.Errorf("extra_arguments", "extra variables are written as name=value, with quotes around values that hold spaces")
+			return value, bad
 		}
-		if len(op.Tokens(text)) > 0 {
-			env := fmt.Sprintf("INGOT_VAR_%d", len(p.local.Env))
-			p.local.Env[env] = value.With(text)
-			text = "{{ lookup('env', '" + env + "') }}"
+		if len(op.Tokens(val)) > 0 {
+			from := "INGOT_VAR_" + name
+			env[from] = value.With(val)
+			val = "{{ lookup('env', '" + from + "') }}"
 		}
-		vars[name] = text
+		vars[name] = val
 	}
 	content, err := json.Marshal(vars)
-	return string(content), err
+	return value.With(string(content)), err
 }

@@ -20,9 +20,9 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 		return nil, err
 	}
 	p := &play{config: c, in: in, local: &op.Local{
-		Dir: in.Dir, Title: c.Command + " " + c.PlaybookFile, KeepInputs: c.KeepInventoryFile,
-		Argv: []string{"/bin/sh", op.Token(op.LocalDir) + "/play"}, Connection: c.connection(in),
+		Dir: in.Dir, Argv: []string{"/bin/sh", op.Token(op.LocalDir) + "/play"}, KeepInputs: c.KeepInventoryFile, Connection: c.connection(in),
 	}}
+	p.local.Title = c.Command + " " + p.path(c.PlaybookFile)
 	for _, step := range []func() error{p.environment, p.arguments, p.inventory, p.galaxy, p.script, p.reads} {
 		if err := step(); err != nil {
 			return nil, err
@@ -155,6 +155,9 @@ trap 'exit 130' INT
 `)
 	for _, command := range p.install {
 		b.WriteString(command + " || exit\n")
+	}
+	if c.KeepInventoryFile && c.InventoryFile == "" {
+		fmt.Fprintf(&b, "echo %s\n", quoted("The inventory stays: "+p.invented))
 	}
 	common := []string{
 		`-o 'UserKnownHostsFile="` + op.Token(op.ConnKnownHosts) + `" ~/.ssh/known_hosts'`, "-o StrictHostKeyChecking=yes",
