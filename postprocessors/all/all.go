@@ -5,6 +5,7 @@ import (
 	"github.com/ingot-build/ingot/postprocessors"
 	"github.com/ingot-build/ingot/postprocessors/artifice"
 	"github.com/ingot-build/ingot/postprocessors/checksum"
+	"github.com/ingot-build/ingot/postprocessors/compress"
 	"github.com/ingot-build/ingot/postprocessors/dockerpush"
 	"github.com/ingot-build/ingot/postprocessors/dockersave"
 	"github.com/ingot-build/ingot/postprocessors/dockertag"
@@ -17,6 +18,7 @@ func List() []postprocessors.Definition {
 	return []postprocessors.Definition{
 		artifice.Definition(),
 		checksum.Definition(),
+		compress.Definition(),
 		dockerpush.Definition(),
 		dockersave.Definition(),
 		dockertag.Definition(),

@@ -22,6 +22,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/postprocessors"
+	"github.com/ingot-build/ingot/postprocessors/hostfile"
 )
 
 // Config is the options of the post-processor.
@@ -135,7 +136,7 @@ func (c *Config) sums(ctx context.Context, path string) ([]string, error) {
 		h := newHash(name)
 		hashes, writers = append(hashes, h), append(writers, h)
 	}
-	if _, err := io.Copy(io.MultiWriter(writers...), reader{ctx, f}); err != nil {
+	if _, err := io.Copy(io.MultiWriter(writers...), hostfile.Reader(ctx, f)); err != nil {
 		return nil, err
 	}
 	var sums []string
@@ -143,19 +144,6 @@ func (c *Config) sums(ctx context.Context, path string) ([]string, error) {
 		sums = append(sums, hex.EncodeToString(h.Sum(nil)))
 	}
 	return sums, nil
-}
-
-// reader ends when its context does: images are large.
-type reader struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }
 
 // add appends the lines that the file does not have yet, all in one write, and
