@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -121,7 +120,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	commit := gitCommit(ctx, ws.plan.Template.Dir)
+	how := f.origin(ctx, ws.plan.Template.Dir, path)
 	logs := filepath.Join(ws.host.Dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
 	pruneLogs(filepath.Dir(logs))
 	o := ui.Options{Out: os.Stdout, Color: color, Timestamp: f.timestamp, Secrets: ws.host.Secrets, LogDir: logs, Brief: f.plain}
@@ -135,7 +134,9 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	err = engine.Run(ctx, ws.plan, engine.Options{
 		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
 		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
-		Journals: journals, Sweep: sweepCommand(f.sandbox), GitCommit: commit, User: userName(), Ask: ask,
+		Journals: journals, Sweep: sweepCommand(f.sandbox), User: userName(), Ask: ask,
+		GitCommit: func() string { return how().commit }, Made: func() map[string]string { return how().made },
+		Fingerprint: os.Getenv("HCP_PACKER_BUILD_FINGERPRINT"), Unpublished: registryOff(os.Getenv("HCP_PACKER_REGISTRY")),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
 	})
 	closeErr := view.Close()
@@ -203,20 +204,6 @@ func asker(view ui.View, interactive bool) func(context.Context, string, string,
 			}
 		}
 	}
-}
-
-// gitCommit starts to look up the commit of the template's repository; the
-// result is "" where there is none.
-func gitCommit(ctx context.Context, dir string) func() string {
-	done := make(chan string, 1)
-	go func() {
-		out, err := exec.CommandContext(ctx, "git", "-C", dir, "rev-parse", "--verify", "HEAD").Output()
-		if err != nil {
-			out = nil
-		}
-		done <- strings.TrimSpace(string(out))
-	}()
-	return func() string { return <-done }
 }
 
 func userName() string {

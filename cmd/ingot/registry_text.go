@@ -32,6 +32,8 @@ type (
 		Labels         map[string]string `json:"labels,omitempty"`
 		Channels       []string          `json:"channels,omitempty"`
 		GitCommit      string            `json:"gitCommit,omitempty"`
+		Fingerprint    string            `json:"fingerprint,omitempty"`
+		Made           map[string]string `json:"made,omitempty"`
 		TemplateDigest string            `json:"templateDigest,omitempty"`
 		Digest         string            `json:"digest"`
 		Reference      string            `json:"reference,omitempty"` // for docker pull
@@ -58,7 +60,7 @@ type (
 func viewOf(r *registry.Registry, v registry.Version) versionView {
 	return versionView{
 		Bucket: v.Bucket, Version: v.Name, Created: v.Created, RunID: v.RunID, Description: v.Description,
-		Labels: v.Labels, Channels: v.Channels, GitCommit: v.GitCommit, TemplateDigest: v.TemplateDigest,
+		Labels: v.Labels, Channels: v.Channels, GitCommit: v.GitCommit, Fingerprint: v.Fingerprint, Made: v.Made, TemplateDigest: v.TemplateDigest,
 		Digest: v.Digest, Reference: r.Reference(v.Bucket, v.Name), Records: v.Records,
 	}
 }
@@ -138,6 +140,10 @@ func writeVersion(w io.Writer, v versionView, now time.Time) error {
 	add("Commit", v.GitCommit)
 	add("Template", v.TemplateDigest)
 	add("Run", v.RunID)
+	add("Fingerprint", v.Fingerprint)
+	for _, name := range slices.Sorted(maps.Keys(v.Made)) {
+		add("Made", name+"="+v.Made[name])
+	}
 	add("Digest", v.Digest)
 	if v.Reference != "" && slices.ContainsFunc(v.Records, func(r artifact.Record) bool { return r.Artifact.Image != nil }) {
 		add("Pull", "docker pull "+v.Reference)

@@ -45,7 +45,7 @@ func Select(r datasources.Versions, v registry.Version, platform, region, compon
 	}
 	return Artifact{}, builders.WithHint(
 		fmt.Errorf("version %s of bucket %s has no artifact with %s; it has: %s", v.Name, v.Bucket, what, cmp.Or(strings.Join(slices.Compact(there), ", "), "none")),
-		"ingot registry show "+v.Bucket+" "+v.Name+" shows what it has, and where")
+		"what it has, and where: ingot registry show "+v.Bucket+" "+v.Name)
 }
 
 // platformOf is what HCP calls the platform of a builder.

@@ -87,7 +87,7 @@ func Find(ctx context.Context, in datasources.Input, q Query) (registry.Version,
 		names = append(names, v.Name, Fingerprint(v))
 	}
 	return registry.Version{}, nil, builders.WithHint(fmt.Errorf("%s: no version has the fingerprint %q%s", at(r, q.Bucket), q.Fingerprint, near(q.Fingerprint, names)),
-		"ingot registry list "+q.Bucket+" shows the versions")
+		"what there is: ingot registry list "+q.Bucket)
 }
 
 // pointedTo returns the version that a channel points to.
@@ -108,7 +108,7 @@ func pointedTo(ctx context.Context, r datasources.Versions, q Query) (registry.V
 		}
 	}
 	return registry.Version{}, builders.WithHint(fmt.Errorf("%s: it has no channel %q%s", at(r, q.Bucket), q.Channel, near(q.Channel, slices.Collect(maps.Keys(channels)))),
-		"ingot registry list "+q.Bucket+" shows the channels; ingot registry channel "+q.Bucket+" "+q.Channel+" VERSION makes one")
+		"what there is: ingot registry list "+q.Bucket+". A channel is made by: ingot registry channel "+q.Bucket+" "+q.Channel+" VERSION")
 }
 
 func latest(ctx context.Context, r datasources.Versions, bucket string) (registry.Version, bool, error) {
@@ -134,7 +134,7 @@ func noBucket(ctx context.Context, r datasources.Versions, bucket string) error 
 		names = nil
 	}
 	return builders.WithHint(fmt.Errorf("%s: nothing was published to it%s", at(r, bucket), near(bucket, names)),
-		"ingot registry list shows the buckets; it asks the same registry with -registry "+r.Address())
+		"what there is: ingot registry list -registry "+r.Address())
 }
 
 func at(r datasources.Versions, bucket string) string {

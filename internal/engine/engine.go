@@ -59,6 +59,10 @@ type Options struct {
 	GitCommit func() string // of the template's repository, "" where there is none
 	User      string        // who runs it, for the history of channels
 
+	Unpublished bool                     // versions and channels stay as they are; what was built is recorded all the same
+	Fingerprint string                   // what the environment calls the run; "" where it does not say
+	Made        func() map[string]string // how the versions are made, see registry.Version; nil says nothing
+
 	// Ask puts a question to the user and returns one of the answers. It
 	// returns an error where there is no terminal.
 	Ask func(ctx context.Context, build, question string, answers []string) (string, error)
@@ -117,7 +121,9 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 		}
 	}
 	var err error
-	if len(failed) == 0 {
+	if len(failed) == 0 && r.Unpublished {
+		r.emit(event.Say{Text: "Nothing is published, as the environment says"})
+	} else if len(failed) == 0 {
 		if err = r.publish(ctx, results); err != nil {
 			r.emit(event.Failed{Err: err})
 		}
@@ -146,7 +152,7 @@ func (r *run) look(ctx context.Context) error {
 		if _, _, _, err := r.History.Last(ctx, pub.Bucket, group[0].Address); err != nil {
 			return cancelledOr(ctx, err)
 		}
-		if pub.Version == "" {
+		if pub.Version == "" || r.Unpublished {
 			continue
 		}
 		v, found, err := r.Registry.Version(ctx, pub.Bucket, pub.Version)

@@ -105,11 +105,15 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 			}
 		}
 	}
+	var made map[string]string
+	if r.Made != nil {
+		made = r.Made()
+	}
 	now := time.Now().UTC()
 	out, isNew, err := r.Registry.Publish(ctx, registry.Version{
 		Bucket: pub.Bucket, Name: cmp.Or(pub.Version, registry.DefaultName(now, setKey(records))), Created: now, RunID: r.RunID,
 		Description: pub.Description, Labels: pub.Labels, Channels: pub.Channels,
-		GitCommit: r.GitCommit(), TemplateDigest: r.plan.Template.Digest, Records: records,
+		GitCommit: r.GitCommit(), TemplateDigest: r.plan.Template.Digest, Fingerprint: r.Fingerprint, Made: made, Records: records,
 	})
 	if err != nil {
 		return err

@@ -1,9 +1,11 @@
 package lang
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"regexp"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -20,6 +22,8 @@ type Publish struct {
 	Channels        []string
 	Labels          map[string]string
 	Description     string
+
+	hcp bool // block hcp_packer_registry
 }
 
 type publishAttrs struct {
@@ -45,7 +49,7 @@ func (t *Template) publish(b *hcl.Block, around []iteration) (*Publish, hcl.Diag
 	if b.Type == "publish" {
 		var a publishAttrs
 		diags := t.whole(b, around, &a)
-		return &Publish{b.DefRange, a.Bucket, a.Version, a.Channels, a.Labels, a.Description}, diags
+		return &Publish{Range: b.DefRange, Bucket: a.Bucket, Version: a.Version, Channels: a.Channels, Labels: a.Labels, Description: a.Description}, diags
 	}
 	var a hcpAttrs
 	places, diags := t.decodeWhole(b, around, &a)
@@ -56,7 +60,7 @@ func (t *Template) publish(b *hcl.Block, around []iteration) (*Publish, hcl.Diag
 	for _, m := range []map[string]string{a.Labels, a.BucketLabels, a.BuildLabels} {
 		maps.Copy(labels, m)
 	}
-	return &Publish{Range: b.DefRange, Bucket: a.Bucket, Channels: a.Channels, Labels: labels, Description: a.Description}, diags
+	return &Publish{Range: b.DefRange, Bucket: strings.ToLower(a.Bucket), Channels: a.Channels, Labels: labels, Description: a.Description, hcp: true}, diags
 }
 
 var bucketPattern = regexp.MustCompile(`^[A-Za-z0-9-]{3,36}$`)
@@ -118,7 +122,29 @@ func (t *Template) loadHCP(blocks hcl.Blocks) hcl.Diagnostics {
 			}
 		}
 	}
+	t.nameBuckets(len(found) > 0)
 	return diags
+}
+
+// nameBuckets gives the builds the bucket that the environment names; else an
+// hcp_packer_registry in the only build block takes the name and description of
+// that block where it has none.
+func (t *Template) nameBuckets(shared bool) {
+	bucket, _ := t.environ("HCP_PACKER_BUCKET_NAME")
+	for _, b := range t.Builds {
+		p := b.Publish
+		switch {
+		case bucket != "":
+			if p == nil {
+				p = &Publish{Range: b.Range}
+			}
+			named := *p
+			named.Bucket = strings.ToLower(bucket)
+			b.Publish = &named
+		case p != nil && p.hcp && len(t.Builds) == 1 && !shared:
+			p.Bucket, p.Description = cmp.Or(p.Bucket, strings.ToLower(b.Name)), cmp.Or(p.Description, b.Description)
+		}
+	}
 }
 
 type registryAttrs struct {

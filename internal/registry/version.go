@@ -32,13 +32,17 @@ type Version struct {
 	Digest         string            // of its index
 }
 
-// Names in Version.Made, beside others that say more.
+// Names in Version.Made. Others begin with MadeCI and say what the service that
+// ran it calls the run.
 const (
-	MadeBy    = "by"        // the user who ran it
-	MadeRef   = "git.ref"   // the branch or tag that was checked out
-	MadeDirty = "git.dirty" // "true" where files were changed and not committed
-	MadeWith  = "ingot"     // the version of ingot
-	MadeCI    = "ci"        // the service that ran it: "github", "gitlab" …
+	MadeBy      = "by"         // the user who ran it
+	MadeWith    = "ingot"      // the version of ingot
+	MadeOn      = "os"         // GOOS/GOARCH of the host
+	MadeCommand = "command"    // the flags and the template; of variables just the names
+	MadeRef     = "git.ref"    // the branch or tag that was checked out
+	MadeAuthor  = "git.author" // of the commit
+	MadeDirty   = "git.dirty"  // "true" where files were changed and not committed
+	MadeCI      = "ci"         // "github", "gitlab", "bitbucket" or "jenkins"
 )
 
 // Publish makes a version. A name is given once: publishing the same builds,
