@@ -3,6 +3,7 @@ package legacy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template/parse"
 
@@ -124,6 +125,10 @@ func (c *converter) expression(p parsed) string {
 		}
 		if a, ok := piece.node.(*parse.ActionNode); ok {
 			if v, ok := c.pipe(a.Pipe); ok {
+				if v.literal {
+					b.WriteString(escaped(v.text))
+					continue
+				}
 				only = v.expr
 				fmt.Fprintf(&b, "${%s}", v.expr)
 				continue
@@ -136,10 +141,19 @@ func (c *converter) expression(p parsed) string {
 		}
 		b.WriteString(escaped(piece.node.String()))
 	}
-	if len(p) == 1 && only != "" && !strings.HasPrefix(only, `"`) {
+	if len(p) == 1 && only != "" {
 		return only
 	}
 	return `"` + b.String() + `"`
+}
+
+// plainTemplate reports whether a Go template means in HCL what it does in
+// JSON: it calls only what is there in both, and no variable.
+func plainTemplate(left string) bool {
+	p, err := parseText(left)
+	known := []string{"build_name", "build_type", "isotime", "strftime", "timestamp", "uuid", "pwd", "template_dir", "packer_version",
+		"build", "split", "replace", "replace_all", "upper", "lower", "clean_resource_name"}
+	return err == nil && !slices.ContainsFunc(p.calls(), func(c call) bool { return !slices.Contains(known, c.name) })
 }
 
 // converts reports whether all of p but fields can be converted.
@@ -277,6 +291,10 @@ func (c *converter) call(name string, args []operand) (operand, bool) {
 		return made("replace(%s, %s, %s)", exprs[2], exprs[0], exprs[1])
 	case name == "replace" && len(args) == 4 && exprs[2] == "-1" && plain(args[0]):
 		return made("replace(%s, %s, %s)", exprs[3], exprs[0], exprs[1])
+	case name == "replace" && len(args) == 4 && !slices.ContainsFunc(args, func(o operand) bool { return !o.literal }):
+		if n, err := strconv.Atoi(args[2].text); err == nil { // HCL replaces all or nothing
+			return literal(strings.Replace(args[3].text, args[0].text, args[1].text, n)), true
+		}
 	}
 	return none, false
 }

@@ -79,7 +79,7 @@ func (m *maker) file() *hclsyntax.Body {
 func (m *maker) variable(root *hclsyntax.Body, v *Variable) {
 	if v.isComputed() {
 		b := addBlock(root, "local", v.at, v.Name)
-		setAttribute(b, "expression", v.value.at, m.converted(v.parsed, v.value.at))
+		setAttribute(b, "expression", v.value.at, m.converted(v.value, v.parsed))
 		if v.Sensitive {
 			setAttribute(b, "sensitive", v.at, literalAt(cty.True, v.at))
 		}
@@ -87,7 +87,7 @@ func (m *maker) variable(root *hclsyntax.Body, v *Variable) {
 	}
 	b := addBlock(root, "variable", v.at, v.Name)
 	if v.value != nil {
-		setAttribute(b, "default", v.value.at, m.converted(v.parsed, v.value.at))
+		setAttribute(b, "default", v.value.at, m.converted(v.value, v.parsed))
 	}
 	if v.Sensitive {
 		setAttribute(b, "sensitive", v.at, literalAt(cty.True, v.at))
@@ -149,12 +149,14 @@ func (m *maker) evaluated(n *node) hclsyntax.Expression {
 		m.fail(n.at, "Invalid Go template", "%s.", err)
 		return literalAt(n.value, n.at)
 	}
-	return m.converted(p, n.at)
+	return m.converted(n, p)
 }
 
-func (m *maker) converted(p parsed, at hcl.Range) hclsyntax.Expression {
-	if len(p) == 1 && p[0].node == nil {
-		return literalAt(cty.StringVal(p[0].text), at)
+// converted is the text n, which was parsed, as an expression.
+func (m *maker) converted(n *node, p parsed) hclsyntax.Expression {
+	at := n.at
+	if len(p.calls()) == 0 {
+		return literalAt(n.value, at)
 	}
 	c := &converter{timestamp: func() string { return unixTime }, variable: m.reference,
 		env: func(name string) string { return quoted(m.environ(name)) }}

@@ -132,7 +132,11 @@ func (w *writer) variables() string {
 		fmt.Fprintf(&out, "variable %s {\ntype = string\n", quoted(w.names[v.Name]))
 		if v.value != nil {
 			c := &converter{env: func(name string) string { return fmt.Sprintf("env(%s)", quoted(name)) }}
-			fmt.Fprintf(&out, "default = %s\n", c.expression(v.parsed))
+			value := quoted(v.value.text())
+			if len(v.parsed.calls()) > 0 {
+				value = c.expression(v.parsed)
+			}
+			fmt.Fprintf(&out, "default = %s\n", value)
 		}
 		if v.Sensitive {
 			out.WriteString("sensitive = true\n")
@@ -252,8 +256,8 @@ func (w *writer) block(b *Block, kind, header string, build bool) string {
 		o.option(&in, f, s)
 	}
 	var out strings.Builder
-	for _, left := range o.c.left {
-		writeComment(&out, "This Go template has no expression in its place: "+left)
+	for _, left := range slices.DeleteFunc(o.c.left, plainTemplate) {
+		writeComment(&out, "This Go template was left as it is: "+left)
 	}
 	if in.Len() == 0 {
 		return fmt.Sprintf("%s%s {}\n", out.String(), header)

@@ -3,6 +3,7 @@ package legacy
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -11,11 +12,15 @@ import (
 )
 
 const (
-	// largest is the size of a template, in bytes, above which it is none.
-	largest = 4 << 20
+	// largest is the size of a template, in bytes, above which it is none, and
+	// most how many values it may have.
+	largest = 2 << 20
+	most    = 50_000
 	// deepest is how deep JSON may nest: the parser and all that walks its
 	// result recurse.
 	deepest = 500
+	// enough is how many errors are told: what has more is something else.
+	enough = 50
 )
 
 type kind int
@@ -70,13 +75,19 @@ func (n *node) get(name string) *node {
 type reader struct{ diags hcl.Diagnostics }
 
 func (r *reader) fail(at hcl.Range, summary, format string, args ...any) {
-	r.diags = append(r.diags, errorAt(at, summary, fmt.Sprintf(format, args...)))
+	r.add(errorAt(at, summary, fmt.Sprintf(format, args...)))
 }
 
 func (r *reader) warn(at hcl.Range, summary, format string, args ...any) {
 	d := errorAt(at, summary, fmt.Sprintf(format, args...))
 	d.Severity = hcl.DiagWarning
-	r.diags = append(r.diags, d)
+	r.add(d)
+}
+
+func (r *reader) add(d *hcl.Diagnostic) {
+	if len(r.diags) < enough {
+		r.diags = append(r.diags, d)
+	}
 }
 
 func errorAt(at hcl.Range, summary, detail string) *hcl.Diagnostic {
@@ -92,7 +103,9 @@ func (r *reader) parse(name string, src []byte) *node {
 	expr, diags := json.ParseExpression(src, name)
 	if diags.HasErrors() {
 		d := diags[0] // the others are mostly its consequences
-		d.Summary = "Invalid JSON: " + lower(d.Summary)
+		if !strings.Contains(d.Summary, "JSON") {
+			d.Summary = "Invalid JSON: " + lower(d.Summary)
+		}
 		r.diags = append(r.diags, d)
 		return nil
 	}
@@ -164,15 +177,12 @@ func guard(name string, src []byte) *hcl.Diagnostic {
 		}
 		at += n
 	}
-	if at := tooDeep(src); at >= 0 {
-		return errorAt(place(at), "Nested too deep", fmt.Sprintf("Brackets may nest %d deep.", deepest))
-	}
-	return nil
+	return bounded(src, place)
 }
 
-// tooDeep returns the offset at which src nests too deep, or -1.
-func tooDeep(src []byte) int {
-	depth, quoted := 0, false
+// bounded is an error where src nests too deep or has too many values.
+func bounded(src []byte, place func(int) hcl.Range) *hcl.Diagnostic {
+	depth, values, quoted := 0, 0, false
 	for i := 0; i < len(src); i++ {
 		switch c := src[i]; {
 		case quoted && c == '\\':
@@ -182,11 +192,15 @@ func tooDeep(src []byte) int {
 		case quoted:
 		case c == '[' || c == '{':
 			if depth++; depth > deepest {
-				return i
+				return errorAt(place(i), "Nested too deep", fmt.Sprintf("Brackets may nest %d deep.", deepest))
 			}
 		case c == ']' || c == '}':
 			depth--
+		case c == ',':
+			if values++; values > most {
+				return errorAt(place(i), "Not a template", fmt.Sprintf("A JSON template has at most %d values.", most))
+			}
 		}
 	}
-	return -1
+	return nil
 }

@@ -147,7 +147,7 @@ func (r *reader) keys(root *node) {
 			} else {
 				detail += ` Comments have keys that start with "_".`
 			}
-			r.diags = append(r.diags, errorAt(f.at, fmt.Sprintf("Unknown key %q", f.name), detail))
+			r.fail(f.at, fmt.Sprintf("Unknown key %q", f.name), "%s", detail)
 		}
 	}
 }
@@ -193,17 +193,17 @@ func (r *reader) blocks(items []*node, what string) []*Block {
 
 // block reads an object with a type.
 func (r *reader) block(n *node, what string) *Block {
-	article := "A "
+	a := "a " + what
 	if what[0] == 'e' {
-		article = "An "
+		a = "an " + what
 	}
 	if n.kind != object {
-		r.fail(n.at, "Wrong value for a "+what, `%s%s is an object with a "type", not %s.`, article, what, n.kind)
+		r.fail(n.at, "Wrong value for "+a, `A%s is an object with a "type", not %s.`, a[1:], n.kind)
 		return nil
 	}
 	typ := n.get("type")
 	if typ == nil || typ.kind == null || typ.kind == text && typ.text() == "" {
-		r.fail(n.at, `Missing "type"`, `%s%s needs a "type".`, article, what)
+		r.fail(n.at, `Missing "type"`, `A%s needs a "type".`, a[1:])
 		return nil
 	}
 	if typ.kind != text {
@@ -221,18 +221,20 @@ func (r *reader) block(n *node, what string) *Block {
 
 func (b *Block) get(name string) *node { return (&node{fields: b.fields}).get(name) }
 
-// takeName moves the field "name" to where the block's name is.
-func (r *reader) takeName(b *Block) {
+// takeName moves the field "name" to where the block's name is, and reports
+// whether it is one.
+func (r *reader) takeName(b *Block) bool {
 	n := b.get("name")
 	if n == nil || n.kind == null {
-		return
+		return true
 	}
 	if n.kind != text {
 		r.wrong(n, "name", "text")
-		return
+		return false
 	}
 	b.Name, b.name = n.text(), n
 	b.fields = slices.DeleteFunc(b.fields, func(f field) bool { return f.name == "name" })
+	return true
 }
 
 func (r *reader) builders(t *Template, root *node) {
@@ -242,7 +244,9 @@ func (r *reader) builders(t *Template, root *node) {
 	}
 	first := map[string]hcl.Range{}
 	for _, b := range r.blocks(r.list(root, "builders"), "builder") {
-		r.takeName(b)
+		if !r.takeName(b) {
+			continue
+		}
 		name, at := b.BuildName(), b.Range
 		if b.name != nil {
 			at = b.name.at
@@ -282,8 +286,7 @@ func (r *reader) postProcessors(t *Template, root *node) {
 				r.fail(n.at, "List in a list", "A chain of post-processors can't have another one in it.")
 				continue
 			}
-			if b := r.block(n, "post-processor"); b != nil {
-				r.takeName(b)
+			if b := r.block(n, "post-processor"); b != nil && r.takeName(b) {
 				chain = append(chain, b)
 			}
 		}
@@ -312,7 +315,7 @@ func (r *reader) checkNames(t *Template) {
 		} else {
 			detail += " There are: " + strings.Join(names, ", ") + "."
 		}
-		r.diags = append(r.diags, errorAt(at, fmt.Sprintf("Unknown builder %q", name), detail))
+		r.fail(at, fmt.Sprintf("Unknown builder %q", name), "%s", detail)
 	}
 	all := slices.Clone(t.Provisioners)
 	for _, chain := range t.PostProcessors {

@@ -81,7 +81,7 @@ func (r *reader) useVariables(t *Template, root *node, given []Given) {
 		c := &converter{variable: quoted, env: quoted, timestamp: func() string { return "" }}
 		if v.isComputed() && !c.converts(p) {
 			r.fail(v.value.at, fmt.Sprintf("Variable %q can't be evaluated", v.Name),
-				"%s is not known in variables.", strings.Join(c.left, ", "))
+				"A variable can't have %s.", strings.Join(c.left, ", "))
 		}
 	}
 	r.cycles(t)
