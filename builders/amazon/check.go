@@ -54,6 +54,8 @@ func (c RunConfig) checkRun(dir string, spot SpotConfig) error {
 		return component.Errorf("user_data_file", "is set together with user_data: use one of them")
 	case c.IAMInstanceProfile != "" && c.TemporaryPolicy != nil:
 		return component.Errorf("temporary_iam_instance_profile_policy_document", "is set together with iam_instance_profile: use one of them")
+	case c.WindowsPasswordTimeout < 0:
+		return component.Errorf("windows_password_timeout", "must not be negative")
 	case c.MaxLifetime < 0:
 		return component.Errorf("max_lifetime", "must not be negative")
 	}
@@ -216,7 +218,7 @@ func (c NetworkConfig) checkSession(s ssh.Config) error {
 		return component.Errorf("session_manager_port", "%d is not a port", c.SessionManagerPort)
 	case s.BastionHost != "" || s.ProxyHost != "":
 		return component.Errorf("ssh_interface", "session_manager leads to the instance by itself: leave out the bastion and the proxy")
-	case s.Communicator == "none":
+	case s.Communicator == "none" || s.Communicator == "winrm":
 		return component.Errorf("ssh_interface", `session_manager needs communicator = "ssh"`)
 	}
 	return nil

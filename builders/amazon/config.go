@@ -24,7 +24,9 @@ func DefinitionEBS() builders.Definition {
 }
 
 // RunDefaults returns a RunConfig with the defaults of its options.
-func RunDefaults() RunConfig { return RunConfig{MaxLifetime: usualLifetime} }
+func RunDefaults() RunConfig {
+	return RunConfig{MaxLifetime: usualLifetime, WindowsPasswordTimeout: usualPasswordTime}
+}
 
 // Config is a source of an image made from an instance: it is launched from
 // source_ami, provisioned, and its volumes become the new image.
@@ -49,7 +51,7 @@ type CaptureConfig struct {
 	// SkipAMIRunTags does not give run_tags to the image. Default false.
 	SkipAMIRunTags bool `hcl:"skip_ami_run_tags,optional"`
 	// FastLaunch is refused.
-	FastLaunch *FastLaunch `hcl:"fast_launch,block" refuse:"EC2 Fast Launch is for Windows images, which are not supported yet"`
+	FastLaunch *FastLaunch `hcl:"fast_launch,block" refuse:"EC2 Fast Launch is not supported yet"`
 }
 
 // FastLaunch is an option that ingot does not have yet.
@@ -79,19 +81,17 @@ type source struct {
 
 	dir    string
 	access *Access
-	ssh    *ssh.Client // nil without a communicator
+	ssh    *ssh.Client   // nil without SSH
+	winrm  *winrm.Client // nil without WinRM
 	comm   ssh.Config
 	host   builders.Host
 	bases  sync.Map // source images by id, as Resolve found them
 }
 
 // openSource checks the options that the builders share.
-func openSource(h builders.Host, a AccessConfig, run RunConfig, network NetworkConfig, spot SpotConfig, launch []BlockDevice, c ssh.Config, keys ssh.KeyPair) (*source, error) {
+func openSource(h builders.Host, a AccessConfig, run RunConfig, network NetworkConfig, spot SpotConfig, launch []BlockDevice, c ssh.Config, w winrm.Options, keys ssh.KeyPair) (*source, error) {
 	if err := c.CheckCommunicator(); err != nil {
 		return nil, err
-	}
-	if c.Communicator == "winrm" {
-		return nil, component.Errorf("communicator", "winrm is not supported by this builder yet")
 	}
 	for _, check := range []func() error{
 		func() error { return run.checkRun(h.Dir, spot) },
@@ -110,8 +110,11 @@ func openSource(h builders.Host, a AccessConfig, run RunConfig, network NetworkC
 		network.SSHInterface = "private_ip" // its machines have no agent, and are reached from here
 	}
 	s := &source{run: run, network: network, spot: spot, devices: launch, keys: keys, dir: h.Dir, access: access, comm: c, host: h}
-	if c.Communicator == "none" {
+	switch c.Communicator {
+	case "none":
 		return s, nil
+	case "winrm":
+		return s, s.openWindows(w)
 	}
 	if s.ssh, err = c.Unkeyed(h.Dir); err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 			return nil, err
 		}
 	}
-	s, err := openSource(h, c.AccessConfig, c.RunConfig, c.NetworkConfig, c.SpotConfig, c.LaunchBlockDevices, c.Config, c.KeyPair)
+	s, err := openSource(h, c.AccessConfig, c.RunConfig, c.NetworkConfig, c.SpotConfig, c.LaunchBlockDevices, c.Config, c.Options, c.KeyPair)
 	if err != nil {
 		return nil, err
 	}

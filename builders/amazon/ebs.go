@@ -11,7 +11,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
 	"github.com/ingot-build/ingot/builders"
-	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
 )
 
@@ -28,7 +27,7 @@ type ebs struct {
 
 func newEBS(s *source, ami AMIConfig, disks DiskConfig, capture CaptureConfig) builders.Builder {
 	c := &ebs{source: s, ami: ami, disks: disks, capture: capture}
-	return distributed{Builder: machine.Builder(c, s.ssh), distribution: distribution{from: s, ami: ami, tags: c.tags()}}
+	return distributed{Builder: s.builder(c), distribution: distribution{from: s, ami: ami, tags: c.tags()}}
 }
 
 // tags say which tags the image and its snapshots get.

@@ -36,6 +36,8 @@ type instance struct {
 	now     types.Instance // as it was last seen
 	session *ssmSession    // with ssh_interface session_manager
 
+	password atomic.Pointer[string] // of Windows, once it is known
+
 	halted atomic.Bool    // a step has stopped it
 	ends   sync.WaitGroup // of what ends the instance while its image is made
 	quiet  func()         // ends that the build is told of services that can't be reached
@@ -55,8 +57,8 @@ func (i *instance) last() types.Instance {
 
 // address is where the instance is reached, "" where it is not known yet.
 func (s *source) address(now types.Instance) string {
-	if s.comm.Host != "" {
-		return s.comm.Host
+	if given := s.givenHost(); given != "" {
+		return given
 	}
 	public, private := aws.ToString(now.PublicIpAddress), aws.ToString(now.PrivateIpAddress)
 	switch s.network.SSHInterface {
@@ -81,23 +83,26 @@ func (s *source) address(now types.Instance) string {
 	return cmp.Or(public, private)
 }
 
-// port is the port of the instance's SSH server, as seen from here.
+// port is the port that the instance is reached at, as seen from here.
 func (i *instance) port() int {
 	i.look.Lock()
 	defer i.look.Unlock()
 	if i.session != nil {
 		return i.session.port
 	}
-	return i.comm.Port
+	return i.door()
 }
 
 // Vars says where the instance is, and what it was launched from.
 func (i *instance) Vars() op.Values {
 	v := baseVars(i.image, i.r.Name)
 	extra := op.Values{"build.ID": secret.Plain(i.id)}
-	if i.ssh != nil {
+	if i.reached() {
 		extra["build.Host"] = secret.Plain(i.address(i.last()))
 		extra["build.Port"] = secret.Plain(strconv.Itoa(i.port()))
+	}
+	if password := i.password.Load(); password != nil {
+		extra["build.WinRMPassword"] = secret.Sensitive(*password)
 	}
 	if i.key.Private != "" {
 		extra["build.SSHPrivateKey"] = secret.Sensitive(i.key.Private)
@@ -172,14 +177,8 @@ func (i *instance) Dial(ctx context.Context) (net.Conn, error) {
 
 // Connect logs in. An instance that ends meanwhile ends the waiting.
 func (i *instance) Connect(ctx context.Context, _ *ssh.Client) (*ssh.Conn, error) {
-	watched, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		_, err := i.r.awaitInstance(watched, i.id, endless, func(types.Instance) bool { return false })
-		if watched.Err() == nil {
-			cancel(err)
-		}
-	}()
+	watched, stop := i.watched(ctx)
+	defer stop()
 	if i.network.SSHInterface == "session_manager" {
 		if err := i.openSession(watched); err != nil {
 			return nil, i.notReached(ctx, cmp.Or(endOf(watched, ctx), err))
@@ -191,6 +190,18 @@ func (i *instance) Connect(ctx context.Context, _ *ssh.Client) (*ssh.Conn, error
 		return nil, i.notReached(ctx, cmp.Or(endOf(watched, ctx), err))
 	}
 	return conn, nil
+}
+
+// watched returns a context that ends also when the instance does.
+func (i *instance) watched(ctx context.Context) (context.Context, func()) {
+	watched, cancel := context.WithCancelCause(ctx)
+	go func() {
+		_, err := i.r.awaitInstance(watched, i.id, endless, func(types.Instance) bool { return false })
+		if watched.Err() == nil {
+			cancel(err)
+		}
+	}()
+	return watched, func() { cancel(nil) }
 }
 
 // endless is longer than anything waits.
@@ -214,7 +225,7 @@ func (i *instance) notReached(ctx context.Context, err error) error {
 		return err
 	}
 	hint := builders.Hint(err)
-	if now := i.last(); i.network.SSHInterface == "" && i.comm.Host == "" && aws.ToString(now.PublicIpAddress) == "" {
+	if now := i.last(); i.network.SSHInterface == "" && i.givenHost() == "" && aws.ToString(now.PublicIpAddress) == "" {
 		hint = fmt.Sprintf("the instance has only the private address %s, as its subnet gives no public one: set associate_public_ip_address = true, or run ingot where that address is reached",
 			aws.ToString(now.PrivateIpAddress))
 	}

@@ -135,7 +135,7 @@ func (i *instance) launch(ctx context.Context, at site, p plan) error {
 	if err != nil {
 		return err
 	}
-	if i.key != (ssh.Key{}) {
+	if i.key != (ssh.Key{}) && i.client != nil {
 		i.client = i.client.WithKey(i.key)
 	}
 	if err := i.awaitProfile(ctx, l, at.places[0]); err != nil {
@@ -162,7 +162,7 @@ func (i *instance) awaitRunning(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if i.ssh != nil && i.address(now) == "" {
+	if i.reached() && i.address(now) == "" {
 		now, err = i.r.awaitInstance(ctx, i.id, addressTime, func(now types.Instance) bool { return i.address(now) != "" })
 		if err != nil && ctx.Err() == nil {
 			return builders.WithHint(fmt.Errorf("the instance %s has no address for ssh_interface %q", i.id, i.network.SSHInterface),

@@ -90,7 +90,7 @@ func TestOptions(t *testing.T) {
 		"role's time":    {func(c *Config) { c.AssumeRole = &AssumeRole{RoleARN: "r", DurationSeconds: 1} }, "assume_role.duration_seconds"},
 		"endpoint":       {func(c *Config) { c.CustomEndpointEC2 = "ec2" }, "custom_endpoint_ec2"},
 		"vault's ttl":    {func(c *Config) { c.VaultAWSEngine = &VaultAWSEngine{Name: "n", TTL: "x"} }, "vault_aws_engine.ttl"},
-		"winrm":          {func(c *Config) { c.Communicator = "winrm" }, "communicator"},
+		"winrm":          {func(c *Config) { c.Communicator = "winrm" }, "winrm_username"},
 		"no user":        {func(c *Config) { c.Username = "" }, "ssh_username"},
 		"key pair alone": {func(c *Config) { c.KeypairName = "mine" }, "ssh_keypair_name"},
 		"key's kind":     {func(c *Config) { c.TemporaryKeyPairType = "ecdsa" }, "temporary_key_pair_type"},
@@ -138,7 +138,7 @@ func TestKeys(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	s := component.SchemaOf(plainConfig())
-	for _, name := range []string{"block_duration_minutes", "spot_price_auto_product", "windows_password_timeout", "fast_launch"} {
+	for _, name := range []string{"block_duration_minutes", "spot_price_auto_product", "fast_launch"} {
 		if f := s.Field(name); f == nil || f.Refuse == "" {
 			t.Errorf("%s is not refused", name)
 		}

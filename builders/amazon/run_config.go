@@ -81,8 +81,9 @@ type RunConfig struct {
 	// MetadataOptions say how the instance's metadata is reached.
 	MetadataOptions *MetadataOptions `hcl:"metadata_options,block"`
 
-	// WindowsPasswordTimeout is refused.
-	WindowsPasswordTimeout *string `hcl:"windows_password_timeout,optional" refuse:"Windows instances are not supported yet: machines are reached over SSH"`
+	// WindowsPasswordTimeout is how long to wait until EC2 knows the password
+	// of a Windows instance, where winrm_password is not set. Default 20m.
+	WindowsPasswordTimeout time.Duration `hcl:"windows_password_timeout,optional"`
 }
 
 // AMIFilter finds an image.

@@ -102,7 +102,7 @@ func (c *SurrogateConfig) Open(h builders.Host) (builders.Builder, error) {
 			return nil, err
 		}
 	}
-	s, err := openSource(h, c.AccessConfig, c.RunConfig, c.NetworkConfig, c.SpotConfig, plainDevices(c.LaunchBlockDevices), c.Config, c.KeyPair)
+	s, err := openSource(h, c.AccessConfig, c.RunConfig, c.NetworkConfig, c.SpotConfig, plainDevices(c.LaunchBlockDevices), c.Config, c.Options, c.KeyPair)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func (c *SurrogateConfig) Open(h builders.Host) (builders.Builder, error) {
 		ebs: &ebs{source: s, ami: ami, disks: c.createDisks(), capture: CaptureConfig{SkipAMIRunTags: c.SkipAMIRunTags}},
 		ami: c.AMIConfig, disks: c.SurrogateDisks, register: c.RegisterConfig,
 	}
-	return distributed{Builder: machine.Builder(cloud, s.ssh), distribution: distribution{from: s, ami: c.AMIConfig, tags: cloud.tags()}}, nil
+	return distributed{Builder: s.builder(cloud), distribution: distribution{from: s, ami: c.AMIConfig, tags: cloud.tags()}}, nil
 }
 
 // surrogate is the cloud of amazon-ebssurrogate.

@@ -48,7 +48,7 @@ func (s *stay) createNamed(ctx context.Context, kind, name, taken string, call f
 // login returns the key to log in with, and the name of the key pair that the
 // instance gets; a key is made and imported where nothing else is there.
 func (s *stay) login(ctx context.Context) (key ssh.Key, pair string, err error) {
-	if s.ssh == nil || s.ssh.HasLogin() {
+	if !s.wantsKey() {
 		return ssh.Key{}, s.keys.KeypairName, nil
 	}
 	pair = s.keys.TemporaryKeyPairName
@@ -72,7 +72,7 @@ func (s *stay) login(ctx context.Context) (key ssh.Key, pair string, err error) 
 	return key, pair, s.r.explain(ctx, "import the key pair "+pair, err)
 }
 
-// group makes the security group that lets SSH in.
+// group makes the security group that lets SSH or WinRM in.
 func (s *stay) group(ctx context.Context, at site) ([]string, error) {
 	if len(at.groups) > 0 {
 		return at.groups, nil
@@ -91,10 +91,10 @@ func (s *stay) group(ctx context.Context, at site) ([]string, error) {
 	if err != nil {
 		return nil, s.r.explain(ctx, "create the security group", err)
 	}
-	if s.ssh == nil || s.network.SSHInterface == "session_manager" {
+	if !s.reached() || s.network.SSHInterface == "session_manager" {
 		return []string{id}, nil
 	}
-	permission := types.IpPermission{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(int32(s.comm.Port)), ToPort: aws.Int32(int32(s.comm.Port))} //nolint:gosec // a port
+	permission := types.IpPermission{IpProtocol: aws.String("tcp"), FromPort: aws.Int32(int32(s.door())), ToPort: aws.Int32(int32(s.door()))} //nolint:gosec // a port
 	for _, cidr := range at.cidrs {
 		if isSix(cidr) {
 			permission.Ipv6Ranges = append(permission.Ipv6Ranges, types.Ipv6Range{CidrIpv6: &cidr})
@@ -115,7 +115,7 @@ func (s *stay) group(ctx context.Context, at site) ([]string, error) {
 		return err
 	}, "InvalidGroup.NotFound", "InvalidGroupId.NotFound", "InvalidSecurityGroupID.NotFound")
 	if err != nil {
-		return nil, s.r.explain(ctx, fmt.Sprintf("let port %d into the security group %s", s.comm.Port, id), err)
+		return nil, s.r.explain(ctx, fmt.Sprintf("let port %d into the security group %s", s.door(), id), err)
 	}
 	return []string{id}, nil
 }

@@ -1,10 +1,14 @@
 package ec2
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"net/netip"
 	"slices"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 // chosen is a request about instances.
@@ -179,12 +183,34 @@ type passwordOut struct {
 	Password string `xml:"passwordData"`
 }
 
-// passwordData is empty: there is no Windows.
+// passwordTag is a tag by which an instance here says that it is a Windows one
+// whose password is the tag's value. What runs is Debian in any case.
+const passwordTag = "sandbox:windows-password"
+
+// passwordData is empty, as it is for instances of Linux, unless there is the
+// tag: then it is that password, encrypted for the instance's key pair.
 func passwordData(c *call, in *instanceIn) (passwordOut, error) {
-	if c.Instances[in.ID] == nil {
+	i := c.Instances[in.ID]
+	if i == nil {
 		return passwordOut{}, notFound("i", in.ID)
 	}
-	return passwordOut{ID: in.ID, At: stamp(c.now)}, nil
+	out := passwordOut{ID: in.ID, At: stamp(c.now)}
+	password, k := c.Tags[in.ID][passwordTag], c.KeyPairs[i.Launch.Key]
+	if password == "" || k == nil {
+		return out, nil
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey([]byte(k.Public))
+	if err != nil {
+		return passwordOut{}, err
+	}
+	if held, ok := public.(ssh.CryptoPublicKey); ok {
+		if key, ok := held.CryptoPublicKey().(*rsa.PublicKey); ok {
+			raw, err := rsa.EncryptPKCS1v15(rand.Reader, key, []byte(password))
+			out.Password = base64.StdEncoding.EncodeToString(raw)
+			return out, err
+		}
+	}
+	return passwordOut{}, fail("UnsupportedOperation", "The key pair '%s' is not of type RSA, which passwords of Windows are encrypted for", k.Name)
 }
 
 // interrupt takes back the spot instances that run, after a notice.
