@@ -37,6 +37,7 @@ type templateFlags struct {
 	force, sandbox               bool
 	registry, configType         string
 
+	check       bool // the plan is not resolved, and not run
 	unread      bool // data sources are checked only
 	openSecrets bool // block secrets is read: the template is run
 	undeclared  bool // warn of values for variables that the template does not have
@@ -97,7 +98,7 @@ func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer
 	}
 	ws.host.Layout = ws.registry.Layout()
 	p, ds := plan.Compile(ws.template, components(), plan.Options{
-		Host: ws.host, Only: f.only, Except: f.except, Force: f.force, Fresh: f.alwaysBuild,
+		Host: ws.host, Only: f.only, Except: f.except, Force: f.force, Fresh: f.alwaysBuild, Check: f.check,
 	})
 	if err := ws.report(w, append(diags, ds...), color); err != nil {
 		if !f.othersBuild || len(p.Builds) == 0 {

@@ -49,7 +49,7 @@ func (f *validateFlags) run(cmd *cobra.Command, args []string) error {
 	if f.syntaxOnly {
 		return f.syntax(cmd, path, color)
 	}
-	f.unread, f.undeclared = !f.evaluate, !f.noWarnings
+	f.check, f.unread, f.undeclared = true, !f.evaluate, !f.noWarnings
 	ws, err := f.load(cmd, path, uuid.NewString(), diagnostics, color)
 	if err != nil {
 		return err

@@ -128,7 +128,7 @@ func (t *Template) expand(blocks hcl.Blocks, headers []hcl.BlockHeaderSchema, ar
 	var uses map[string]bool
 	in := func(form Form) component.EvalFunc {
 		return func(e hcl.Expression, vars map[string]cty.Value) (cty.Value, hcl.Diagnostics) {
-			t.addUses(uses, e, around)
+			t.addUses(uses, e.Variables(), around)
 			ctx := t.context(form, nil, false, around)
 			if vars != nil {
 				ctx = ctx.NewChild()

@@ -18,11 +18,16 @@ type Scope struct {
 	Form   Form
 	Source *Source
 	Values op.Values // of tokens; nil: build.* stay tokens
+	// Check is for who only wants to know whether all is right: Decoded has no
+	// Inputs then.
+	Check bool
 }
 
 // Decoded tells about options that were decoded.
 type Decoded struct {
 	Marked bool // the keyed form may differ from the real one
+	// Shared says that the options are the same for every source of this type.
+	Shared bool
 	// Inputs are what the options were made of: the variables, directly and
 	// through locals, and the options themselves, each with the digest of its
 	// keyed value.
@@ -57,14 +62,16 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, places: places}
-	if r.nested && !diags.HasErrors() {
+	d := &Decoded{Marked: r.marked, Shared: !r.named, places: places}
+	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
 		r = &recorder{engine: r.engine, vars: r.vars, options: map[string]string{}}
 		t.decoder.Decode(r.input(in), reflect.New(reflect.TypeOf(dst).Elem()).Interface())
 	}
-	d.Inputs = r.inputs()
+	if !sc.Check {
+		d.Inputs = r.inputs()
+	}
 	if len(diags) == 0 {
 		return d, nil
 	}
@@ -77,6 +84,7 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 type recorder struct {
 	engine  *engine
 	marked  bool
+	named   bool // something is made of the source's name
 	nested  bool // something marked is in a dynamic block
 	vars    map[string]bool
 	around  []iteration
@@ -104,9 +112,13 @@ func (r *recorder) input(in decodeInput) component.Input {
 
 func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	t := r.engine.t
-	t.addUses(r.vars, expr, r.around)
+	refs := expr.Variables()
+	if !r.engine.scope.Check {
+		t.addUses(r.vars, refs, r.around)
+	}
+	r.named = r.named || namesSource(refs)
 	r.at = ctx
-	ctx, ds := t.withSecrets(r.engine.scope.Form, expr, ctx)
+	ctx, ds := t.withSecrets(r.engine.scope.Form, refs, ctx)
 	v, diags := t.eval(r.engine.scope.Form, expr, ctx)
 	diags = append(ds, diags...)
 	r.marks = marksOf(v)
@@ -126,6 +138,9 @@ func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagno
 		return cty.DynamicVal, diags
 	}
 	r.marked = r.marked || differs(marks)
+	if r.engine.scope.Check {
+		return rendered, nil
+	}
 	if real && (differs(r.marks) || differs(marks)) {
 		r.digestKeyed(o)
 	} else if d := digest(rendered); d != "" {
@@ -144,7 +159,7 @@ func (r *recorder) digestKeyed(o component.Option) {
 		r.nested = true
 		return
 	}
-	ctx, _ = r.engine.t.withSecrets(Keyed, o.Expr, ctx)
+	ctx, _ = r.engine.t.withSecrets(Keyed, o.Expr.Variables(), ctx)
 	v, _ := r.engine.t.eval(Keyed, o.Expr, ctx)
 	r.engine.scope.Form = Keyed
 	v, _, _ = r.render(o, v)
@@ -154,10 +169,19 @@ func (r *recorder) digestKeyed(o component.Option) {
 	}
 }
 
-// addUses adds the names of the variables that expr depends on: directly,
-// through locals and through the iterators around it.
-func (t *Template) addUses(uses map[string]bool, expr hcl.Expression, around []iteration) {
-	for _, tr := range expr.Variables() {
+// namesSource reports whether references are to what may be another value for
+// each source: all of source.*, and build.name. The rest of build.* are tokens.
+func namesSource(refs []hcl.Traversal) bool {
+	return slices.ContainsFunc(refs, func(tr hcl.Traversal) bool {
+		root := tr.RootName()
+		return root == "source" || root == "build" && (attrOf(tr) == "name" || attrOf(tr) == "")
+	})
+}
+
+// addUses adds the names of the variables that references lead to: directly,
+// through locals and through the iterators around them.
+func (t *Template) addUses(uses map[string]bool, refs []hcl.Traversal, around []iteration) {
+	for _, tr := range refs {
 		if tr.RootName() == "var" {
 			uses[attrOf(tr)] = true
 		} else if v := t.values[addressOf(tr)]; v != nil {
@@ -186,17 +210,64 @@ func (r *recorder) inputs() []artifact.Input {
 
 // mapTexts returns v with each text replaced by what do returns.
 func mapTexts(v cty.Value, do func(string) (cty.Value, error)) (cty.Value, error) {
-	plain, paths := v.UnmarkDeepWithPaths()
-	out, err := cty.Transform(plain, func(_ cty.Path, v cty.Value) (cty.Value, error) {
-		if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
-			return v, nil
-		}
-		return do(v.AsString())
-	})
-	if err != nil {
-		return v, err
+	plain, marks := v.Unmark()
+	if !plain.IsKnown() || plain.IsNull() {
+		return v, nil
 	}
-	return out.MarkWithPaths(paths), nil
+	ty := plain.Type()
+	switch {
+	case ty == cty.String:
+		out, err := do(plain.AsString())
+		return out.WithMarks(marks), err
+	case !plain.CanIterateElements() || plain.LengthInt() == 0:
+		return v, nil
+	}
+	var list []cty.Value
+	named := map[string]cty.Value{}
+	for it := plain.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		out, err := mapTexts(e, do)
+		if err != nil {
+			return v, err
+		}
+		if ty.IsMapType() || ty.IsObjectType() {
+			named[k.AsString()] = out
+		} else {
+			list = append(list, out)
+		}
+	}
+	switch {
+	case ty.IsObjectType():
+		plain = cty.ObjectVal(named)
+	case ty.IsMapType():
+		plain = cty.MapVal(named)
+	case ty.IsTupleType():
+		plain = cty.TupleVal(list)
+	case ty.IsSetType():
+		plain = cty.SetVal(list)
+	default:
+		plain = cty.ListVal(list)
+	}
+	return plain.WithMarks(marks), nil
+}
+
+// hasText reports whether a text in v is one that is looked for.
+func hasText(v cty.Value, is func(string) bool) bool {
+	if v.IsMarked() {
+		v, _ = v.Unmark()
+	}
+	switch ty := v.Type(); {
+	case !v.IsKnown() || v.IsNull() || ty == cty.Number || ty == cty.Bool:
+	case ty == cty.String:
+		return is(v.AsString())
+	case v.CanIterateElements():
+		for it := v.ElementIterator(); it.Next(); {
+			if _, e := it.Element(); hasText(e, is) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // bind replaces the tokens in v that have a value.

@@ -43,7 +43,7 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	if len(marks) == 0 {
 		return v, diags
 	}
-	if ds := checkLate(expr, v); ds.HasErrors() {
+	if ds := checkLate(expr, v, marks); ds.HasErrors() {
 		return cty.DynamicVal, append(diags, ds...)
 	}
 	if has(marks, sensitive) {
@@ -88,16 +88,26 @@ func (t *Template) source(r hcl.Range) string {
 // marksOf returns the marks of v and of all that is in it.
 func marksOf(v cty.Value) cty.ValueMarks {
 	var out cty.ValueMarks
-	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
-		if v.IsMarked() {
-			if out == nil {
-				out = cty.ValueMarks{}
-			}
-			maps.Copy(out, v.Marks())
-		}
-		return true, nil
-	})
+	addMarks(v, &out)
 	return out
+}
+
+func addMarks(v cty.Value, out *cty.ValueMarks) {
+	if v.IsMarked() {
+		if *out == nil {
+			*out = cty.ValueMarks{}
+		}
+		plain, marks := v.Unmark()
+		maps.Copy(*out, marks)
+		v = plain
+	}
+	if ty := v.Type(); ty.IsPrimitiveType() || !v.IsKnown() || v.IsNull() || !v.CanIterateElements() {
+		return
+	}
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		addMarks(e, out)
+	}
 }
 
 func has(marks cty.ValueMarks, m any) bool {
@@ -130,25 +140,32 @@ func constant(v cty.Value, text string) cty.Value {
 // leaves returns the texts and numbers in v.
 func leaves(v cty.Value) []string {
 	var out []string
-	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
-		v, _ = v.Unmark()
-		if v.IsNull() || !v.IsKnown() {
-			return false, nil
-		}
-		switch v.Type() {
-		case cty.String:
-			out = append(out, v.AsString())
-		case cty.Number:
-			out = append(out, v.AsBigFloat().Text('f', -1))
-		}
-		return true, nil
-	})
+	addLeaves(v, &out)
 	return out
+}
+
+func addLeaves(v cty.Value, out *[]string) {
+	v, _ = v.Unmark()
+	switch ty := v.Type(); {
+	case v.IsNull() || !v.IsKnown():
+	case ty == cty.String:
+		*out = append(*out, v.AsString())
+	case ty == cty.Number:
+		*out = append(*out, v.AsBigFloat().Text('f', -1))
+	case v.CanIterateElements():
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			addLeaves(e, out)
+		}
+	}
 }
 
 // checkLate is an error where something consumed a token instead of passing
 // it on.
-func checkLate(expr hcl.Expression, v cty.Value) hcl.Diagnostics {
+func checkLate(expr hcl.Expression, v cty.Value, marks cty.ValueMarks) hcl.Diagnostics {
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(marks)), func(m any) bool { _, ok := m.(late); return ok }) {
+		return nil
+	}
 	plain, paths := v.UnmarkDeepWithPaths()
 	lost := map[string]bool{}
 	for _, p := range paths {

@@ -46,7 +46,7 @@ func (t *Template) instances(expr hcl.Expression) ([]instance, hcl.Diagnostics) 
 		return nil, append(diags, diag)
 	}
 	uses := map[string]bool{}
-	t.addUses(uses, expr, nil)
+	t.addUses(uses, expr.Variables(), nil)
 	keyed := map[string]cty.Value{}
 	if k, _ := t.eval(Keyed, expr, t.root[Keyed]); len(marksOf(v)) > 0 {
 		keyed, _, _ = t.elements(k, expr.Range())

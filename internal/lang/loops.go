@@ -35,7 +35,7 @@ func (w *boundWalker) Enter(n hclsyntax.Node) hcl.Diagnostics {
 			e.Val = &operand{paren(e.Val)}
 		}
 	case *hclsyntax.LiteralValueExpr:
-		if e.Val.Type() == cty.Number && !e.Val.IsNull() && checkNumber(e.Val.AsBigFloat()) != nil {
+		if e.Val.Type() == cty.Number && e.Val.IsKnown() && !e.Val.IsNull() && checkNumber(e.Val.AsBigFloat()) != nil {
 			return hcl.Diagnostics{errorAt(e.SrcRange, "Too large a number", sentence(errNumber.Error()))}
 		}
 	}

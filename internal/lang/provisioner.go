@@ -85,6 +85,7 @@ func (p *Provisioner) Decode(sc Scope, dst any) (*Decoded, hcl.Diagnostics) {
 	set, diags := p.overrides(sc)
 	d, ds := sc.decode(decodeInput{what: "provisioner " + quote(p.Type), at: p.Range, set: set, withBuild: true,
 		bodies: []sourceBody{{body: p.block.Body, around: p.block.around, ignore: provisionerArguments()}}}, dst)
+	d.Shared = d.Shared && p.override == nil
 	return d, append(diags, ds...)
 }
 

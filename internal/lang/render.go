@@ -47,12 +47,11 @@ func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, cty.Value
 	if o.Field.Template == "off" {
 		return v, nil, nil
 	}
-	templates := slices.DeleteFunc(leaves(v), func(s string) bool { return !isGoTemplate(s) })
-	if len(templates) == 0 {
+	if !hasText(v, isGoTemplate) {
 		return v, nil, nil
 	}
 	if o.Field.Template == "late" {
-		if slices.ContainsFunc(templates, markedCall.MatchString) {
+		if hasText(v, func(s string) bool { return isGoTemplate(s) && markedCall.MatchString(s) }) {
 			return v, cty.NewValueMarks(volatile), nil
 		}
 		return v, nil, nil
@@ -67,6 +66,7 @@ func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, cty.Value
 			r.vars[name] = true
 		}
 		maps.Copy(all, r.engine.marks)
+		r.named = r.named || r.engine.named
 		if r.engine.unknown {
 			return cty.UnknownVal(cty.String).WithMarks(r.engine.marks), err
 		}
@@ -84,20 +84,30 @@ type engine struct {
 	scope Scope
 	t     *Template
 	base  *template.Template // with the functions
+	known map[string]any     // the names of all functions there are
+	// parsed are the short ones that were rendered before: many steps have the
+	// same execute_command.
+	parsed map[string]*template.Template
 
 	// Of the last one that was rendered:
 	marks   cty.ValueMarks // of what was used
 	vars    []string       // variables that were used
 	tokens  []string       // tokens that were put in
 	unknown bool           // something was not read
+	named   bool           // the source's name was used
 }
+
+// mostParsed is how many parsed templates an engine keeps.
+const mostParsed = 256
 
 func (sc Scope) engine() *engine {
 	t := sc.Source.t
 	e, ok := t.engines.Get().(*engine)
 	if !ok {
-		e = &engine{t: t}
-		e.base = template.New("").Option("missingkey=error").Funcs(e.funcs())
+		e = &engine{t: t, parsed: map[string]*template.Template{}}
+		funcs := e.funcs()
+		e.base = template.New("").Option("missingkey=error").Funcs(funcs)
+		e.known = knownFunctions(funcs)
 	}
 	e.scope = sc
 	return e
@@ -106,12 +116,9 @@ func (sc Scope) engine() *engine {
 func (e *engine) free() { e.t.engines.Put(e) }
 
 func (e *engine) run(text string, data map[string]string) (string, error) {
-	e.marks, e.vars, e.tokens, e.unknown = cty.ValueMarks{}, nil, nil, false
-	tpl, err := e.base.New("").Parse(text)
+	e.marks, e.vars, e.tokens, e.unknown, e.named = cty.ValueMarks{}, nil, nil, false, false
+	tpl, err := e.parse(text)
 	if err != nil {
-		return "", plainError(err)
-	}
-	if err := straight(tpl); err != nil {
 		return "", err
 	}
 	var out limited
@@ -123,7 +130,7 @@ func (e *engine) run(text string, data map[string]string) (string, error) {
 			return "", fmt.Errorf("the value of %s is known only while the build runs, so no function or condition can work on it", name)
 		}
 	}
-	if strings.Contains(brokenToken(out.String()), "ingot:build") {
+	if lower := strings.ToLower(out.String()); strings.Contains(lower, "ingot:build") && strings.Contains(brokenToken(out.String()), "ingot:build") {
 		return "", errors.New("a value that is known only while the build runs was changed by a function")
 	}
 	return out.String(), nil
@@ -197,7 +204,10 @@ func (e *engine) funcs() template.FuncMap {
 		return func(...any) (string, error) { return "", fmt.Errorf("%s is not supported: %s", name, why) }
 	}
 	funcs := template.FuncMap{
-		"build_name": func() string { return e.scope.Source.Name }, "build_type": func() string { return e.scope.Source.Type },
+		"build_name": func() string {
+			e.named = true
+			return e.scope.Source.Name
+		}, "build_type": func() string { return e.scope.Source.Type },
 		"template_dir": func() string { return dir }, "pwd": os.Getwd, "packer_version": func() string { return version },
 		"timestamp": func() string { return fmt.Sprint(e.now().Unix()) },
 		"isotime":   func(format ...string) string { return isotime(e.now(), strings.Join(format, "")) },
@@ -264,6 +274,7 @@ func (e *engine) build(name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("there is no build.%s", name)
 	}
+	e.named = e.named || name == "name"
 	plain, marks := v.Unmark()
 	for m := range marks {
 		switch m := m.(type) {

@@ -14,12 +14,45 @@ import (
 
 var errRendered = fmt.Errorf("the result is longer than %d MB", mostRendered>>20)
 
-// straight refuses a template that is not done from its start to its end once.
-func straight(t *template.Template) error {
-	if len(t.Templates()) > 1 {
-		return errors.New("a template can't have others in it (define, block)")
+// parse parses a template, and refuses one that is not done from its start to
+// its end once.
+func (e *engine) parse(text string) (*template.Template, error) {
+	if t := e.parsed[text]; t != nil {
+		return t, nil
 	}
-	return straightNode(t.Root)
+	trees := map[string]*parse.Tree{}
+	tree, err := parse.New("").Parse(text, "", "", trees, e.known)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	for name := range trees {
+		if name != "" {
+			return nil, errors.New("a template can't have others in it (define, block)")
+		}
+	}
+	if err := straightNode(tree.Root); err != nil {
+		return nil, err
+	}
+	t, err := e.base.New("").AddParseTree("", tree)
+	if err != nil {
+		return nil, plainError(err)
+	}
+	if len(text) < 1<<10 && len(e.parsed) < mostParsed {
+		e.parsed[text] = t
+	}
+	return t, nil
+}
+
+// knownFunctions has the names of funcs and of those that all templates have.
+func knownFunctions(funcs template.FuncMap) map[string]any {
+	out := map[string]any{}
+	for name := range funcs {
+		out[name] = true
+	}
+	for _, name := range []string{"and", "or", "not", "call", "index", "slice", "len", "eq", "ne", "lt", "le", "gt", "ge"} {
+		out[name] = true
+	}
+	return out
 }
 
 func straightNode(n parse.Node) error {

@@ -120,7 +120,7 @@ func (t *Template) openSecret(s *sealed) (cty.Value, hcl.Diagnostics) {
 	}
 	ctx := t.root[Real].NewChild()
 	ctx.Functions = map[string]function.Function{"env": t.envFunc()}
-	ctx, diags := t.withSecrets(Real, s.expr, ctx)
+	ctx, diags := t.withSecrets(Real, s.expr.Variables(), ctx)
 	if diags.HasErrors() {
 		return unknown, diags
 	}
@@ -137,15 +137,15 @@ func (t *Template) openSecret(s *sealed) (cty.Value, hcl.Diagnostics) {
 	return text.Mark(sensitive), diags
 }
 
-// withSecrets returns a context that has the secrets which expr refers to,
+// withSecrets returns a context that has the secrets which are referred to,
 // opened.
-func (t *Template) withSecrets(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (*hcl.EvalContext, hcl.Diagnostics) {
+func (t *Template) withSecrets(form Form, refs []hcl.Traversal, ctx *hcl.EvalContext) (*hcl.EvalContext, hcl.Diagnostics) {
 	if len(t.secrets) == 0 || hasVariable(ctx, "secret") { // an iterator of that name
 		return ctx, nil
 	}
 	var diags hcl.Diagnostics
 	var values map[string]cty.Value
-	for _, tr := range expr.Variables() {
+	for _, tr := range refs {
 		if tr.RootName() != "secret" {
 			continue
 		}

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/gobwas/glob"
 	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -25,7 +28,10 @@ type Options struct {
 	Host         builders.Host
 	Only, Except []string // globs on addresses; Except also names post-processors
 	Force        bool
-	Fresh        bool // run every build and step, also where nothing changed
+	// Check is for who only wants to know whether all is right: the plan can't
+	// be resolved then.
+	Check bool
+	Fresh bool // run every build and step, also where nothing changed
 }
 
 // Compile checks the whole template and lowers its builds. It touches neither
@@ -38,23 +44,51 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	except, ds := globs("-except", o.Except)
 	diags = append(diags, ds...)
 	p := &Plan{Template: t, LeftOut: map[string][]string{}}
+	var jobs []*job
+	bucket, checked := bucketName(t), &sync.Map{}
 	for _, spec := range t.Builds {
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
-			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src}
-			pub := k.publish(bucketName(t))
+			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src, checked: checked}
+			pub := k.publish(bucket)
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
 				p.LeftOut[pub.Bucket] = append(p.LeftOut[pub.Bucket], addr)
 				continue
 			}
-			b, ds := k.build(addr, pub)
-			diags = append(diags, ds...)
-			if !ds.HasErrors() {
-				p.Builds = append(p.Builds, b)
-			}
+			jobs = append(jobs, &job{compiler: k, address: addr, publish: pub})
+		}
+	}
+	for _, j := range compileAll(jobs) {
+		diags = append(diags, j.diags...)
+		if !j.diags.HasErrors() {
+			p.Builds = append(p.Builds, j.build)
 		}
 	}
 	return p, distinct(diags)
+}
+
+// job is the compilation of one build.
+type job struct {
+	*compiler
+	address string
+	publish Publish
+
+	build *Build
+	diags hcl.Diagnostics
+}
+
+// compileAll compiles builds, as many at a time as there are processors.
+func compileAll(jobs []*job) []*job {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, j := range jobs {
+		g.Go(func() error {
+			j.build, j.diags = j.compiler.build(j.address, j.publish)
+			return nil
+		})
+	}
+	_ = g.Wait() // no job returns an error
+	return jobs
 }
 
 func globs(flag string, patterns []string) ([]glob.Glob, hcl.Diagnostics) {
@@ -122,10 +156,17 @@ type compiler struct {
 	except     []glob.Glob
 	spec       *lang.Build
 	src        *lang.Source
+	checked    *sync.Map // with Check: ops by checkedStep
+}
+
+// checkedStep is a step that is the same for all sources of a type.
+type checkedStep struct {
+	spec    *lang.Provisioner
+	builder string
 }
 
 func (c *compiler) scope(f lang.Form) lang.Scope {
-	return lang.Scope{Form: f, Source: c.src}
+	return lang.Scope{Form: f, Source: c.src, Check: c.options.Check}
 }
 
 // publish is where the build's version goes; without a publish block, to the
@@ -179,6 +220,9 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 		return append(diags, optionDiag(err, "source "+quote(b.Type), dec.Range))
 	}
 	b.Builder = builder
+	if c.options.Check {
+		return diags
+	}
 	keyed := cfg
 	if dec.Marked {
 		keyed = def.New()
@@ -222,11 +266,22 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 	if diag != nil {
 		return s, hcl.Diagnostics{diag}
 	}
+	id := checkedStep{spec, c.src.Type}
+	if ops, ok := c.checked.Load(id); ok {
+		s.Ops = ops.([]op.Op)
+		return s, c.supported(b, s)
+	}
 	ops, dec, diags := c.lower(def, spec, index, lang.Real)
 	if diags.HasErrors() {
 		return s, diags
 	}
 	s.Ops = ops
+	if c.options.Check {
+		if dec.Shared && len(diags) == 0 {
+			c.checked.Store(id, ops)
+		}
+		return s, append(diags, c.supported(b, s)...)
+	}
 	if op.IsLate(ops) {
 		s.AlwaysRun, s.late = true, true
 	}
