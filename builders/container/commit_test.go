@@ -15,11 +15,8 @@ import (
 func TestCommitTogether(t *testing.T) {
 	t.Parallel()
 	layout := t.TempDir()
-	killed, err := newCommit(t.Context(), layout)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := killed.lock.Close(); err != nil { // the kernel does so
+	killed := filepath.Join(layout, "ingest", "killed")
+	if err := os.MkdirAll(killed, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	text := []byte("the same blob")
@@ -40,7 +37,7 @@ func TestCommitTogether(t *testing.T) {
 		}
 		all, writers = append(all, c), append(writers, w)
 	}
-	if _, err := os.Lstat(killed.own); !os.IsNotExist(err) {
+	if _, err := os.Lstat(killed); !os.IsNotExist(err) {
 		t.Errorf("of the killed build: %v", err)
 	}
 	if err := writers[0].Commit(t.Context(), desc.Size, desc.Digest); err != nil {

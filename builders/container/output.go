@@ -7,21 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/gofrs/flock"
-	"github.com/google/uuid"
 	"github.com/moby/buildkit/client"
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/ingest"
 )
 
 // output is what becomes of a build's result.
@@ -47,9 +45,6 @@ func (o *options) newOutput(ctx context.Context, host builders.Host) (output, er
 	return &exportFile{path: path, format: o.ExportFormat}, nil
 }
 
-// lockRetry is how often a lock that another process holds is asked for again.
-const lockRetry = 10 * time.Millisecond
-
 // discard keeps nothing.
 type discard struct{}
 
@@ -65,30 +60,20 @@ func (discard) artifact(*client.SolveResponse) (artifact.Artifact, error) {
 // commit keeps an image in an OCI layout. Its index belongs to the registry,
 // which names images; here only blobs are added.
 type commit struct {
-	layout string
-	own    string       // the folder of unfinished blobs
-	lock   *flock.Flock // held as long as own is in use
-	entry  client.ExportEntry
+	layout     string
+	unfinished *ingest.Folder
+	entry      client.ExportEntry
 }
 
-const (
-	ingestName = "ingest" // in a layout, the folder of unfinished blobs
-	lockName   = "lock"   // in each folder there
-)
-
+// newCommit gives the build a folder of unfinished blobs of its own, because
+// the store knows only of itself.
 func newCommit(ctx context.Context, layout string) (*commit, error) {
-	if err := os.MkdirAll(layout, 0o755); err != nil {
+	folder, err := ingest.Open(ctx, layout)
+	if err != nil {
 		return nil, err
 	}
-	if err := markLayout(layout); err != nil {
-		return nil, err
-	}
-	c := &commit{layout: layout, own: filepath.Join(layout, ingestName, uuid.NewString())}
-	c.lock = flock.New(filepath.Join(c.own, lockName))
-	if err := whileLocked(ctx, layout, c.makeOwn); err != nil {
-		return nil, err
-	}
-	store, err := local.NewStore(c.own)
+	c := &commit{layout: layout, unfinished: folder}
+	store, err := local.NewStore(folder.Dir)
 	if err != nil {
 		return nil, errors.Join(err, c.abandon())
 	}
@@ -99,67 +84,9 @@ func newCommit(ctx context.Context, layout string) (*commit, error) {
 	return c, nil
 }
 
-// makeOwn makes a folder for unfinished blobs, from where they move to the
-// layout's. Each build has its own, because the store knows only of itself. It
-// removes those of builds that were killed.
-func (c *commit) makeOwn() error {
-	folders, _ := filepath.Glob(filepath.Join(filepath.Dir(c.own), "*"))
-	for _, dir := range folders {
-		lock := flock.New(filepath.Join(dir, lockName))
-		if free, err := lock.TryLock(); err == nil && free {
-			_ = os.RemoveAll(dir)
-		}
-		_ = lock.Close()
-	}
-	blobs := filepath.Join(c.layout, ocispec.ImageBlobsDir)
-	for _, dir := range []string{c.own, blobs} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
-	}
-	if _, err := c.lock.TryLock(); err != nil {
-		return err
-	}
-	return os.Symlink(filepath.Join("..", "..", ocispec.ImageBlobsDir), filepath.Join(c.own, ocispec.ImageBlobsDir))
-}
-
-// whileLocked runs f while no other process does so with the same layout.
-func whileLocked(ctx context.Context, layout string, f func() error) error {
-	lock := flock.New(filepath.Join(layout, ocispec.ImageLayoutFile))
-	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
-		return errors.Join(err, lock.Close())
-	}
-	return errors.Join(f(), lock.Close())
-}
-
-// markLayout writes the file that makes a folder an OCI layout.
-func markLayout(dir string) error {
-	text, err := json.Marshal(ocispec.ImageLayout{Version: ocispec.ImageLayoutVersion})
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile(filepath.Join(dir, ocispec.ImageLayoutFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Close())
-}
-
 func (c *commit) exports() []client.ExportEntry { return []client.ExportEntry{c.entry} }
 
-// abandon removes the folder of unfinished blobs, and the one around it where
-// it was the last.
-func (c *commit) abandon() error {
-	return whileLocked(context.Background(), c.layout, func() error {
-		err := errors.Join(os.RemoveAll(c.own), c.lock.Close())
-		_ = os.Remove(filepath.Dir(c.own))
-		return err
-	})
-}
+func (c *commit) abandon() error { return c.unfinished.Close() }
 
 func (c *commit) artifact(resp *client.SolveResponse) (artifact.Artifact, error) {
 	desc, err := descriptor(resp)
