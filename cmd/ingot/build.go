@@ -102,9 +102,7 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 	if err := os.Setenv("PACKER_RUN_UUID", runID); err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	color := f.buildColours()
-	ws, err := f.load(cmd, path, runID, f.diagnostics(cmd), color && !f.plain)
+	ws, err := f.load(cmd, path, runID, f.diagnostics(cmd), f.buildColours() && !f.plain)
 	if err != nil {
 		return err
 	}
@@ -112,18 +110,24 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 		return ws.plan.NothingLeft()
 	}
 	if ws.prepare != nil {
-		if err := ws.prepare(ctx, cmd.ErrOrStderr()); err != nil {
+		if err := ws.prepare(cmd.Context(), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
 	}
+	return f.bake(cmd, ws, runID)
+}
+
+// bake runs the builds and shows that.
+func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, runID string) error {
 	journals, err := journalDir(f.sandbox)
 	if err != nil {
 		return err
 	}
-	how := f.origin(ctx, ws.plan.Template.Dir, path)
+	ctx := cmd.Context()
+	how := f.origin(ctx, ws.template.Dir, ws.template.Path)
 	logs := filepath.Join(ws.host.Dir, ".ingot", "logs", time.Now().UTC().Format("20060102T150405.000Z"))
 	pruneLogs(filepath.Dir(logs))
-	o := ui.Options{Out: os.Stdout, Color: color, Timestamp: f.timestamp, Secrets: ws.host.Secrets, LogDir: logs, Brief: f.plain}
+	o := ui.Options{Out: os.Stdout, Color: f.buildColours(), Timestamp: f.timestamp, Secrets: ws.host.Secrets, LogDir: logs, Brief: f.plain}
 	view, interactive := f.view(o)
 	files := ui.Logs(o)
 	ask := asker(view, interactive)

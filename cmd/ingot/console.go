@@ -52,16 +52,13 @@ func (f *consoleFlags) run(cmd *cobra.Command, args []string) error {
 	} else if hasTemplate(".") {
 		path = "."
 	}
-	if path == "" && f.configType == "json" {
-		f.configType = "" // no template is in any language
-	}
 	ws, diags, err := f.open(cmd, path, uuid.NewString())
 	if err != nil {
 		return err
 	}
 	color := f.colorful(true, cmd.ErrOrStderr())
-	if ws.template.Dir == "" || !f.inspectTolerant {
-		if err := ws.report(cmd.ErrOrStderr(), diags, color); err != nil && ws.template.Dir == "" {
+	if ws.template == nil || !f.inspectTolerant {
+		if err := ws.report(cmd.ErrOrStderr(), diags, color); ws.template == nil {
 			return err
 		}
 	}

@@ -23,15 +23,21 @@ type inspectedVariable struct {
 	Name        string `json:"name"`
 	Type        string `json:"type"`
 	Description string `json:"description,omitempty"`
-	Value       string `json:"value"`
+	Value       any    `json:"value"` // not there where it is unknown
+	Unknown     bool   `json:"unknown,omitempty"`
 	Source      string `json:"source,omitempty"` // where the value comes from
 	Sensitive   bool   `json:"sensitive,omitempty"`
 	Volatile    bool   `json:"volatile,omitempty"`
+
+	text string
 }
 
 type inspectedLocal struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
+	Name    string `json:"name"`
+	Value   any    `json:"value"`
+	Unknown bool   `json:"unknown,omitempty"`
+
+	text string
 }
 
 type inspectedBuild struct {
@@ -89,11 +95,12 @@ func variablesOf(t *lang.Template) inspection {
 	in := inspection{Variables: []inspectedVariable{}, Locals: []inspectedLocal{}, redact: func(s string) string { return s }}
 	for _, v := range t.Variables {
 		in.Variables = append(in.Variables, inspectedVariable{Name: v.Name, Type: v.Type, Description: v.Description,
-			Value: valueText(v.Real()), Source: v.Source, Sensitive: v.Sensitive, Volatile: v.Volatile})
+			Value: valueJSON(v.Real(), false), Unknown: unknown(v.Real()), text: valueText(v.Real()), Source: v.Source, Sensitive: v.Sensitive, Volatile: v.Volatile})
 	}
 	slices.SortFunc(in.Variables, func(a, b inspectedVariable) int { return strings.Compare(a.Name, b.Name) })
 	for _, name := range t.Locals() {
-		in.Locals = append(in.Locals, inspectedLocal{name, valueText(t.Local(name))})
+		v := t.Local(name)
+		in.Locals = append(in.Locals, inspectedLocal{name, valueJSON(v, false), unknown(v), valueText(v)})
 	}
 	return in
 }
@@ -112,11 +119,11 @@ func (in inspection) values() string {
 	var out strings.Builder
 	out.WriteString("> input-variables:\n\n")
 	for _, v := range in.Variables {
-		fmt.Fprintf(&out, "var.%s: %q\n", v.Name, v.Value)
+		fmt.Fprintf(&out, "var.%s: %q\n", v.Name, v.text)
 	}
 	out.WriteString("\n> local-variables:\n\n")
 	for _, l := range in.Locals {
-		fmt.Fprintf(&out, "local.%s: %q\n", l.Name, l.Value)
+		fmt.Fprintf(&out, "local.%s: %q\n", l.Name, l.text)
 	}
 	return out.String()
 }

@@ -33,7 +33,7 @@ func asPacker() dialect {
 	return dialect{
 		name:           "packer",
 		number:         packerLevel,
-		version:        fmt.Sprintf("Packer v%s\n\nThis is %s, under the name packer.", packerLevel, ingotVersion()),
+		version:        fmt.Sprintf("Packer v%s\nThis is %s, under the name packer.", packerLevel, ingotVersion()),
 		errorsOnStdout: true, templateNeeded: true, alwaysBuild: true, goodBuildsRun: true,
 		plain: true, colourPipes: true, lastResultOnly: true, inspectTolerant: true,
 	}

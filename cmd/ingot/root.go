@@ -113,9 +113,11 @@ reads Packer's HCL2 templates, and runs only what has changed.`,
 }
 
 func (p *program) commands() []*cobra.Command {
+	reg := newRegistryCommand()
+	completeRegistry(reg)
 	return append([]*cobra.Command{
 		newBuildCommand(p), newConsoleCommand(p), newFixCommand(), newFmtCommand(p), newHCL2UpgradeCommand(), newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
-		newPluginsCommand(p), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newValidateCommand(p),
+		newPluginsCommand(p), reg, newSandboxCommand(), newSweepCommand(), newValidateCommand(p),
 		newVersionCommand(p), newSuperviseCommand(), newInsideCommand(),
 	}, refusedCommands()...)
 }

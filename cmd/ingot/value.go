@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,10 +15,54 @@ import (
 // valueText prints a value as Packer's console does: a text as it is, and in
 // lists and maps in quotes. What is sensitive is not shown.
 func valueText(v cty.Value) string {
-	if plain, _ := v.UnmarkDeep(); !plain.IsWhollyKnown() {
+	if unknown(v) {
 		return "<unknown>"
 	}
 	return nestedText(v, false, false)
+}
+
+// valueJSON is a value for JSON, with what is sensitive hidden; nil where it is
+// unknown.
+func valueJSON(v cty.Value, hidden bool) any {
+	hidden = hidden || v.HasMark(component.Sensitive)
+	v, _ = v.Unmark()
+	switch typ := v.Type(); {
+	case !v.IsKnown() || v.IsNull():
+		return nil
+	case typ.IsListType(), typ.IsTupleType(), typ.IsSetType():
+		out := []any{}
+		for it := v.ElementIterator(); it.Next(); {
+			_, e := it.Element()
+			out = append(out, valueJSON(e, hidden))
+		}
+		return out
+	case typ.IsMapType(), typ.IsObjectType():
+		out := map[string]any{}
+		for it := v.ElementIterator(); it.Next(); {
+			k, e := it.Element()
+			out[k.AsString()] = valueJSON(e, hidden)
+		}
+		return out
+	case hidden:
+		return secret.Redacted
+	case typ == cty.Number:
+		return json.Number(numberText(v))
+	case typ == cty.Bool:
+		return v.True()
+	}
+	return nestedText(v, false, false)
+}
+
+func numberText(v cty.Value) string {
+	if v.AsBigFloat().IsInt() {
+		return v.AsBigFloat().Text('f', -1)
+	}
+	return v.AsBigFloat().Text('g', -1)
+}
+
+func unknown(v cty.Value) bool {
+	plain, _ := v.UnmarkDeep()
+	return !plain.IsWhollyKnown()
 }
 
 func nestedText(v cty.Value, hidden, nested bool) string {
@@ -38,10 +83,8 @@ func nestedText(v cty.Value, hidden, nested bool) string {
 		return fmt.Sprintf("%q", v.AsString())
 	case typ == cty.String:
 		return v.AsString()
-	case typ == cty.Number && v.AsBigFloat().IsInt():
-		return v.AsBigFloat().Text('f', -1)
 	case typ == cty.Number:
-		return v.AsBigFloat().Text('g', -1)
+		return numberText(v)
 	case typ == cty.Bool:
 		return fmt.Sprint(v.True())
 	}
