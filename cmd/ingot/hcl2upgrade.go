@@ -92,7 +92,7 @@ func jsonTemplate(cmd *cobra.Command, path string) ([]byte, error) {
 
 // writeSource shows what is wrong with one file.
 func writeSource(w io.Writer, path string, src []byte, diags hcl.Diagnostics) error {
-	return writeDiags(w, map[string]*hcl.File{path: {Bytes: src}}, diags, nil, colorful(true, w))
+	return writeDiags(w, map[string]*hcl.File{path: {Bytes: legacy.Snippets(src)}}, diags, nil, colorful(true, w))
 }
 
 // schemaOf returns the options of a component, nil where there is none of the

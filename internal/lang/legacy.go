@@ -37,7 +37,7 @@ func (t *Template) nameLegacy() {
 // parseLegacy parses such a file.
 func (t *Template) parseLegacy(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	t.legacy = true
-	t.Files[name] = &hcl.File{Bytes: src}
+	t.Files[name] = &hcl.File{Bytes: legacy.Snippets(src)}
 	given, diags := t.legacyGiven()
 	f, ds := legacy.File(name, src, given, func(name string) string { v, _ := t.environ(name); return v })
 	if ds.HasErrors() && !strings.HasPrefix(strings.TrimSpace(string(src)), "{") {
@@ -67,7 +67,7 @@ func (t *Template) legacyGiven() ([]legacy.Given, hcl.Diagnostics) {
 		if ds.HasErrors() {
 			continue
 		}
-		t.Files[file] = &hcl.File{Bytes: src}
+		t.Files[file] = &hcl.File{Bytes: legacy.Snippets(src)}
 		values, ds := legacy.Values(file, src)
 		diags = append(diags, ds...)
 		for _, g := range values {

@@ -20,7 +20,7 @@ func File(name string, src []byte, given []Given, environ func(string) string) (
 		return nil, diags
 	}
 	m := &maker{template: t, environ: environ}
-	return &hcl.File{Body: m.file(), Bytes: src}, append(diags, m.diags...)
+	return &hcl.File{Body: m.file(), Bytes: Snippets(src)}, append(diags, m.diags...)
 }
 
 // unixTime is what {{timestamp}} gives.

@@ -14,13 +14,13 @@ import (
 const (
 	// largest is the size of a template, in bytes, above which it is none, and
 	// most how many values it may have.
-	largest = 2 << 20
-	most    = 50_000
+	largest = 1 << 20
+	most    = 20_000
 	// deepest is how deep JSON may nest: the parser and all that walks its
 	// result recurse.
 	deepest = 500
 	// enough is how many errors are told: what has more is something else.
-	enough = 50
+	enough = 20
 )
 
 type kind int
@@ -178,6 +178,17 @@ func guard(name string, src []byte) *hcl.Diagnostic {
 		at += n
 	}
 	return bounded(src, place)
+}
+
+// Snippets returns src where its lines can be shown beside an error, and nil
+// where one is too long for that, as in JSON that a program wrote.
+func Snippets(src []byte) []byte {
+	for line := range bytes.Lines(src) {
+		if len(line) > 4<<10 {
+			return nil
+		}
+	}
+	return src
 }
 
 // bounded is an error where src nests too deep or has too many values.
