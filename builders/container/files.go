@@ -14,6 +14,7 @@ import (
 	"github.com/moby/buildkit/session/secrets"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
 )
 
@@ -119,7 +120,17 @@ func read(b op.Blob) ([]byte, error) {
 // vault are the secrets of a session, which BuildKit asks for by id.
 type vault struct {
 	mu     sync.Mutex
+	step   string // part of each id
 	values map[string][]byte
+}
+
+// begin makes the ids of what is put from now on those of a step. The step's
+// key counts all of it but the sensitive values: what is around them, in a
+// text that holds one, is in nothing else that BuildKit sees.
+func (v *vault) begin(step key.Key) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.step = step.Short()
 }
 
 // put keeps a secret and returns its id, which says nothing of the value: it
@@ -131,7 +142,7 @@ func (v *vault) put(name string, value []byte) string {
 		v.values = map[string][]byte{}
 	}
 	for n := 0; ; n++ {
-		id := path.Base(name) + "-" + strconv.Itoa(n)
+		id := path.Base(name) + "-" + v.step + "-" + strconv.Itoa(n)
 		old, taken := v.values[id]
 		if !taken || bytes.Equal(old, value) {
 			v.values[id] = value

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 )
@@ -231,4 +232,22 @@ func TestPrivileged(t *testing.T) {
 	}
 	b = newBench(t, func(c *Config) { c.Privileged = true })
 	b.apply(b.begin(), sh(try1))
+}
+
+// The id of a secret is in what BuildKit knows a command by. It counts the
+// step's key, which counts the text around a sensitive value.
+func TestSecretIDs(t *testing.T) {
+	t.Parallel()
+	id := func(step key.Key, value string) string {
+		v := &vault{}
+		v.begin(step)
+		return v.put("/tmp/node.json", []byte(value))
+	}
+	one, two := key.New("a").Sum(), key.New("b").Sum()
+	if id(one, "red hunter2") != id(one, "red hunter3") {
+		t.Error("the value is in the id")
+	}
+	if id(one, "red hunter2") == id(two, "green hunter2") {
+		t.Error("another step has the same id")
+	}
 }

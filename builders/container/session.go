@@ -200,6 +200,7 @@ func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error
 		return err
 	}
 	s.ran, s.last = tally{}, builders.StepResult{}
+	s.secrets.begin(step.Key)
 	// What follows a step that was run afresh does so on something new.
 	s.force = s.force || step.Fresh
 	before, layers := s.state, len(s.history)
@@ -259,6 +260,8 @@ func (s *buildSession) onHost(ctx context.Context, o op.Op) error {
 	switch o := o.(type) {
 	case *op.Get:
 		return s.get(ctx, o)
+	case *op.Capture:
+		return s.capture(ctx, o)
 	case *op.Local:
 		return localexec.Run(ctx, o, s.env.Log.Output)
 	case *op.Pause:
