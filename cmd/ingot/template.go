@@ -90,7 +90,11 @@ func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer
 	if err != nil {
 		return nil, err
 	}
-	if diags.HasErrors() {
+	if diags.HasErrors() { // what is wrong with the components is told with it
+		if ws.template != nil {
+			_, ds := plan.Compile(ws.template, components(), plan.Options{Host: ws.host, Only: f.only, Except: f.except, Check: true})
+			diags = append(diags, ds...)
+		}
 		return nil, ws.report(w, diags, color)
 	}
 	if ws.registry, err = f.openRegistry(ws.template.Registry, ws.host.Dir); err != nil {

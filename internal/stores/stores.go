@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -112,8 +113,11 @@ func get(ctx context.Context, client *http.Client, url string, header http.Heade
 			}
 		}
 		text, resp, err = once(ctx, client, url, header)
-		if err == nil && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500 || ctx.Err() != nil {
-			break
+		var untrusted *tls.CertificateVerificationError
+		switch {
+		case err == nil && resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode < 500,
+			errors.As(err, &untrusted), ctx.Err() != nil:
+			return text, resp, err
 		}
 	}
 	return text, resp, err
