@@ -5,6 +5,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/amazon"
 	"github.com/ingot-build/ingot/builders/container"
+	"github.com/ingot-build/ingot/builders/file"
 	"github.com/ingot-build/ingot/builders/google"
 	"github.com/ingot-build/ingot/builders/null"
 )
@@ -15,6 +16,7 @@ func List() []builders.Definition {
 		amazon.DefinitionEBS(),
 		amazon.DefinitionSurrogate(),
 		container.Definition(),
+		file.Definition(),
 		google.Definition(),
 		null.Definition(),
 	}

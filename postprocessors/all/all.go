@@ -6,6 +6,7 @@ import (
 	"github.com/ingot-build/ingot/postprocessors/artifice"
 	"github.com/ingot-build/ingot/postprocessors/checksum"
 	"github.com/ingot-build/ingot/postprocessors/compress"
+	"github.com/ingot-build/ingot/postprocessors/dockerimport"
 	"github.com/ingot-build/ingot/postprocessors/dockerpush"
 	"github.com/ingot-build/ingot/postprocessors/dockersave"
 	"github.com/ingot-build/ingot/postprocessors/dockertag"
@@ -19,6 +20,7 @@ func List() []postprocessors.Definition {
 		artifice.Definition(),
 		checksum.Definition(),
 		compress.Definition(),
+		dockerimport.Definition(),
 		dockerpush.Definition(),
 		dockersave.Definition(),
 		dockertag.Definition(),

@@ -17,9 +17,10 @@ import (
 
 // options are the options that Packer 1.16 and its docker plugin have.
 var options = map[string]string{
-	"artifice": "files",
-	"checksum": "checksum_types output",
-	"compress": "compression_level format output",
+	"artifice":      "files",
+	"checksum":      "checksum_types output",
+	"compress":      "compression_level format output",
+	"docker-import": "changes docker_path platform repository tag",
 	"docker-push": "aws_access_key aws_force_use_public_ecr aws_profile aws_secret_key aws_token docker_path ecr_login " +
 		"login login_password login_server login_username platform",
 	"docker-save": "docker_path path",

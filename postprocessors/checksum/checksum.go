@@ -21,8 +21,8 @@ import (
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/postprocessors"
-	"github.com/ingot-build/ingot/postprocessors/hostfile"
 )
 
 // Config is the options of the post-processor.

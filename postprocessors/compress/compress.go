@@ -14,8 +14,8 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/postprocessors"
-	"github.com/ingot-build/ingot/postprocessors/hostfile"
 )
 
 // Config is the options of the post-processor.
@@ -100,7 +100,7 @@ func (c *Config) Process(ctx context.Context, in postprocessors.Input) (postproc
 		return postprocessors.Result{}, err
 	}
 	in.Log.Say(fmt.Sprintf("Packing %s into %s", count(len(files)), path))
-	size, err := hostfile.Write(in.Path(path), func(w io.Writer) error { return form.write(ctx, w, files, c.level()) })
+	size, err := hostfile.Write(in.Path(path), 0o644, func(w io.Writer) error { return form.write(ctx, w, files, c.level()) })
 	if err != nil {
 		return postprocessors.Result{}, fmt.Errorf("write %s: %w", path, err)
 	}

@@ -23,14 +23,14 @@ func config(change func(*Config)) *Config {
 	return c
 }
 
-// files writes files, the first of them of more than a megabyte, and returns an
+// files writes files, the first of them of some size, and returns an
 // artifact of them.
 func files(t *testing.T, dir string, names ...string) artifact.Artifact {
 	t.Helper()
 	a := artifact.Artifact{Builder: "docker", ID: "Container"}
 	for i, name := range names {
 		text := []byte("hello from " + name + "\n")
-		for r := rand.New(rand.NewPCG(1, 2)); i == 0 && len(text) < 5<<18; {
+		for r := rand.New(rand.NewPCG(1, 2)); i == 0 && len(text) < 1<<18; {
 			text = append(append(text, byte(r.Uint32())), "a line that comes often"...)
 		}
 		path := name

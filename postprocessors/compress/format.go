@@ -17,7 +17,7 @@ import (
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
 
-	"github.com/ingot-build/ingot/postprocessors/hostfile"
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
 // form is what a file is: an archive, a compression, or one in the other.

@@ -1,5 +1,4 @@
-// Package hostfile is what post-processors share that read and write large
-// files of this host.
+// Package hostfile reads and writes files of this host that may be large.
 package hostfile
 
 import (
@@ -17,7 +16,7 @@ import (
 // or as it was: until the end it has another name, in the same folder, and only
 // its owner may read it. The folder is made where it is missing. Write returns
 // the file's size in bytes.
-func Write(path string, write func(io.Writer) error) (size int64, err error) {
+func Write(path string, perm os.FileMode, write func(io.Writer) error) (size int64, err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, err
@@ -38,7 +37,7 @@ func Write(path string, write func(io.Writer) error) (size int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := f.Chmod(0o644); err != nil {
+	if err := f.Chmod(perm); err != nil {
 		return 0, err
 	}
 	return st.Size(), f.CloseAtomicallyReplace()
