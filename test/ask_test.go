@@ -34,7 +34,7 @@ func TestAsk(t *testing.T) {
 	for answer, cleaned := range map[string]bool{"c": true, "a": false} {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
-			p := startTerminal(t, failingTemplate, "-on-error=ask")
+			p := startTerminal(t, failingTemplate, "build", "-on-error=ask", ".")
 			p.answer(question, "r")
 			p.answer(question, "r")
 			p.answer("look around", "")
@@ -54,7 +54,51 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// terminal is ingot build on a pseudo terminal.
+// TestDebug goes through a build step by step.
+func TestDebug(t *testing.T) {
+	t.Parallel()
+	p := startTerminal(t, `
+source "null" "a" { communicator = "none" }
+build {
+  sources = ["null.a"]
+  provisioner "shell-local" { inline = ["echo one >>done"] }
+  provisioner "shell-local" { inline = ["echo two >>done"] }
+  post-processor "manifest" {}
+}
+`, "build", "-debug", ".")
+	p.answer("Pausing before the start (no machine). Press enter to continue.", "")
+	p.answer("Pausing before step 1 shell-local (t.pkr.hcl:5). Press", "")
+	p.wait("Pausing before step 2 shell-local (t.pkr.hcl:6). Press")
+	if done, err := os.ReadFile(filepath.Join(p.cmd.Dir, "done")); string(done) != "one\n" {
+		t.Errorf("at the second step there is %q (%v)", done, err)
+	}
+	p.send("")
+	p.answer("Pausing before the image is made. Press", "")
+	p.answer("Pausing before cleaning up. Press", "")
+	p.answer("Pausing before post-processor manifest. Press", "")
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, p.text())
+	}
+}
+
+// TestConsole types into the console.
+func TestConsole(t *testing.T) {
+	t.Parallel()
+	p := startTerminal(t, `variable "name" { default = "web" }`, "console", ".")
+	p.wait("> ")
+	p.send("uppe\tvar.na\t)")
+	p.wait("WEB\r\n")
+	p.send("1 +")
+	p.wait("Missing expression")
+	p.send("\x1b[A\x1b[A") // the line before the last
+	p.wait("WEB\r\n")
+	p.send("exit")
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v\n%s", err, p.text())
+	}
+}
+
+// terminal is ingot on a pseudo terminal.
 type terminal struct {
 	t    *testing.T
 	cmd  *exec.Cmd
@@ -65,7 +109,7 @@ type terminal struct {
 	read int // how much of out has been waited for
 }
 
-func startTerminal(t *testing.T, template string, flags ...string) *terminal {
+func startTerminal(t *testing.T, template string, args ...string) *terminal {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "t.pkr.hcl"), []byte(template), 0o600); err != nil {
@@ -75,7 +119,7 @@ func startTerminal(t *testing.T, template string, flags ...string) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &terminal{t: t, cmd: exec.Command(bin, append(append([]string{"build"}, flags...), ".")...)}
+	p := &terminal{t: t, cmd: exec.Command(bin, args...)}
 	p.cmd.Dir = dir
 	p.cmd.Env = append(os.Environ(), "TERM=xterm", "CI=", "INGOT_CACHE_DIR="+cacheDir)
 	if p.file, err = pty.StartWithSize(p.cmd, &pty.Winsize{Rows: 24, Cols: 200}); err != nil {
@@ -109,6 +153,13 @@ func (p *terminal) text() string {
 // answer waits until the question is asked, and answers with a line.
 func (p *terminal) answer(question, line string) {
 	p.t.Helper()
+	p.wait(question)
+	p.send(line)
+}
+
+// wait waits until the terminal shows a text.
+func (p *terminal) wait(question string) {
+	p.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		text := p.text()
 		if i := strings.Index(text[p.read:], question); i >= 0 {
@@ -119,7 +170,12 @@ func (p *terminal) answer(question, line string) {
 			p.t.Fatalf("it does not ask %q:\n%s", question, text)
 		}
 	}
-	if _, err := p.file.WriteString(line + "\n"); err != nil {
+}
+
+// send types a line.
+func (p *terminal) send(line string) {
+	p.t.Helper()
+	if _, err := p.file.WriteString(line + "\r"); err != nil {
 		p.t.Fatal(err)
 	}
 }

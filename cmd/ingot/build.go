@@ -176,7 +176,7 @@ func (f *buildFlags) view(o ui.Options) (ui.View, bool) {
 		return ui.MachineReadable(o), false
 	case f.logFormat == "json":
 		return ui.JSON(o), false
-	case interactive && !f.plain && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "":
+	case interactive && !f.plain && !f.debug && os.Getenv("TERM") != "dumb" && os.Getenv("CI") == "":
 		return ui.Terminal(o, os.Stdin, os.Stdout), true
 	}
 	return ui.Plain(o), interactive

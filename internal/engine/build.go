@@ -105,7 +105,7 @@ func (b *build) resolve(ctx context.Context) error {
 // recorded as soon as it exists. From then on nobody waits for the session's
 // end.
 func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
-	if err := b.pauseBefore(ctx, "the start of "+b.BaseRecord.Name); err != nil {
+	if err := b.pauseBefore(ctx, "the start ("+b.BaseRecord.Name+")"); err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
 	b.enter("begin", b.BaseRecord.Name, 0)

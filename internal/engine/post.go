@@ -135,6 +135,9 @@ func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact
 	if err := ctx.Err(); err != nil {
 		return postprocessors.Result{}, err
 	}
+	if err := b.pauseBefore(ctx, "post-processor "+post.Type); err != nil {
+		return postprocessors.Result{}, err
+	}
 	b.log.Say("Running post-processor: " + post.Type)
 	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Dir: b.Dir,
 		Force: b.Force, FirstOfRun: b.firstOfRun(post), Log: b.log, Secrets: b.Secrets}

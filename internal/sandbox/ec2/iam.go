@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -57,12 +58,12 @@ func (s *Server) iamActions() map[string]action {
 }
 
 var (
-	iamName = regexp.MustCompile(`^[\w+=,.@-]{1,128}$`)
+	iamName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w+=,.@-]{1,128}$`) })
 	iamPath = regexp.MustCompile(`^/(?:[\x21-\x7e]*/)?$`)
 )
 
 func checkName(param, name string, path *string) error {
-	if !iamName.MatchString(name) {
+	if !iamName().MatchString(name) {
 		return fail("ValidationError", "The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", param)
 	}
 	if *path == "" {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -31,12 +32,12 @@ func (m *image) root() *device {
 	return nil
 }
 
-var imageName = regexp.MustCompile(`^[A-Za-z0-9 ()\[\]./\-'@_]{3,128}$`)
+var imageName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9 ()\[\]./\-'@_]{3,128}$`) })
 
 // newImageName checks the name of an image to be made, and that there is room
 // for one more.
 func (c *call) newImageName(name string) error {
-	if !imageName.MatchString(name) {
+	if !imageName().MatchString(name) {
 		return fail("InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, '(', ')', '.', '-', '/' and '_'")
 	}
 	own := 0

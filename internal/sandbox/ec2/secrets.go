@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -59,10 +60,10 @@ type createSecretIn struct {
 
 type createSecretOut struct{ ARN, Name, VersionId string } //nolint:revive // the service's names
 
-var secretName = regexp.MustCompile(`^[\w/+=.@-]{1,512}$`)
+var secretName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w/+=.@-]{1,512}$`) })
 
 func createSecret(c *call, in *createSecretIn) (createSecretOut, error) {
-	if !secretName.MatchString(in.Name) {
+	if !secretName().MatchString(in.Name) {
 		return createSecretOut{}, fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	}
 	if c.Secrets[in.Name] != nil {

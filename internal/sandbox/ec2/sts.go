@@ -3,6 +3,7 @@ package ec2
 import (
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -58,12 +59,14 @@ type assumeRoleOut struct {
 	ID          string         `xml:"AssumedRoleUser>AssumedRoleId"`
 }
 
-var roleARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}):role/(?:.+/)?([\w+=,.@-]{1,64})$`)
+var roleARN = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^arn:aws[a-z-]*:iam::(\d{12}):role/(?:.+/)?([\w+=,.@-]{1,64})$`)
+})
 
 // assumeRole gives temporary credentials for a role of the account that
 // exists, or for any of another account.
 func assumeRole(c *call, in *assumeRoleIn) (assumeRoleOut, error) {
-	m := roleARN.FindStringSubmatch(in.Role)
+	m := roleARN().FindStringSubmatch(in.Role)
 	if m == nil {
 		return assumeRoleOut{}, fail("ValidationError", "%s is invalid", in.Role)
 	}
