@@ -82,7 +82,7 @@ func (c *chain) keeps(post plan.Post, res postprocessors.Result) bool {
 	case keep == nil:
 		return res.Keep
 	case !*keep && res.MustKeep:
-		c.log.Warn(post.Type + ": keep_input_artifact = false has no effect, its result is its input")
+		c.log.Warn(post.Type + ": keep_input_artifact = false has no effect: its result needs its input")
 		return true
 	}
 	return *keep

@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-build/ingot/postprocessors/dockertag"
 	"github.com/ingot-build/ingot/postprocessors/manifest"
 	"github.com/ingot-build/ingot/postprocessors/shelllocal"
+	"github.com/ingot-build/ingot/postprocessors/vagrant"
 )
 
 // List returns the post-processors there are.
@@ -26,5 +27,6 @@ func List() []postprocessors.Definition {
 		dockertag.Definition(),
 		manifest.Definition(),
 		shelllocal.Definition(),
+		vagrant.Definition(),
 	}
 }

@@ -28,6 +28,7 @@ var options = map[string]string{
 	"manifest":    "custom_data output strip_path strip_time",
 	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
 		"tempfile_extension use_linux_pathing valid_exit_codes",
+	"vagrant": "architecture compression_level include output override provider_override vagrantfile_template vagrantfile_template_generated",
 }
 
 func TestOptions(t *testing.T) {
@@ -79,6 +80,12 @@ func TestTemplates(t *testing.T) {
 		{"docker-push", "login = true\nlogin_username = \"me\"\nlogin_password = \"x\"\nlogin_server = \"ghcr.io\"", ""},
 		{"docker-push", "ecr_login = true", `"ecr_login" is not supported`},
 		{"docker-push", `aws_profile = "x"`, `"aws_profile" is not supported`},
+		{"compress", "output = \"a.zip\"\ncompression_level = 9", ""},
+		{"compress", "format = \"rar\"", `"rar" is not known`},
+		{"docker-import", "repository = \"acme/web\"\ntag = \"1\"\nchanges = [\"CMD a\"]\nplatform = \"linux/arm64\"", ""},
+		{"vagrant", `override = { aws = { output = "{{.Provider}}.box", compression_level = 9 }, libvirt = { output = "x" } }`, ""},
+		{"vagrant", `override = { aws = { outpt = "x" } }`, `"outpt"`},
+		{"vagrant", `override = { aws = { output = "{{.Nope}}" } }`, "Nope"},
 		{"docker-save", "path = \"web.tar\"\ndocker_path = \"podman\"", ""},
 	} {
 		if got := decode(t, tt.kind, tt.text); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
