@@ -206,6 +206,11 @@ func (l *launch) metadata(withKey bool) (*gce.Metadata, error) {
 	if keys := l.sshKeys(values[sshKeysKey]); withKey && keys != "" {
 		values[sshKeysKey] = keys
 	}
+	if l.windows != nil {
+		if err := l.addWindowsKey(values); err != nil {
+			return nil, err
+		}
+	}
 	return metadataOf(values), nil
 }
 

@@ -77,6 +77,9 @@ func (c *Config) checkPlace() error {
 		e.Advice = "leave region out: it is said by the zone"
 		return e
 	}
+	if c.WindowsPasswordTimeout < 0 {
+		return component.Errorf("windows_password_timeout", "must not be negative")
+	}
 	if c.StateTimeout < 0 {
 		return component.Errorf("state_timeout", "must not be negative")
 	}
@@ -177,7 +180,7 @@ func (c *Config) checkNetwork() error {
 	switch {
 	case c.OmitExternalIP && c.Address != "":
 		return component.Errorf("address", "can't be set together with omit_external_ip")
-	case c.OmitExternalIP && !c.UseInternalIP && !c.UseIAP && c.Host == "" && c.Communicator != "none":
+	case c.OmitExternalIP && !c.UseInternalIP && !c.UseIAP && c.Host == "" && c.WinRMHost == "" && c.Communicator != "none":
 		return component.Errorf("omit_external_ip", "needs use_internal_ip or use_iap: else there is no way to the instance")
 	}
 	if !c.UseIAP {

@@ -30,7 +30,7 @@ func TestOpenRefuses(t *testing.T) {
 		"region":          {func(c *Config) { c.Region = "us-east1" }, "region", "not the region"},
 		"no source":       {func(c *Config) { c.SourceImageFamily = "" }, "source_image", "missing"},
 		"no user":         {func(c *Config) { c.Username = "" }, "ssh_username", "missing"},
-		"winrm":           {func(c *Config) { c.Communicator = "winrm" }, "communicator", "not supported"},
+		"winrm":           {func(c *Config) { c.Communicator = "winrm" }, "winrm_username", "missing"},
 		"image name":      {func(c *Config) { c.ImageName = "Web_1" }, "image_name", "Web_1"},
 		"image family":    {func(c *Config) { c.ImageFamily = "-web" }, "image_family", "-web"},
 		"image labels":    {func(c *Config) { c.ImageLabels = map[string]string{"Team": "a"} }, "image_labels", "Team"},

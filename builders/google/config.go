@@ -24,6 +24,8 @@ func Definition() builders.Definition {
 			DiskOptions:     DiskOptions{DiskSize: 20, DiskType: "pd-standard"},
 			ImageOptions:    ImageOptions{ImageDescription: "Created by ingot"},
 			TunnelOptions:   TunnelOptions{IAPTunnelLaunchWait: 30},
+
+			WindowsPasswordTimeout: usualPasswordTime,
 		}
 	}}
 }
@@ -60,8 +62,9 @@ type Config struct {
 	PublicKey []int `hcl:"ssh_public_key,optional" refuse:"it is Packer's own: the public key is that of ssh_private_key_file"`
 	// PrivateKey is refused.
 	PrivateKey []int `hcl:"ssh_private_key,optional" refuse:"it is Packer's own: set ssh_private_key_file"`
-	// WindowsPasswordTimeout is refused.
-	WindowsPasswordTimeout *string `hcl:"windows_password_timeout,optional" refuse:"Windows is not supported yet"`
+	// WindowsPasswordTimeout is how long to wait until the agent of a Windows
+	// instance has made a password, where winrm_password is not set. Default 3m.
+	WindowsPasswordTimeout time.Duration `hcl:"windows_password_timeout,optional"`
 }
 
 // SourceOptions say what to start from.

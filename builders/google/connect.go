@@ -36,7 +36,10 @@ func (m *instance) dialOnce(ctx context.Context) (net.Conn, error) {
 	case m.UseIAP && m.viaGcloud():
 		return m.dialGcloud(ctx)
 	case m.UseIAP:
-		return m.api.Tunnel(ctx, gcp.TunnelTo{Project: m.ProjectID, Zone: m.Zone, Instance: m.name, Interface: "nic0", Port: m.Port})
+		return m.api.Tunnel(ctx, gcp.TunnelTo{Project: m.ProjectID, Zone: m.Zone, Instance: m.name, Interface: "nic0", Port: m.door()})
+	case m.ssh == nil:
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", net.JoinHostPort(m.target(), strconv.Itoa(m.door())))
 	case m.BastionHost == "" && m.ProxyHost == "":
 		try, cancel := context.WithTimeout(ctx, dialTry)
 		defer cancel()

@@ -84,7 +84,7 @@ func (m *instance) gcloudScript(addr string) string {
 	if bang == "" {
 		bang = "/bin/sh"
 	}
-	args := []string{"exec", "gcloud", "compute", "start-iap-tunnel", m.name, strconv.Itoa(m.Port),
+	args := []string{"exec", "gcloud", "compute", "start-iap-tunnel", m.name, strconv.Itoa(m.door()),
 		"--local-host-port=" + addr, "--zone", m.Zone, "--project", m.ProjectID}
 	if m.ImpersonateServiceAccount != "" {
 		args = append(args, "--impersonate-service-account="+m.ImpersonateServiceAccount)

@@ -10,6 +10,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // journalName is what the journal calls this cloud.
@@ -19,9 +20,6 @@ const journalName = "google"
 func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 	if err := c.CheckCommunicator(); err != nil {
 		return nil, err
-	}
-	if c.Communicator == "winrm" {
-		return nil, component.Errorf("communicator", "winrm is not supported by this builder yet")
 	}
 	if err := c.check(h.Dir); err != nil {
 		return nil, err
@@ -38,12 +36,15 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 		return nil, component.Errorf("custom_endpoints", "%v", err)
 	}
 	cl := &cloud{Config: c, host: h, api: api, ssh: client}
+	if c.Communicator == "winrm" {
+		return cl.windows()
+	}
 	return &builder{Builder: machine.Builder(cl, client), cloud: cl}, nil
 }
 
 // sshClient returns what connects to the instance, nil without a communicator.
 func (c *Config) sshClient(h builders.Host) (*ssh.Client, error) {
-	if c.Communicator == "none" {
+	if c.Communicator == "none" || c.Communicator == "winrm" {
 		if c.ClearAuthorizedKeys {
 			return nil, component.Errorf("ssh_clear_authorized_keys", `needs communicator = "ssh"`)
 		}
@@ -74,7 +75,9 @@ type cloud struct {
 	*Config
 	host builders.Host
 	api  *gcp.Client
-	ssh  *ssh.Client // nil without a communicator
+	ssh  *ssh.Client // nil without SSH
+
+	winrm *winrm.Client // nil without WinRM
 }
 
 // Exists reports whether the image is still there, in every place, and the

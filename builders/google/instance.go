@@ -25,6 +25,7 @@ type instance struct {
 	internal, external string // addresses
 	conn               *ssh.Conn
 	tunnel             *gcloudTunnel
+	password           string // of Windows, once it is known
 
 	mu       sync.Mutex
 	made     []made         // in the order of creation
@@ -193,7 +194,9 @@ func addresses(i *gce.Instance) (internal, external string) {
 // target is where the instance is reached.
 func (m *instance) target() string {
 	switch {
-	case m.Host != "":
+	case m.winrm != nil && m.winrm.Host() != "":
+		return m.winrm.Host()
+	case m.winrm == nil && m.Host != "":
 		return m.Host
 	case m.UseInternalIP || m.UseIAP || m.external == "":
 		return m.internal
@@ -206,8 +209,11 @@ func (m *instance) Vars() op.Values {
 	v := op.Values{
 		"build.ID":              secret.Plain(m.name),
 		"build.Host":            secret.Plain(m.target()),
-		"build.Port":            secret.Plain(strconv.Itoa(m.Port)),
+		"build.Port":            secret.Plain(strconv.Itoa(m.door())),
 		"build.SourceImageName": secret.Plain(gcp.Last(m.image)),
+	}
+	if m.password != "" {
+		v["build.WinRMPassword"] = secret.Sensitive(m.password)
 	}
 	if m.ssh == nil {
 		return v

@@ -3,6 +3,7 @@ package google
 import (
 	"context"
 	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"strings"
@@ -31,9 +32,10 @@ type launch struct {
 	labels map[string]string
 
 	source    *gce.Image
-	key       ssh.Key // made for this build
-	public    string  // line of the public key that the instance is to know, "" for none
-	user      string  // who logs in
+	key       ssh.Key         // made for this build
+	public    string          // line of the public key that the instance is to know, "" for none
+	user      string          // who logs in
+	windows   *rsa.PrivateKey // that the password of Windows is encrypted for; nil where it is known
 	osLogin   bool
 	address   string // reserved, to be used
 	replacing bool   // an image of the same name is to be deleted
@@ -95,6 +97,9 @@ func (l *launch) prepare(ctx context.Context) error {
 }
 
 func (l *launch) makeKey() error {
+	if l.winrm != nil {
+		return l.makeWindowsKey()
+	}
 	if l.ssh == nil {
 		return nil
 	}

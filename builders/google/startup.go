@@ -156,7 +156,7 @@ func (m *instance) explainConnect(ctx context.Context, err error) error {
 		return fmt.Errorf("the instance %s is %s, it was ended while the build connected: %w", m.name, i.Status, err)
 	}
 	shown := m.showConsole(ctx)
-	hint := "the network needs a firewall rule that lets tcp:" + strconv.Itoa(m.Port) + " in"
+	hint := "the network needs a firewall rule that lets tcp:" + strconv.Itoa(m.door()) + " in"
 	if m.UseIAP {
 		hint += " from 35.235.240.0/20"
 	} else {

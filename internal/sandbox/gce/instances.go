@@ -272,7 +272,12 @@ func serialPort(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if port := c.param("port"); port != "1" {
+	if port := c.param("port"); port == "4" {
+		text, err := agentPort(r.Instance)
+		from := min(c.number("start"), int64(len(text)))
+		return &compute.SerialPortOutput{Kind: "compute#serialPortOutput", SelfLink: link(path + "/serialPort"),
+			Contents: text[from:], Start: from, Next: int64(len(text))}, err
+	} else if port != "1" {
 		return &compute.SerialPortOutput{Kind: "compute#serialPortOutput", SelfLink: link(path + "/serialPort")}, nil
 	}
 	boot, err := c.bootDisk(r)
@@ -283,10 +288,15 @@ func serialPort(c *call) (any, error) {
 	if err != nil {
 		text = nil // it has not booted yet
 	}
-	start, _ := strconv.ParseInt(c.param("start"), 10, 64)
-	from := min(max(start, 0), int64(len(text)))
+	from := min(c.number("start"), int64(len(text)))
 	return &compute.SerialPortOutput{Kind: "compute#serialPortOutput", SelfLink: link(path + "/serialPort"),
 		Contents: strings.ToValidUTF8(string(text[from:]), "\uFFFD"), Start: from, Next: int64(len(text))}, nil
+}
+
+// number is a parameter that is a number from 0; it is 0 where it is not given.
+func (c *call) number(name string) int64 {
+	n, _ := strconv.ParseInt(c.param(name), 10, 64)
+	return max(n, 0)
 }
 
 func guestAttributes(c *call) (any, error) {
