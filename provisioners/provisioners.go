@@ -2,7 +2,10 @@
 // a machine: pure compilers from their configuration to ops.
 package provisioners
 
-import "github.com/ingot-build/ingot/internal/op"
+import (
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/op"
+)
 
 // Definition lists a provisioner in provisioners/all.
 type Definition struct {
@@ -18,6 +21,16 @@ type Definition struct {
 // *component.OptionError.
 type Provisioner interface {
 	Lower(in Input) ([]op.Op, error)
+}
+
+// Attacher is a Provisioner that changes nothing on the machine, and attaches
+// documents to the artifact.
+type Attacher interface {
+	// Attach returns them, from the files that the ops have brought to dir: the
+	// folder of this host that op.Attachments stands for.
+	Attach(dir string, in Input) ([]artifact.Attachment, error)
+	// Lenient reports whether it is no more than a warning when the step fails.
+	Lenient() bool
 }
 
 // Input is what a provisioner may know of the build it is lowered for.

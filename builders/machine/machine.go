@@ -96,7 +96,7 @@ func (b *builder) Supports(k op.Kind) error {
 	switch k {
 	case op.KindLocal, op.KindPause:
 		return nil
-	case op.KindExec, op.KindPut, op.KindTree, op.KindGet, op.KindConnected:
+	case op.KindExec, op.KindPut, op.KindTree, op.KindGet, op.KindCapture, op.KindConnected:
 		if b.ssh != nil {
 			return nil
 		}

@@ -136,6 +136,8 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 		err = s.remote.Tree(ctx, o)
 	case *op.Get:
 		err = s.remote.Get(ctx, o.Path, o.Local)
+	case *op.Capture:
+		err = s.capture(ctx, o)
 	case *op.Reboot:
 		err = s.reboot(ctx, o)
 	default:

@@ -56,12 +56,13 @@ INGOT_REGISTRY.`,
 		Example: `  ingot registry list
   ingot registry show web production
   ingot registry channel web production 1.4.0
-  ingot registry pull web production -o web.tar`,
+  ingot registry pull web production -o web.tar
+  ingot registry sbom web production -format spdx`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.address, "registry", "", "`address` of the registry: host/prefix, or a folder; default $INGOT_REGISTRY, else .ingot/registry")
-	cmd.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryChannel(&f), newRegistryPull(&f), newRegistryGC(&f))
+	cmd.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryChannel(&f), newRegistryPull(&f), newRegistrySBOM(&f), newRegistryGC(&f))
 	for _, c := range cmd.Commands() {
 		c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	}

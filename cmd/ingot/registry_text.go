@@ -193,6 +193,9 @@ func recordRows(rec artifact.Record) [][]string {
 	for _, s := range rec.Steps {
 		add("Step", fmt.Sprintf("%s  %s", s.Key.Short(), s.Name))
 	}
+	for _, a := range rec.Attachments {
+		add("Attached", fmt.Sprintf("%s  %s  %s", a.Name, a.Type, bytesText(a.Size)))
+	}
 	for _, p := range rec.Pending {
 		add("Left to do", p.Name)
 	}

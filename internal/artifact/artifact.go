@@ -57,6 +57,9 @@ type Record struct {
 	Created  time.Time `json:"created"`
 	RunID    string    `json:"runId"`
 
+	// Attachments say something about the artifact, as an SBOM does.
+	Attachments []Attachment `json:"attachments,omitempty"`
+
 	// Distributed is the key of what its places, names, tags and shares were
 	// last brought to; "" before that.
 	Distributed key.Key `json:"distributed,omitempty"`
@@ -94,6 +97,16 @@ func (r Record) Done() key.Key {
 		return r.Steps[n-1].Key
 	}
 	return r.Base.Key
+}
+
+// Attachment is a document about an artifact.
+type Attachment struct {
+	Name   string `json:"name"`      // what the template calls it
+	Type   string `json:"mediaType"` // e.g. "application/spdx+json"
+	Digest string `json:"digest"`    // of the content, "sha256:…"
+	Size   int64  `json:"size"`      // bytes
+
+	Data []byte `json:"-"` // the content, where it is not in the registry yet
 }
 
 // Pending is a chain of post-processors that stopped at one of them.

@@ -23,6 +23,8 @@ type build struct {
 	tainted bool // a step failed and was let pass: the result is not the key's
 	kept    bool // the machine is left as it is
 
+	attachments []artifact.Attachment
+
 	phase   string
 	since   time.Time
 	times   []event.Time
@@ -151,7 +153,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	if b.tainted {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
 	}
-	rec.Pending = pendingOf(b.Post, a)
+	rec.Pending, rec.Attachments = pendingOf(b.Post, a), b.attachments
 	if err := b.record(ctx, rec); err != nil {
 		return rec, fmt.Errorf("record the artifact: %w", err)
 	}

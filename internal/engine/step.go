@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/plan"
+	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // step runs one step with its pause, retries and timeout.
@@ -23,7 +27,7 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		return err
 	}
 	for try := 0; ; try++ {
-		err := b.apply(ctx, s)
+		err := b.attach(ctx, s)
 		if err == nil {
 			break
 		}
@@ -34,6 +38,10 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		if try < s.MaxRetries {
 			b.log.Warn(fmt.Sprintf("%v: retry %d of %d", err, try+1, s.MaxRetries))
 			continue
+		}
+		if s.Attach != nil && (s.Lenient || s.ContinueOnError) {
+			b.log.Warn(fmt.Sprintf("%v: going on without it", err)) // the machine is as it was
+			break
 		}
 		if s.ContinueOnError {
 			b.log.Warn(fmt.Sprintf("%v: going on (continue_on_error)", err))
@@ -50,6 +58,35 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		cached = c.LastStep().Cached
 	}
 	b.log.Emit(event.StepDone{Step: i + 1, Name: s.Name, Cached: cached, Took: time.Since(start)})
+	return nil
+}
+
+// attach applies a step, and notes what it attaches to the artifact.
+func (b *build) attach(ctx context.Context, s *plan.Step) error {
+	if s.Attach == nil {
+		return b.apply(ctx, s)
+	}
+	dir, err := os.MkdirTemp("", "ingot-attach-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	b.values[op.Attachments] = secret.Plain(dir)
+	if err := b.apply(ctx, s); err != nil {
+		return err
+	}
+	list, err := s.Attach(dir)
+	if err != nil {
+		return err
+	}
+	for _, a := range list {
+		same := func(other artifact.Attachment) bool { return other.Name == a.Name && other.Type == a.Type }
+		if slices.ContainsFunc(b.attachments, same) {
+			return builders.WithHint(fmt.Errorf("the artifact has the attachment %q (%s) already", a.Name, a.Type), "give each such step a name of its own: sbom_name")
+		}
+		b.log.Say(fmt.Sprintf("Attaching %s (%s, %d bytes)", a.Name, a.Type, a.Size))
+	}
+	b.attachments = append(b.attachments, list...)
 	return nil
 }
 

@@ -31,6 +31,7 @@ const (
 	KindReboot Kind = "reboot"
 	// KindConnected is a Local that works on the machine.
 	KindConnected Kind = "connected"
+	KindCapture   Kind = "capture"
 )
 
 // Op is one instruction: *Exec, *Put, *Tree, *Get, *Reboot, *Local or *Pause.
@@ -82,6 +83,14 @@ type Entry struct {
 // path Local on this host.
 type Get struct{ Path, Local string }
 
+// Capture runs a command that only looks, and writes what it prints to the file
+// Local of this host. What it changes all the same stays on a machine, and is
+// dropped where steps make layers.
+type Capture struct {
+	Run   *Exec
+	Local string
+}
+
 // Local runs a command on this host.
 type Local struct {
 	Argv       []string
@@ -112,10 +121,11 @@ type File struct {
 	Blob  Blob
 }
 
-func (*Put) Kind() Kind   { return KindPut }
-func (*Tree) Kind() Kind  { return KindTree }
-func (*Get) Kind() Kind   { return KindGet }
-func (*Pause) Kind() Kind { return KindPause }
+func (*Put) Kind() Kind     { return KindPut }
+func (*Tree) Kind() Kind    { return KindTree }
+func (*Get) Kind() Kind     { return KindGet }
+func (*Capture) Kind() Kind { return KindCapture }
+func (*Pause) Kind() Kind   { return KindPause }
 
 // Kind tells one that works on the machine from one that does not.
 func (o *Local) Kind() Kind {
@@ -174,6 +184,13 @@ func (o *Tree) Hash(h *key.Hasher) { h.String(string(KindTree)).String(o.Dir).St
 // a template was checked out does not count.
 func (o *Get) Hash(h *key.Hasher) {
 	h.String(string(KindGet)).String(o.Path).String(filepath.Base(o.Local))
+}
+
+// Hash adds the command and the name on this host.
+func (o *Capture) Hash(h *key.Hasher) {
+	h.String(string(KindCapture))
+	o.Run.Hash(h)
+	h.String(filepath.Base(o.Local))
 }
 
 // Hash adds the command, its environment, inputs, the files it reads and

@@ -18,7 +18,10 @@ var tokenPattern = regexp.MustCompile(regexp.QuoteMeta(tokenOpen) + `([A-Za-z0-9
 const (
 	Scratch  = "scratch"  // letters and digits that no other session has: for names of temporary files
 	LocalDir = "localdir" // the folder of this host that holds a Local's inputs
-	LocalID  = "localid"  // digits that no other run of a Local has at the time
+	// Attachments is the folder of this host from which what the step brings
+	// there is attached to the artifact.
+	Attachments = "attachments"
+	LocalID     = "localid" // digits that no other run of a Local has at the time
 )
 
 // Token returns the token for the value called name.
@@ -121,6 +124,8 @@ func bind(o Op, v Values) Op {
 		c := *o
 		c.Dir = v.Text(o.Dir)
 		return &c
+	case *Capture:
+		return &Capture{Run: bind(o.Run, v).(*Exec), Local: v.Text(o.Local)}
 	case *Get:
 		return &Get{Path: v.Text(o.Path), Local: v.Text(o.Local)}
 	case *Local:

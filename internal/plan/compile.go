@@ -271,11 +271,16 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 		s.Ops = ops.([]op.Op)
 		return s, c.supported(b, s)
 	}
-	ops, dec, diags := c.lower(def, spec, index, lang.Real)
+	cfg, ops, dec, diags := c.lower(def, spec, index, lang.Real)
 	if diags.HasErrors() {
 		return s, diags
 	}
 	s.Ops = ops
+	if a, ok := cfg.(provisioners.Attacher); ok {
+		in := c.input(index, lang.Real)
+		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }
+		s.Lenient = a.Lenient()
+	}
 	if c.options.Check {
 		if dec.Shared && len(diags) == 0 {
 			c.checked.Store(id, ops)
@@ -297,7 +302,7 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 // constants in their place can't be lowered, as where they are part of a
 // file's name, it is made of what the step depends on.
 func (c *compiler) keyedHash(def provisioners.Definition, spec *lang.Provisioner, index int, inputs []artifact.Input) key.Key {
-	if ops, _, ds := c.lower(def, spec, index, lang.Keyed); !ds.HasErrors() {
+	if _, ops, _, ds := c.lower(def, spec, index, lang.Keyed); !ds.HasErrors() {
 		return op.Hash(ops)
 	}
 	h := key.New("inputs/1").String(spec.Type)
@@ -307,23 +312,24 @@ func (c *compiler) keyedHash(def provisioners.Definition, spec *lang.Provisioner
 	return h.Sum()
 }
 
-func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) ([]op.Op, *lang.Decoded, hcl.Diagnostics) {
-	sc := c.scope(form)
+func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) (provisioners.Provisioner, []op.Op, *lang.Decoded, hcl.Diagnostics) {
 	cfg := def.New()
-	dec, diags := spec.Decode(sc, cfg)
+	dec, diags := spec.Decode(c.scope(form), cfg)
 	if diags.HasErrors() {
-		return nil, dec, diags
+		return cfg, nil, dec, diags
 	}
-	ops, err := cfg.Lower(provisioners.Input{
-		BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: sc.Render,
-	})
+	ops, err := cfg.Lower(c.input(index, form))
 	if err != nil && dec.Excuses(err) {
-		return nil, dec, diags
+		return cfg, nil, dec, diags
 	}
 	if err != nil {
-		return nil, dec, append(diags, optionDiag(err, "provisioner "+quote(spec.Type), dec.Range))
+		return cfg, nil, dec, append(diags, optionDiag(err, "provisioner "+quote(spec.Type), dec.Range))
 	}
-	return ops, dec, diags
+	return cfg, ops, dec, diags
+}
+
+func (c *compiler) input(index int, form lang.Form) provisioners.Input {
+	return provisioners.Input{BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render}
 }
 
 // supported refuses ops that the builder can't carry out.

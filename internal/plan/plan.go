@@ -99,6 +99,11 @@ type Step struct {
 	ContinueOnError      bool
 	AlwaysRun            bool
 
+	// Attach returns what the step attaches to the artifact, from the folder
+	// that op.Attachments stands for; nil for one that works on the machine.
+	Attach  func(dir string) ([]artifact.Attachment, error)
+	Lenient bool // it is no more than a warning when the step fails
+
 	late   bool    // it reads files that an earlier step makes
 	hash   key.Key // of the ops in their keyed form
 	inputs []artifact.Input
@@ -133,7 +138,9 @@ func (s *Step) Where() string { return where(s.Range) }
 // onHost reports whether the step works on this host, where no image keeps
 // what it did.
 func (s *Step) onHost() bool {
-	return slices.ContainsFunc(s.Ops, func(o op.Op) bool { return o.Kind() == op.KindLocal || o.Kind() == op.KindGet })
+	return slices.ContainsFunc(s.Ops, func(o op.Op) bool {
+		return o.Kind() == op.KindLocal || o.Kind() == op.KindGet || o.Kind() == op.KindCapture
+	})
 }
 
 // Files counts the files that the build's steps read.

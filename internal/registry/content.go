@@ -97,7 +97,8 @@ func pushBytes(ctx context.Context, to content.Storage, desc ocispec.Descriptor,
 }
 
 // pushManifest stores an artifact manifest as the image specification advises
-// for artifacts: the config holds the content, and the only layer is empty.
+// for artifacts: the config holds the content, and where there are no layers
+// the only one is empty.
 func pushManifest(ctx context.Context, to content.Storage, m ocispec.Manifest) (ocispec.Descriptor, error) {
 	empty := ocispec.DescriptorEmptyJSON
 	if err := pushBytes(ctx, to, empty, empty.Data); err != nil {
@@ -106,7 +107,9 @@ func pushManifest(ctx context.Context, to content.Storage, m ocispec.Manifest) (
 	empty.Data = nil
 	m.Versioned = specs.Versioned{SchemaVersion: 2}
 	m.MediaType = ocispec.MediaTypeImageManifest
-	m.Layers = []ocispec.Descriptor{empty}
+	if len(m.Layers) == 0 {
+		m.Layers = []ocispec.Descriptor{empty}
+	}
 	if m.Config.Digest == "" {
 		m.Config = empty
 	}

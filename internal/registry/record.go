@@ -33,10 +33,13 @@ func (r *Registry) Record(ctx context.Context, bucket string, rec artifact.Recor
 		return r.explain(op, err)
 	}
 	desc, err := pushRecord(ctx, repo, rec)
-	if err != nil {
-		return r.explain(op, err)
+	if err == nil {
+		err = repo.name(ctx, desc, tag)
 	}
-	return r.explain(op, repo.name(ctx, desc, tag))
+	if err == nil && rec.Artifact.Image != nil { // else the record may change until it is published
+		err = refer(ctx, repo, rec, desc)
+	}
+	return r.explain(op, err)
 }
 
 // storeImage makes sure that the bucket has the image.
@@ -117,7 +120,7 @@ func (r *Registry) Fetch(ctx context.Context, bucket string, img artifact.Image)
 }
 
 // pushRecord stores a record without a name.
-func pushRecord(ctx context.Context, repo content.Storage, rec artifact.Record) (ocispec.Descriptor, error) {
+func pushRecord(ctx context.Context, repo repository, rec artifact.Record) (ocispec.Descriptor, error) {
 	config, err := push(ctx, repo, RecordType, rec)
 	if err != nil {
 		return config, err
@@ -134,6 +137,9 @@ func pushRecord(ctx context.Context, repo content.Storage, rec artifact.Record) 
 	if img := rec.Artifact.Image; img != nil {
 		subject := imageDescriptor(img)
 		m.Subject = &subject
+	}
+	if m.Layers, err = pushAttachments(ctx, repo, rec.Attachments); err != nil {
+		return config, err
 	}
 	return pushManifest(ctx, repo, m)
 }

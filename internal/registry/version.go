@@ -150,6 +150,9 @@ func (r *Registry) storeRecord(ctx context.Context, repo repository, rec artifac
 	if errors.Is(err, errdef.ErrNotFound) {
 		err = repo.name(ctx, desc, tag)
 	}
+	if err == nil {
+		err = refer(ctx, repo, rec, desc)
+	}
 	return desc, err
 }
 

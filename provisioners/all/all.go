@@ -9,10 +9,12 @@ import (
 	"github.com/ingot-build/ingot/provisioners/chefclient"
 	"github.com/ingot-build/ingot/provisioners/chefsolo"
 	"github.com/ingot-build/ingot/provisioners/file"
+	"github.com/ingot-build/ingot/provisioners/hcpsbom"
 	"github.com/ingot-build/ingot/provisioners/powershell"
 	"github.com/ingot-build/ingot/provisioners/puppetmasterless"
 	"github.com/ingot-build/ingot/provisioners/puppetserver"
 	"github.com/ingot-build/ingot/provisioners/saltmasterless"
+	"github.com/ingot-build/ingot/provisioners/sbom"
 	"github.com/ingot-build/ingot/provisioners/shell"
 	"github.com/ingot-build/ingot/provisioners/shelllocal"
 	"github.com/ingot-build/ingot/provisioners/sleep"
@@ -29,10 +31,12 @@ func List() []provisioners.Definition {
 		chefclient.Definition(),
 		chefsolo.Definition(),
 		file.Definition(),
+		hcpsbom.Definition(),
 		powershell.Definition(),
 		puppetmasterless.Definition(),
 		puppetserver.Definition(),
 		saltmasterless.Definition(),
+		sbom.Definition(),
 		shell.Definition(),
 		shelllocal.Definition(),
 		sleep.Definition(),

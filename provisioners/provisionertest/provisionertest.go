@@ -104,6 +104,7 @@ func Print(t *testing.T, ops []op.Op, dir string) string {
 		printOp(t, &b, o)
 	}
 	return strings.NewReplacer(dir, "DIR", op.Token(op.Scratch), "SCRATCH", op.Token(op.LocalDir), "LOCALDIR",
+		op.Token(op.Attachments), "ATTACHMENTS",
 		op.Token(op.LocalID), "LOCALID").Replace(tokens.ReplaceAllString(b.String(), "<$1>"))
 }
 
@@ -156,6 +157,9 @@ func printOp(t *testing.T, b *strings.Builder, o op.Op) {
 		for _, e := range o.Entries {
 			fmt.Fprintf(b, "  %s %.12s\n", filepath.ToSlash(e.Name), e.Digest)
 		}
+	case *op.Capture:
+		printOp(t, b, o.Run)
+		fmt.Fprintf(b, "  captured in %s\n", o.Local)
 	case *op.Get:
 		fmt.Fprintf(b, "get %s to %s\n", o.Path, o.Local)
 	case *op.Pause:
