@@ -3,6 +3,7 @@ package legacy
 import (
 	"fmt"
 	"slices"
+	"text/template/parse"
 
 	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/hcl/v2"
@@ -135,8 +136,22 @@ func (m *maker) expression(n *node) hclsyntax.Expression {
 				KeyExpr: &hclsyntax.ObjectConsKeyExpr{Wrapped: literalAt(cty.StringVal(f.name), f.at)}, ValueExpr: m.expression(f.value)})
 		}
 		return e
+	case text:
+		if p, err := parseText(n.text()); err == nil && p.isLate() {
+			return m.converted(n, p)
+		}
 	}
 	return literalAt(n.value, n.at)
+}
+
+// isLate reports whether p has fields beside calls, as a command such as
+// "{{.Vars}} {{user `shell`}} {{.Path}}". What renders it later is told the
+// values that are known by then, not that one may be secret.
+func (p parsed) isLate() bool {
+	return len(p.calls()) > 0 && slices.ContainsFunc(p, func(piece piece) bool {
+		a, ok := piece.node.(*parse.ActionNode)
+		return ok && isField(a.Pipe)
+	})
 }
 
 // evaluated is n with the Go templates in a text made expressions.
