@@ -49,7 +49,12 @@ func tooDeep(tokens hclsyntax.Tokens) hcl.Diagnostics {
 				depth -= top.ops
 				top.ops = 0
 			}
-		case hclsyntax.TokenIdent, hclsyntax.TokenNumberLit, hclsyntax.TokenStringLit, hclsyntax.TokenQuotedLit, hclsyntax.TokenComment:
+		case hclsyntax.TokenComment: // one to the end of the line has that in it
+			if bytes.HasSuffix(tok.Bytes, []byte("\n")) && (top.open == hclsyntax.TokenOBrace || len(stack) == 1) {
+				depth -= top.ops
+				top.ops = 0
+			}
+		case hclsyntax.TokenIdent, hclsyntax.TokenNumberLit, hclsyntax.TokenStringLit, hclsyntax.TokenQuotedLit:
 		default:
 			top.ops++
 			depth++
@@ -62,18 +67,37 @@ func tooDeep(tokens hclsyntax.Tokens) hcl.Diagnostics {
 	return nil
 }
 
-// maybeDeep reports whether src has so many brackets and operators that the
-// stack could overflow if all of them nested. Few templates have, and the
-// others need not be looked at twice.
+// maybeDeep reports whether src opens many brackets that it does not close
+// soon, or has so many brackets and operators that the stack could overflow if
+// all of them nested. Few templates have, and the others need not be looked at
+// twice.
 func maybeDeep(src []byte) bool {
-	n := 0
+	n, depth, most := 0, 0, 0
 	for _, c := range src {
 		switch c {
-		case '[', '(', '{', '!', '-', '+', '*', '/', '%', '?', '&', '|', '=', '<', '>', '.':
+		case '[', '(', '{':
+			n++
+			depth++
+			most = max(most, depth)
+		case ']', ')', '}':
+			depth--
+		case '!', '-', '+', '*', '/', '%', '?', '&', '|', '=', '<', '>', '.':
 			n++
 		}
 	}
-	return n > 20*deepest
+	return n > 20*deepest || most > deepest/2
+}
+
+// makes counts what may make a value.
+func makes(src []byte) int {
+	n := 0
+	for _, c := range src {
+		switch c {
+		case '[', '(', '{', ',', ':', '=':
+			n++
+		}
+	}
+	return n
 }
 
 // guardJSON does the same for JSON, and for the templates in its strings.

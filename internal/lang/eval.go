@@ -78,11 +78,14 @@ func (t *Template) sourceValue(expr hcl.Expression, ctx *hcl.EvalContext) cty.Va
 }
 
 func (t *Template) source(r hcl.Range) string {
-	f := t.Files[r.Filename]
-	if f == nil || !r.CanSliceBytes(f.Bytes) {
+	src := t.unshown[r.Filename]
+	if f := t.Files[r.Filename]; f != nil && src == nil {
+		src = f.Bytes
+	}
+	if !r.CanSliceBytes(src) {
 		return r.String()
 	}
-	return string(r.SliceBytes(f.Bytes))
+	return string(r.SliceBytes(src))
 }
 
 // marksOf returns the marks of v and of all that is in it.

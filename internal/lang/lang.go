@@ -77,6 +77,7 @@ type Template struct {
 	fields  map[string]map[string]string    // of Go templates, by builder: tokens
 	tokens  map[string]map[string]cty.Value // of build.*, by builder
 	engines sync.Pool                       // of *engine
+	unshown map[string][]byte               // files that Files has without their text
 	texts   [][]byte                        // the template's files
 	derived sync.Map                        // texts made of sensitive values that were looked at
 
@@ -104,7 +105,7 @@ const (
 // beside errors; values that could not be made are left out of it.
 func Load(o Options) (*Template, hcl.Diagnostics) {
 	t := &Template{Path: o.Path, Files: map[string]*hcl.File{}, options: o, vars: map[string]*Variable{},
-		values: map[string]*value{}, sizes: map[string]size{}, sources: map[string]*sourceBlock{}, groups: map[string]*sourceGroup{}, secrets: map[string]*sealed{}, fields: map[string]map[string]string{}, tokens: map[string]map[string]cty.Value{}}
+		values: map[string]*value{}, sizes: map[string]size{}, unshown: map[string][]byte{}, sources: map[string]*sourceBlock{}, groups: map[string]*sourceGroup{}, secrets: map[string]*sealed{}, fields: map[string]map[string]string{}, tokens: map[string]map[string]cty.Value{}}
 	blocks, diags := t.read()
 	if t.Dir == "" {
 		return nil, diags

@@ -173,7 +173,7 @@ func TestUnreadable(t *testing.T) {
 		"no folder":       {"nothing", "a", "", "Error: Can't read "},
 		"empty folder":    {"", "a.txt", "", "Error: No template in "},
 		"not UTF-8":       {"", "a.pkr.hcl", "# ok\nlocals { a = \"\xff\" }", "a.pkr.hcl line 2:"},
-		"too large":       {"", "a.pkr.hcl", strings.Repeat("#", largest+1), "It is not a file of at most 10 MB."},
+		"too large":       {"", "a.pkr.hcl", strings.Repeat("#", largest+1), "It is not a file of at most 4 MB."},
 		"brackets":        {"", "a.pkr.hcl", deep("[", "]"), "Error: Nested too deep"},
 		"parentheses":     {"", "a.pkr.hcl", deep("(", ")"), "Error: Nested too deep"},
 		"never closed":    {"", "a.pkr.hcl", deep("{", ""), "Error: Nested too deep"},

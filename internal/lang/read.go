@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,8 +20,12 @@ import (
 	"github.com/ingot-build/ingot/internal/component"
 )
 
-// largest is the size of a file, in bytes, above which it is no template.
-const largest = 10 << 20
+// A template of 400 builds with ten steps each has not one megabyte. These are
+// far above that, and read within a second.
+const (
+	largest  = 4 << 20 // bytes of a file
+	mostMade = 300_000 // brackets, commas, colons and equals signs of a file, each of which may make a value
+)
 
 func topLevel() *hcl.BodySchema {
 	return &hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
@@ -137,10 +142,15 @@ func readFile(path string) ([]byte, hcl.Diagnostics) {
 	return src, nil
 }
 
+// longestShown is the length of a line, in bytes, above which diagnostics do
+// not show the lines of a file.
+const longestShown = 10_000
+
 // parse parses a file and keeps it for diagnostics.
 func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	t.Files[name] = &hcl.File{Bytes: src}
 	if ds := guard(name, src); ds.HasErrors() {
+		t.Files[name] = &hcl.File{} // its text is of no help, and may be one long line
 		return nil, ds
 	}
 	var f *hcl.File
@@ -158,6 +168,9 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	}
 	if f != nil && f.Body != nil {
 		t.Files[name] = f
+		if slices.ContainsFunc(bytes.Split(src, []byte("\n")), func(l []byte) bool { return len(l) > longestShown }) {
+			t.unshown[name], t.Files[name] = src, &hcl.File{Body: f.Body, Nav: f.Nav}
+		}
 		return f, diags
 	}
 	return nil, diags
@@ -179,6 +192,10 @@ func guard(name string, src []byte) hcl.Diagnostics {
 		pos := hcl.Pos{Line: line, Column: col, Byte: at}
 		return hcl.Diagnostics{errorAt(hcl.Range{Filename: name, Start: pos, End: pos}, "Not UTF-8",
 			fmt.Sprintf("Byte %d of the file, in line %d, is not UTF-8 text.", at, line))}
+	}
+	if makes(src) > mostMade {
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "Too much for a template",
+			fmt.Sprintf("It has more than %d brackets, commas, colons and equals signs.", mostMade))}
 	}
 	if strings.HasSuffix(name, ".json") {
 		return guardJSON(name, src)
