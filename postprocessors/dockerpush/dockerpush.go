@@ -20,6 +20,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/ecr"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/postprocessors"
 	"github.com/ingot-build/ingot/postprocessors/containerimage"
@@ -44,18 +45,7 @@ type Config struct {
 	// Default "docker".
 	DockerPath string `hcl:"docker_path,optional"`
 
-	// EcrLogin asks for a login by AWS credentials.
-	EcrLogin bool `hcl:"ecr_login,optional" refuse:"use docker's ECR credential helper, or the output of \"aws ecr get-login-password\" as login_password and AWS as login_username"`
-	// AWSAccessKey is for ecr_login.
-	AWSAccessKey secret.String `hcl:"aws_access_key,optional" refuse:"it is for ecr_login, which is not supported"`
-	// AWSSecretKey is for ecr_login.
-	AWSSecretKey secret.String `hcl:"aws_secret_key,optional" refuse:"it is for ecr_login, which is not supported"`
-	// AWSToken is for ecr_login.
-	AWSToken secret.String `hcl:"aws_token,optional" refuse:"it is for ecr_login, which is not supported"`
-	// AWSProfile is for ecr_login.
-	AWSProfile string `hcl:"aws_profile,optional" refuse:"it is for ecr_login, which is not supported"`
-	// AWSForceUsePublicECR is for ecr_login.
-	AWSForceUsePublicECR bool `hcl:"aws_force_use_public_ecr,optional" refuse:"it is for ecr_login, which is not supported"`
+	ecr.Options
 }
 
 // Definition lists the post-processor.
@@ -67,6 +57,12 @@ func Definition() postprocessors.Definition {
 
 // Check looks at the login and the platform.
 func (c *Config) Check(postprocessors.Input) error {
+	if err := c.CheckECR(c.LoginServer); err != nil {
+		return err
+	}
+	if c.EcrLogin && c.login() {
+		return component.Errorf("ecr_login", "login_username and login_password can't be given beside it")
+	}
 	if c.login() {
 		if c.LoginUsername.Reveal() == "" {
 			return component.Errorf("login_username", "is needed with login = true")
@@ -101,7 +97,7 @@ func (c *Config) Process(ctx context.Context, in postprocessors.Input) (postproc
 	if in.Secrets != nil && c.login() {
 		in.Secrets.Add(c.LoginPassword.Reveal())
 	}
-	client, err := c.client()
+	client, err := c.client(ctx, in)
 	if err != nil {
 		return result, err
 	}

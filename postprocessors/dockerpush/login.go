@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/registry/remote/retry"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/postprocessors"
 	"github.com/ingot-build/ingot/postprocessors/containerimage"
 )
 
@@ -31,17 +32,25 @@ func (c *Config) login() bool {
 
 // client logs in by the options where they are for the registry, else as
 // docker's configuration says.
-func (c *Config) client() (*auth.Client, error) {
+func (c *Config) client(ctx context.Context, in postprocessors.Input) (*auth.Client, error) {
 	store, err := credentials.NewStoreFromDocker(credentials.StoreOptions{DetectDefaultNativeStore: true})
 	if err != nil {
 		return nil, fmt.Errorf("read docker's configuration: %w", err)
 	}
 	fromDocker := credentials.Credential(store)
+	own := auth.Credential{Username: c.LoginUsername.Reveal(), Password: c.LoginPassword.Reveal()}
+	if c.EcrLogin {
+		in.Log.Say("Logging in to " + c.LoginServer + " with AWS credentials")
+		if own.Username, own.Password, err = c.Options.Login(ctx, c.LoginServer); err != nil {
+			return nil, err
+		}
+		in.Secrets.Add(own.Password)
+	}
 	client := &auth.Client{Client: retry.DefaultClient, Cache: auth.NewCache()}
 	client.SetUserAgent("ingot")
 	client.Credential = func(ctx context.Context, host string) (auth.Credential, error) {
-		if c.login() && host == loginHost(c.LoginServer) {
-			return auth.Credential{Username: c.LoginUsername.Reveal(), Password: c.LoginPassword.Reveal()}, nil
+		if (c.login() || c.EcrLogin) && host == loginHost(c.LoginServer) {
+			return own, nil
 		}
 		return fromDocker(ctx, host)
 	}
