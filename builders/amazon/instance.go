@@ -165,6 +165,9 @@ func (i *instance) Dial(ctx context.Context) (net.Conn, error) {
 		try, cancel := context.WithTimeout(ctx, dialTry)
 		conn, err := i.client.Dial(try, addr)
 		cancel()
+		if err == nil && i.network.SSHInterface == "session_manager" {
+			return ssh.Tunnelled(conn), nil // a session takes one connection
+		}
 		var timeout net.Error
 		if err == nil || ctx.Err() != nil || !errors.Is(err, syscall.ECONNREFUSED) && !(errors.As(err, &timeout) && timeout.Timeout()) {
 			return conn, err

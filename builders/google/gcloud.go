@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/ssh"
 )
 
 // viaGcloud reports whether the template wants gcloud's own tunnel.
@@ -48,7 +49,11 @@ func (m *instance) dialGcloud(ctx context.Context) (net.Conn, error) {
 	addr := m.tunnel.addr
 	m.mu.Unlock()
 	var d net.Dialer
-	return d.DialContext(ctx, "tcp", addr)
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return ssh.Tunnelled(conn), nil
 }
 
 func (m *instance) startGcloud(ctx context.Context) (*gcloudTunnel, error) {
