@@ -2,6 +2,7 @@ package container
 
 import (
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/ecr"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -72,6 +73,8 @@ type Config struct {
 	// The default is the registry of image.
 	LoginServer string `hcl:"login_server,optional"`
 
+	ecr.Options
+
 	// Privileged runs commands with all capabilities and devices. A BuildKit
 	// that is not the bundled one must allow security.insecure. The default is
 	// false.
@@ -121,18 +124,6 @@ type Config struct {
 	CapDrop []string `hcl:"cap_drop,optional" refuse:"BuildKit steps always have its default capabilities, or all with privileged = true"`
 	// Runtime is the OCI runtime.
 	Runtime string `hcl:"runtime,optional" refuse:"the OCI runtime is a setting of the BuildKit daemon (oci-worker-binary)"`
-	// ECRLogin asks AWS for a password.
-	ECRLogin bool `hcl:"ecr_login,optional" refuse:"use the credential helper docker-credential-ecr-login in the Docker configuration"`
-	// AWSAccessKey is for ecr_login.
-	AWSAccessKey string `hcl:"aws_access_key,optional" refuse:"it is an option of ecr_login; use the credential helper docker-credential-ecr-login in the Docker configuration"`
-	// AWSSecretKey is for ecr_login.
-	AWSSecretKey secret.String `hcl:"aws_secret_key,optional" refuse:"it is an option of ecr_login; use the credential helper docker-credential-ecr-login in the Docker configuration"`
-	// AWSToken is for ecr_login.
-	AWSToken secret.String `hcl:"aws_token,optional" refuse:"it is an option of ecr_login; use the credential helper docker-credential-ecr-login in the Docker configuration"`
-	// AWSProfile is for ecr_login.
-	AWSProfile string `hcl:"aws_profile,optional" refuse:"it is an option of ecr_login; use the credential helper docker-credential-ecr-login in the Docker configuration"`
-	// AWSForceUsePublicECR is for ecr_login.
-	AWSForceUsePublicECR bool `hcl:"aws_force_use_public_ecr,optional" refuse:"it is an option of ecr_login; use the credential helper docker-credential-ecr-login in the Docker configuration"`
 }
 
 // Bootstrap is a base made of Debian packages with mmdebstrap. It is made once

@@ -25,6 +25,8 @@ func TestOpenRefuses(t *testing.T) {
 		"windows platform": {func(c *Config) { c.Platform = "windows/amd64" }, "platform", "images are for linux"},
 		"windows":          {func(c *Config) { c.WindowsContainer = true }, "windows_container", "not supported"},
 		"login":            {func(c *Config) { c.Login = true }, "login", "login_username and login_password"},
+		"ecr":              {func(c *Config) { c.EcrLogin, c.LoginServer = true, "ghcr.io" }, "login_server", "is not a registry of ECR"},
+		"two logins":       {func(c *Config) { c.EcrLogin, c.LoginServer, c.LoginUsername = true, "public.ecr.aws", "me" }, "ecr_login", "beside it"},
 		"pty":              {func(c *Config) { c.Pty = true }, "pty", "no terminal"},
 		"communicator":     {func(c *Config) { c.Communicator = "ssh" }, "communicator", `"ssh" is not supported`},
 		"tmpfs":            {func(c *Config) { c.TmpFS = []string{"relative"} }, "tmpfs", "absolute"},

@@ -39,6 +39,7 @@ type options struct {
 	tmpfs     []tmpfs
 	cacheFrom []client.CacheOptionsEntry
 	cacheTo   []client.CacheOptionsEntry
+	ecr       *ecrLogin
 }
 
 type tmpfs struct {
@@ -59,6 +60,7 @@ func (c *Config) Open(host builders.Host) (builders.Builder, error) {
 	if c.LoginPassword.IsSensitive() || c.Login {
 		host.Secrets.Add(c.LoginPassword.Reveal())
 	}
+	o.ecr = &ecrLogin{options: &c.Options, server: c.LoginServer, secrets: host.Secrets}
 	quiet()
 	b := &builder{opts: o, host: host}
 	b.source = o.newSource(b)
@@ -160,6 +162,12 @@ func (o *options) checkPlatform() error {
 }
 
 func (o *options) checkLogin() error {
+	if err := o.CheckECR(o.LoginServer); err != nil {
+		return err
+	}
+	if o.EcrLogin && o.LoginUsername != "" {
+		return component.Errorf("ecr_login", "login_username and login_password can't be given beside it")
+	}
 	if o.Login && (o.LoginUsername == "" || o.LoginPassword.Reveal() == "") {
 		return component.Errorf("login", "login_username and login_password must be set with it")
 	}
