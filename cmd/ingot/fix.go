@@ -61,6 +61,9 @@ What it changes, in this order:
 // that there are none of.
 func checkFixed(cmd *cobra.Command, name string, src []byte) error {
 	t, diags := legacy.Read(name, src)
+	if t != nil {
+		diags = append(diags, t.Incomplete()...)
+	}
 	if err := writeSource(cmd.ErrOrStderr(), name, src, slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagWarning })); err != nil {
 		return builders.WithHint(errors.New("the result is not a valid template"), "-validate=false leaves that out")
 	}

@@ -21,7 +21,8 @@ func File(name string, src []byte, given []Given, environ func(string) string) (
 		return nil, diags
 	}
 	m := &maker{template: t, environ: environ}
-	return &hcl.File{Body: m.file(), Bytes: Snippets(src)}, append(diags, m.diags...)
+	f := &hcl.File{Body: m.file(), Bytes: Snippets(src)}
+	return f, append(append(t.Incomplete(), diags...), m.diags...)
 }
 
 // unixTime is what {{timestamp}} gives.

@@ -27,6 +27,7 @@ type Template struct {
 
 	at       hcl.Range // its opening brace
 	comments []string
+	empty    bool // it has no builders
 	named    map[string]bool
 	variable map[string]*Variable
 }
@@ -96,6 +97,15 @@ func Read(name string, src []byte, given ...Given) (*Template, hcl.Diagnostics) 
 	r.checkNames(t)
 	r.useVariables(t, root, given)
 	return t, r.diags
+}
+
+// Incomplete is an error where the template has no builder, as one that has
+// only variables: it can be read, and not be built.
+func (t *Template) Incomplete() hcl.Diagnostics {
+	if !t.empty {
+		return nil
+	}
+	return hcl.Diagnostics{errorAt(t.at, "No builders", `A template needs at least one builder: "builders": [{"type": "…"}].`)}
 }
 
 // Component is a type that a template has components of.
@@ -239,7 +249,7 @@ func (r *reader) takeName(b *Block) bool {
 
 func (r *reader) builders(t *Template, root *node) {
 	if n := root.get("builders"); n == nil || n.kind == null || n.kind == list && len(n.items) == 0 {
-		r.fail(root.at, "No builders", `A template needs at least one builder: "builders": [{"type": "…"}].`)
+		t.empty = true
 		return
 	}
 	first := map[string]hcl.Range{}
