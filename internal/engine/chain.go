@@ -94,8 +94,11 @@ func (c *chain) outputs() []artifact.Output {
 }
 
 // isOf reports whether a is still what made is, perhaps with more files, names
-// and text.
+// and text. A container's image is known by its digest.
 func isOf(made, a artifact.Artifact) bool {
+	if made.Image != nil {
+		return digestOf(a.Image) == made.Image.Digest
+	}
 	for _, f := range made.Files {
 		if !slices.ContainsFunc(a.Files, func(g artifact.File) bool { return f.Path == g.Path }) {
 			return false

@@ -19,7 +19,7 @@ import (
 func Of(in postprocessors.Input) (artifact.Image, error) {
 	if in.Artifact.Image == nil {
 		return artifact.Image{}, builders.WithHint(errors.New("the artifact is not a container's image"),
-			"it takes what the builder \"docker\" makes with commit = true")
+			"it takes what the builder \"docker\" makes with commit = true, or docker-import of an exported file")
 	}
 	return *in.Artifact.Image, nil
 }

@@ -82,6 +82,7 @@ func (c *Config) Process(_ context.Context, in postprocessors.Input) (postproces
 			result.Artifact.Tags = append(result.Artifact.Tags, name)
 		}
 	}
-	result.Artifact.Text = "Imported Docker image: " + in.Artifact.ID + " with tags " + strings.Join(result.Artifact.Tags, " ")
+	result.Artifact.ID = names[len(names)-1] // as with Packer
+	result.Artifact.Text = "Imported Docker image: " + in.Artifact.Image.Digest + " with tags " + strings.Join(result.Artifact.Tags, " ")
 	return result, nil
 }

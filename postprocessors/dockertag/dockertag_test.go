@@ -26,13 +26,13 @@ func TestProcess(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a := artifact.Artifact{ID: "sha256:1", Image: &artifact.Image{}, Tags: tt.before}
+			a := artifact.Artifact{ID: "sha256:1", Image: &artifact.Image{Digest: "sha256:1"}, Tags: tt.before}
 			in := postprocessortest.Input(t.TempDir(), a)
 			if err := tt.config.Check(in); err != nil {
 				t.Fatal(err)
 			}
 			res, err := tt.config.Process(context.Background(), in)
-			if err != nil || !slices.Equal(res.Artifact.Tags, tt.want) || !res.Keep || !res.MustKeep || res.Artifact.ID != a.ID {
+			if err != nil || !slices.Equal(res.Artifact.Tags, tt.want) || !res.Keep || !res.MustKeep || !slices.Contains(tt.want, res.Artifact.ID) {
 				t.Errorf("%+v, %v", res, err)
 			}
 			if want := "Imported Docker image: sha256:1 with tags " + strings.Join(tt.want, " "); res.Artifact.Text != want {
