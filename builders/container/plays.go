@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/containerd/platforms"
 	"github.com/moby/buildkit/client/llb"
 	"github.com/moby/buildkit/session/sshforward"
 	gossh "golang.org/x/crypto/ssh"
@@ -88,7 +89,7 @@ func (o *options) canConnect() error {
 		return nil
 	}
 	return builders.WithHint(
-		fmt.Errorf("it works in containers of linux/%s only, where ingot runs on %s/%s", runtime.GOARCH, runtime.GOOS, runtime.GOARCH),
+		fmt.Errorf("from a host of %s/%s it can't work in a container of %s", runtime.GOOS, runtime.GOARCH, platforms.Format(o.platform)),
 		"use ansible-local, which runs in the container, or build on a host of that architecture")
 }
 

@@ -141,13 +141,19 @@ func TestKey(t *testing.T) {
 	}
 	change := func(name string) bool {
 		before := hash()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("other"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return hash() != before
 	}
+	if err := os.RemoveAll(filepath.Join(dir, "galaxy/roles/ours")); err != nil {
+		t.Fatal(err)
+	}
 	for name, counts := range map[string]bool{
-		"manifest.json": false, "out/web.tar": false, "galaxy/roles/theirs/README": false,
+		"galaxy/roles/new/meta/.galaxy_install_info": false, "manifest.json": false, "out/web.tar": false, "galaxy/roles/theirs/README": false,
 		"site.yml": true, "other.yml": true, "roles/web/tasks/main.yml": true, "galaxy/roles/ours/tasks/main.yml": true, "roles.yml": true, "ansible.cfg": true,
 	} {
 		if change(name) != counts {

@@ -109,7 +109,9 @@ func (p *play) tree(option, folder string, leave func(string, bool) bool) error 
 	if err != nil {
 		return component.Errorf(option, "%v", err)
 	}
-	p.local.Trees = append(p.local.Trees, t)
+	if len(t.Entries) > 0 { // an empty one is as none: galaxy makes it
+		p.local.Trees = append(p.local.Trees, t)
+	}
 	return nil
 }
 
