@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"github.com/ingot-build/ingot/internal/op"
@@ -42,7 +43,11 @@ func (c *Conn) putFiles(ctx context.Context, s *shell, files []op.File) error {
 		if f.Owner != "" {
 			return c.fail(fmt.Errorf("%s can't be given to %s: over WinRM a file is the login's", f.Path, f.Owner))
 		}
-		items = append(items, item{kind: 'f', path: f.Path, digest: f.Blob.Digest, open: f.Blob.Open, name: f.Blob.Name})
+		path := f.Path
+		if strings.HasSuffix(path, `\`) && f.Blob.Name != "" {
+			path += filepath.Base(f.Blob.Name) // a folder, as Windows writes it
+		}
+		items = append(items, item{kind: 'f', path: path, digest: f.Blob.Digest, open: f.Blob.Open, name: f.Blob.Name})
 	}
 	return c.putItems(ctx, s, items)
 }

@@ -80,7 +80,14 @@ func TestPutEmptyAndInto(t *testing.T) {
 	if err := conn.Get(t.Context(), `c:\new\folder\file`, dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(dir + "file"); err != nil {
+	blob, err := op.FileBlob(dir + "file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Put(t.Context(), op.File{Path: `C:\Other\`, Blob: blob}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.Path("c:/other/file")); err != nil {
 		t.Error(err)
 	}
 }
