@@ -56,6 +56,7 @@ build is in .ingot/logs.`,
 		},
 	}
 	f.add(cmd)
+	f.addSelection(cmd)
 	f.addRegistry(cmd)
 	fl := cmd.Flags()
 	fl.BoolVar(&f.force, "force", false, "run every build and step, also where nothing changed")

@@ -14,14 +14,21 @@ import (
 	"github.com/ingot-build/ingot/internal/registry"
 )
 
-// execute runs the command. What completes flags is asked for them with one
-// dash too, and has to answer in kind.
+// execute runs the command.
 func (p *program) execute(ctx context.Context, root *cobra.Command, args []string) error {
-	last := args[len(args)-1]
-	if args[0] != cobra.ShellCompRequestCmd && args[0] != cobra.ShellCompNoDescRequestCmd ||
-		!strings.HasPrefix(last, "-") || strings.HasPrefix(last, "--") {
-		return root.ExecuteContext(ctx)
+	switch args[0] {
+	case cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		return suggest(ctx, root, args)
 	}
+	return root.ExecuteContext(ctx)
+}
+
+// suggest answers a shell's request for completion. A flag that is begun with
+// one dash is completed with one, and descriptions are without the marks that
+// help takes the names of values from.
+func suggest(ctx context.Context, root *cobra.Command, args []string) error {
+	last := args[len(args)-1]
+	oneDash := strings.HasPrefix(last, "-") && !strings.HasPrefix(last, "--")
 	if last == "-" {
 		root.SetArgs(append(twoDashes(args[:len(args)-1]), "--"))
 	}
@@ -29,7 +36,11 @@ func (p *program) execute(ctx context.Context, root *cobra.Command, args []strin
 	var answer bytes.Buffer
 	root.SetOut(&answer)
 	err := root.ExecuteContext(ctx)
-	_, werr := out.Write(regexp.MustCompile(`(?m)^--`).ReplaceAll(answer.Bytes(), []byte("-")))
+	text := bytes.ReplaceAll(answer.Bytes(), []byte("`"), nil)
+	if oneDash {
+		text = regexp.MustCompile(`(?m)^--`).ReplaceAll(text, []byte("-"))
+	}
+	_, werr := out.Write(text)
 	return cmp.Or(err, werr)
 }
 

@@ -40,6 +40,7 @@ was an error. Data sources are <unknown>, unless -evaluate-datasources is given.
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.add(cmd)
+	inertValues(cmd, noBuilds, "only", "except")
 	cmd.Flags().BoolVar(&f.evaluate, "evaluate-datasources", false, "read the data sources")
 	return cmd
 }

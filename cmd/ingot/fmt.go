@@ -55,6 +55,8 @@ With -check it changes nothing, and exits with 3 where it would.`,
 	fl.BoolVar(&f.diff, "diff", false, "show what changes")
 	fl.BoolVar(&f.write, "write", true, "write the files")
 	fl.BoolVar(&f.recursive, "recursive", false, "look into the folders in folders too")
+	inertShared(cmd)
+	inertValues(cmd, "HCL is formatted", "config-type")
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"hcl"}, cobra.ShellCompDirectiveFilterFileExt
 	}

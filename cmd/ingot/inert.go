@@ -21,10 +21,26 @@ func inert(cmd *cobra.Command, name, why string) {
 	_ = cmd.Flags().SetAnnotation(name, inertFlag, []string{why})
 }
 
+// inertValues adds flags of Packer with values that change nothing here.
+func inertValues(cmd *cobra.Command, why string, names ...string) {
+	for _, name := range names {
+		cmd.Flags().StringArray(name, nil, "accepted, changes nothing: "+why)
+		_ = cmd.Flags().SetAnnotation(name, inertFlag, []string{why})
+	}
+}
+
+// inertShared adds the flags that every command of Packer takes, where nothing
+// is evaluated.
+func inertShared(cmd *cobra.Command) {
+	inertValues(cmd, unevaluated, "var", "var-file", "only", "except")
+}
+
 const (
-	builtIn   = "components are built in"
-	oneOrder  = "locals and data sources are always evaluated in the order of their references"
-	noEnforce = "no provisioners are added from outside of the template"
+	unevaluated = "nothing is evaluated"
+	noBuilds    = "nothing is built"
+	builtIn     = "components are built in"
+	oneOrder    = "locals and data sources are always evaluated in the order of their references"
+	noEnforce   = "no provisioners are added from outside of the template"
 )
 
 type inertVariable struct{ name, why string }

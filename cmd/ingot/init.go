@@ -44,6 +44,7 @@ if that is empty, else into a new folder of its name. No file is overwritten.
 		},
 	}
 	f.addLanguage(cmd)
+	inertShared(cmd)
 	inert(cmd, "upgrade", builtIn)
 	inert(cmd, "force", builtIn)
 	return cmd

@@ -36,6 +36,7 @@ Data sources are not read, so that values that depend on them are <unknown>; wit
 		},
 	}
 	f.add(cmd)
+	f.addSelection(cmd)
 	fl := cmd.Flags()
 	fl.BoolVar(&f.evaluate, "evaluate-datasources", false, "read the data sources")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
@@ -55,7 +56,11 @@ func (f *inspectFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	view := inspectionOf(ws.template)
+	chosen, err := f.chosen()
+	if err != nil {
+		return err
+	}
+	view := inspectionOf(ws.template, chosen)
 	view.redact = ws.host.Secrets.Redact
 	if f.json {
 		err = printJSON(out, view)

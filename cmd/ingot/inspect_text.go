@@ -66,14 +66,17 @@ func (c inspectedComponent) String() string {
 	return c.Type + "." + c.Name
 }
 
-func inspectionOf(t *lang.Template) inspection {
+// inspectionOf shows the builds whose addresses are chosen.
+func inspectionOf(t *lang.Template, chosen func(address string) bool) inspection {
 	in := variablesOf(t)
 	in.Builds = []inspectedBuild{}
 	for _, b := range t.Builds {
 		view := inspectedBuild{Name: b.Name, Description: b.Description,
 			Sources: []inspectedSource{}, Provisioners: []inspectedComponent{}, PostProcessors: [][]inspectedComponent{}}
 		for _, s := range b.Sources {
-			view.Sources = append(view.Sources, inspectedSource{b.Address(s), s.Type, s.LocalName})
+			if chosen(b.Address(s)) {
+				view.Sources = append(view.Sources, inspectedSource{b.Address(s), s.Type, s.LocalName})
+			}
 		}
 		for _, p := range b.Provisioners {
 			view.Provisioners = append(view.Provisioners, inspectedComponent{p.Type, p.Name})

@@ -54,6 +54,7 @@ which file, which variable, which base image. It changes nothing.`,
 		},
 	}
 	f.add(cmd)
+	f.addSelection(cmd)
 	f.addRegistry(cmd)
 	cmd.Flags().BoolVar(&f.force, "force", false, "plan as `ingot build -force` would run")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the plan as JSON")

@@ -46,7 +46,8 @@ func newPluginsInstalled() *cobra.Command {
 }
 
 func newPluginsRequired(p *program) *cobra.Command {
-	return &cobra.Command{
+	f := templateFlags{program: p}
+	cmd := &cobra.Command{
 		Use:   "required [TEMPLATE]",
 		Short: "List the plugins that a template requires, and whether they are built in",
 		Example: `  ingot plugins required .
@@ -57,7 +58,6 @@ func newPluginsRequired(p *program) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			f := templateFlags{program: p}
 			o, diags, err := f.outline(cmd, path)
 			if err != nil {
 				return err
@@ -80,6 +80,9 @@ func newPluginsRequired(p *program) *cobra.Command {
 			return nil
 		},
 	}
+	f.addLanguage(cmd)
+	inertShared(cmd)
+	return cmd
 }
 
 func newPluginsInstall() *cobra.Command {

@@ -115,8 +115,11 @@ reads Packer's HCL2 templates, and runs only what has changed.`,
 func (p *program) commands() []*cobra.Command {
 	reg := newRegistryCommand()
 	completeRegistry(reg)
+	fix, upgrade := newFixCommand(), newHCL2UpgradeCommand()
+	inertShared(fix)
+	inertShared(upgrade)
 	return append([]*cobra.Command{
-		newBuildCommand(p), newConsoleCommand(p), newFixCommand(), newFmtCommand(p), newHCL2UpgradeCommand(), newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
+		newBuildCommand(p), newConsoleCommand(p), fix, newFmtCommand(p), upgrade, newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
 		newPluginsCommand(p), reg, newSandboxCommand(), newSweepCommand(), newValidateCommand(p),
 		newVersionCommand(p), newSuperviseCommand(), newInsideCommand(),
 	}, refusedCommands()...)

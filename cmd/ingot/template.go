@@ -6,10 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/gobwas/glob"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
@@ -49,18 +51,46 @@ func (f *templateFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringArrayVar(&f.vars, "var", nil, "set a variable, `name=value`; may be repeated")
 	fl.StringArrayVar(&f.varFiles, "var-file", nil, "read variables from a `file`; may be repeated")
-	fl.StringSliceVar(&f.only, "only", nil, "only builds whose address matches one of these `globs`")
-	fl.StringSliceVar(&f.except, "except", nil, "not the builds or post-processors that match one of these `globs`")
 	f.addLanguage(cmd)
 	inert(cmd, "ignore-prerelease-plugins", builtIn)
 	inert(cmd, "use-sequential-evaluation", oneOrder)
 	fl.BoolVar(&f.sandbox, "sandbox", false, "use EC2 and Google Compute Engine of the sandbox on this host, which is started where it does not run")
-	_ = cmd.RegisterFlagCompletionFunc("only", f.completeBuilds)
-	_ = cmd.RegisterFlagCompletionFunc("except", f.completeBuilds)
 	_ = cmd.MarkFlagFilename("var-file", "pkrvars.hcl", "hcl", "json")
 	cmd.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return []string{"hcl", "json"}, cobra.ShellCompDirectiveFilterFileExt
 	}
+}
+
+// addSelection adds the flags that choose builds.
+func (f *templateFlags) addSelection(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.only, "only", nil, "only builds whose address matches one of these `globs`")
+	fl.StringSliceVar(&f.except, "except", nil, "not the builds or post-processors that match one of these `globs`")
+	_ = cmd.RegisterFlagCompletionFunc("only", f.completeBuilds)
+	_ = cmd.RegisterFlagCompletionFunc("except", f.completeBuilds)
+}
+
+// chosen returns what says whether -only and -except leave a build.
+func (f *templateFlags) chosen() (func(address string) bool, error) {
+	match := func(flag string, patterns []string) (func(string) bool, error) {
+		var globs []glob.Glob
+		for _, p := range patterns {
+			g, err := glob.Compile(p)
+			if err != nil {
+				return nil, fmt.Errorf("%s=%s is not a glob: %w", flag, p, err)
+			}
+			globs = append(globs, g)
+		}
+		return func(address string) bool {
+			return slices.ContainsFunc(globs, func(g glob.Glob) bool { return g.Match(address) })
+		}, nil
+	}
+	only, err := match("-only", f.only)
+	if err != nil {
+		return nil, err
+	}
+	except, err := match("-except", f.except)
+	return func(a string) bool { return (len(f.only) == 0 || only(a)) && !except(a) }, err
 }
 
 // addLanguage adds the flag of those who only read the template.

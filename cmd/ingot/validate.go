@@ -31,6 +31,7 @@ they say. With -syntax-only nothing is evaluated.`,
 		RunE: f.run,
 	}
 	f.add(cmd)
+	f.addSelection(cmd)
 	fl := cmd.Flags()
 	fl.BoolVar(&f.syntaxOnly, "syntax-only", false, "check the syntax only")
 	fl.BoolVar(&f.evaluate, "evaluate-datasources", false, "read the data sources too")
