@@ -261,6 +261,10 @@ func (e *engine) user(name string) (string, error) {
 			e.mark(m)
 		}
 	}
+	if !val.IsKnown() && e.t.options.Unread {
+		e.unknown = true // it is made of what was not read
+		return "unknown", nil
+	}
 	s, err := convert.Convert(val, cty.String)
 	if err != nil || s.IsNull() || !s.IsKnown() {
 		return "", fmt.Errorf("the variable %q is not a text", name)
