@@ -220,7 +220,10 @@ func (x *decoding) present(s *Schema, what string, p Part) (*hcl.BodySchema, hcl
 				bs.Attributes = append(bs.Attributes, hcl.AttributeSchema{Name: f.Name})
 			}
 		}
-		bs.Blocks = append(slices.Clone(s.headers), dynamic)
+		bs.Blocks = slices.Clone(s.headers)
+		if !x.in.Partial {
+			bs.Blocks = append(bs.Blocks, dynamic)
+		}
 	}
 	if !strange || x.in.Partial {
 		return bs, nil
