@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/ingot-build/ingot/internal/secret"
 )
 
 func TestReadTree(t *testing.T) {
@@ -61,5 +63,14 @@ func TestConnectionInKey(t *testing.T) {
 	}
 	if Hash([]Op{auto}) == Hash([]Op{alone}) || auto.Kind() != KindConnected || alone.Kind() != KindLocal {
 		t.Error("that there is a connection does not count")
+	}
+}
+
+func TestBindConnection(t *testing.T) {
+	t.Parallel()
+	o := &Local{Connection: &Connection{User: Token("build.User")}}
+	bound := Bind([]Op{o}, Values{"build.User": secret.Plain("admin")})[0].(*Local)
+	if bound.Connection.User != "admin" || o.Connection.User == "admin" {
+		t.Errorf("bound %q, was %q", bound.Connection.User, o.Connection.User)
 	}
 }

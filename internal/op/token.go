@@ -132,6 +132,11 @@ func bind(o Op, v Values) Op {
 		c := *o
 		c.Argv, c.Env, c.Inputs = v.argv(o.Argv), v.env(o.Env), v.files(o.Inputs)
 		c.Dir = v.Text(o.Dir)
+		if o.Connection != nil {
+			conn := *o.Connection
+			conn.User, conn.Proxy.SFTPCommand = v.Text(conn.User), v.Text(conn.Proxy.SFTPCommand)
+			c.Connection = &conn
+		}
 		return &c
 	}
 	return o
