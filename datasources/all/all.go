@@ -7,6 +7,7 @@ import (
 	"github.com/ingot-build/ingot/datasources/amazonparameterstore"
 	"github.com/ingot-build/ingot/datasources/amazonsecretsmanager"
 	"github.com/ingot-build/ingot/datasources/googlecomputeimage"
+	"github.com/ingot-build/ingot/datasources/googlecomputeparametermanager"
 	"github.com/ingot-build/ingot/datasources/googlecomputesecretsmanager"
 	"github.com/ingot-build/ingot/datasources/hcppackerartifact"
 	"github.com/ingot-build/ingot/datasources/hcppackerimage"
@@ -22,6 +23,7 @@ func List() []datasources.Definition {
 		amazonparameterstore.Definition(),
 		amazonsecretsmanager.Definition(),
 		googlecomputeimage.Definition(),
+		googlecomputeparametermanager.Definition(),
 		googlecomputesecretsmanager.Definition(),
 		hcppackerartifact.Definition(),
 		hcppackerimage.Definition(),

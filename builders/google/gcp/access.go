@@ -43,8 +43,8 @@ type Access struct {
 	// GOOGLE_CLOUD_UNIVERSE_DOMAIN says, else "googleapis.com".
 	UniverseDomain string `hcl:"universe_domain,optional"`
 	// CustomEndpoints are other addresses of services: "compute", "oslogin",
-	// "oauth2", "secretmanager" and "iap". "storage" is taken too, though no
-	// call of Cloud Storage is made.
+	// "oauth2", "secretmanager", "parametermanager" and "iap". "storage" is taken
+	// too, though no call of Cloud Storage is made.
 	CustomEndpoints map[string]string `hcl:"custom_endpoints,optional"`
 
 	scopes []string // of tokens; none is the usual ones
@@ -52,12 +52,13 @@ type Access struct {
 
 // Services that custom_endpoints may name.
 const (
-	compute       = "compute"
-	oslogin       = "oslogin"
-	oauth2        = "oauth2"
-	secretmanager = "secretmanager"
-	iap           = "iap"
-	storage       = "storage"
+	compute          = "compute"
+	oslogin          = "oslogin"
+	oauth2           = "oauth2"
+	secretmanager    = "secretmanager"
+	parametermanager = "parametermanager"
+	iap              = "iap"
+	storage          = "storage"
 )
 
 const usualUniverse = "googleapis.com"
@@ -78,7 +79,7 @@ func (a *Access) CheckAccess() error {
 		return err
 	}
 	for name := range a.CustomEndpoints {
-		if known := []string{compute, oslogin, oauth2, secretmanager, iap, storage}; !slices.Contains(known, name) {
+		if known := []string{compute, oslogin, oauth2, secretmanager, parametermanager, iap, storage}; !slices.Contains(known, name) {
 			e := component.Errorf("custom_endpoints", "there is no service %q", name)
 			e.Advice = "use " + strings.Join(known, ", ")
 			return e

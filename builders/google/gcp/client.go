@@ -13,6 +13,7 @@ import (
 	goauth2 "google.golang.org/api/oauth2/v2"
 	"google.golang.org/api/option"
 	gcelogin "google.golang.org/api/oslogin/v1"
+	gceparameter "google.golang.org/api/parametermanager/v1"
 	gcesecret "google.golang.org/api/secretmanager/v1"
 
 	"github.com/ingot-build/ingot/builders"
@@ -28,6 +29,8 @@ type Client struct {
 	OSLogin *gcelogin.Service
 	OAuth2  *goauth2.Service
 	Secrets *gcesecret.Service
+	// Parameters are those of the location global.
+	Parameters *gceparameter.Service
 
 	outages *outage.Watch
 	relay   string       // of IAP
@@ -96,7 +99,10 @@ func (a *Access) client(h builders.Host) (*Client, error) {
 	if c.OAuth2, err = goauth2.NewService(ctx, at(oauth2)...); err != nil {
 		return nil, err
 	}
-	c.Secrets, err = gcesecret.NewService(ctx, at(secretmanager)...)
+	if c.Secrets, err = gcesecret.NewService(ctx, at(secretmanager)...); err != nil {
+		return nil, err
+	}
+	c.Parameters, err = gceparameter.NewService(ctx, at(parametermanager)...)
 	return c, err
 }
 

@@ -138,7 +138,11 @@ func handlers() map[string]handler {
 		"oslogin.users.sshPublicKeys.get": getKey, "oslogin.users.sshPublicKeys.delete": deleteKey,
 		"secretmanager.projects.secrets.create": createSecret, "secretmanager.projects.secrets.delete": deleteSecret,
 		"secretmanager.projects.secrets.addVersion": addVersion, "secretmanager.projects.secrets.versions.access": accessVersion,
-		"secretmanager.projects.locations.secrets.versions.access": accessVersion,
+		"secretmanager.projects.locations.secrets.versions.access":       accessVersion,
+		"parametermanager.projects.locations.parameters.create":          createParameter,
+		"parametermanager.projects.locations.parameters.delete":          deleteParameter,
+		"parametermanager.projects.locations.parameters.versions.create": createParameterVersion,
+		"parametermanager.projects.locations.parameters.versions.render": renderParameterVersion,
 	}
 	for name, h := range all {
 		named["compute."+name] = h

@@ -89,26 +89,35 @@ func addVersion(c *call) (any, error) {
 
 func accessVersion(c *call) (any, error) {
 	path, version, _ := strings.Cut(c.param("name"), "/versions/")
-	s, err := c.secret(path)
+	n, data, err := c.secretVersion(path, version)
 	if err != nil {
 		return nil, err
 	}
-	n := len(s.Versions)
-	if version != "latest" {
-		if n, err = strconv.Atoi(version); err != nil {
-			return nil, secretError(400, "INVALID_ARGUMENT", "The version [%s] is neither a number nor latest.", version)
-		}
-	}
-	if n < 1 || n > len(s.Versions) {
-		return nil, secretError(404, "NOT_FOUND", "Secret Version [%s/versions/%s] not found.", path, version)
-	}
-	data := s.Versions[n-1]
 	return &secretmanager.AccessSecretVersionResponse{Name: fmt.Sprintf("%s/versions/%d", path, n),
 		Payload: &secretmanager.SecretPayload{Data: base64.StdEncoding.EncodeToString(data), DataCrc32c: int64(crc32.Checksum(data, castagnoli))}}, nil
 }
 
+// secretVersion returns the number and the content of a version: a number, or
+// "latest".
+func (c *call) secretVersion(path, version string) (int, []byte, error) {
+	s, err := c.secret(path)
+	if err != nil {
+		return 0, nil, err
+	}
+	n := len(s.Versions)
+	if version != "latest" {
+		if n, err = strconv.Atoi(version); err != nil {
+			return 0, nil, secretError(400, "INVALID_ARGUMENT", "The version [%s] is neither a number nor latest.", version)
+		}
+	}
+	if n < 1 || n > len(s.Versions) {
+		return 0, nil, secretError(404, "NOT_FOUND", "Secret Version [%s/versions/%s] not found.", path, version)
+	}
+	return n, s.Versions[n-1], nil
+}
+
 // accounts are the lines of the inventory for what is not in projects' compute
-// resources: keys of OS Login, and secrets.
+// resources: keys of OS Login, secrets and parameters.
 func (st *state) accounts() []string {
 	var all []string
 	for _, email := range sortedKeys(st.Logins) {
@@ -117,6 +126,9 @@ func (st *state) accounts() []string {
 		}
 	}
 	for _, path := range sortedKeys(st.Secrets) {
+		all = append(all, "gce "+strings.TrimPrefix(path, "projects/"))
+	}
+	for _, path := range sortedKeys(st.Parameters) {
 		all = append(all, "gce "+strings.TrimPrefix(path, "projects/"))
 	}
 	return all

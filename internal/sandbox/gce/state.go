@@ -30,9 +30,10 @@ type state struct {
 	Resources  map[string]*resource  `json:"resources"`  // by path
 	Operations map[string]*operation `json:"operations"` // by path
 	Projects   map[string]*project   `json:"projects"`
-	Logins     map[string]*login     `json:"logins"`  // OS Login, by email address
-	Secrets    map[string]*secret    `json:"secrets"` // by path
-	Layers     map[host.LayerID]bool `json:"layers"`  // that were frozen for an image or snapshot
+	Logins     map[string]*login     `json:"logins"`     // OS Login, by email address
+	Secrets    map[string]*secret    `json:"secrets"`    // by path
+	Parameters map[string]*parameter `json:"parameters"` // by path
+	Layers     map[host.LayerID]bool `json:"layers"`     // that were frozen for an image or snapshot
 }
 
 // resource is one thing, at a path such as "projects/p/zones/z/disks/d".
@@ -73,7 +74,7 @@ func readState(file string) (*state, error) {
 	}
 	if st.Resources == nil {
 		*st = state{Resources: map[string]*resource{}, Operations: map[string]*operation{}, Projects: map[string]*project{},
-			Logins: map[string]*login{}, Secrets: map[string]*secret{}, Layers: map[host.LayerID]bool{}}
+			Logins: map[string]*login{}, Secrets: map[string]*secret{}, Parameters: map[string]*parameter{}, Layers: map[host.LayerID]bool{}}
 	}
 	return st, nil
 }

@@ -23,6 +23,9 @@ func Sources() []Source {
 		{"secretmanager/v1/secretmanager-api.json", strings.Fields(`
 			projects.secrets.create projects.secrets.delete projects.secrets.addVersion
 			projects.secrets.versions.access projects.locations.secrets.versions.access`)},
+		{"parametermanager/v1/parametermanager-api.json", strings.Fields(`
+			projects.locations.parameters.create projects.locations.parameters.delete
+			projects.locations.parameters.versions.create projects.locations.parameters.versions.render`)},
 	}
 }
 
