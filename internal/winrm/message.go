@@ -154,17 +154,14 @@ func (f *Fault) Error() string {
 	return fmt.Sprintf("%s (code %s)", text, f.Code)
 }
 
-// Codes of WS-Management:
+// codeTimedOut says that there was no output so far
+// (ERROR_WSMAN_OPERATION_TIMEDOUT):
 // https://learn.microsoft.com/windows/win32/winrm/winrm-error-codes
-const (
-	codeTimedOut = "2150858793" // ERROR_WSMAN_OPERATION_TIMEDOUT: no output so far
-	codeNoShell  = "2150858843" // ERROR_WSMAN_UNEXPECTED_SELECTORS: there is no such shell
-)
+const codeTimedOut = "2150858793"
 
 func (f *Fault) timedOut() bool {
 	return f.Code == codeTimedOut || strings.HasSuffix(f.Subcode, ":TimedOut")
 }
-func (f *Fault) noShell() bool  { return f.Code == codeNoShell }
 func (f *Fault) tooLarge() bool { return strings.HasSuffix(f.Subcode, ":EncodingLimit") }
 
 // readFault returns the fault in an answer, nil where there is none.

@@ -14,7 +14,8 @@ import (
 	"strings"
 	"unicode/utf16"
 
-	"golang.org/x/crypto/md4" //nolint:staticcheck // NTLM is made of it
+	//lint:ignore SA1019 NTLM is made of it
+	"golang.org/x/crypto/md4"
 )
 
 // handshake is where a connection is with its login by NTLM.

@@ -52,7 +52,7 @@ type Server struct {
 	boots    int
 	requests map[string]int // by action
 	logins   map[string]*handshake
-	closed   bool
+	closed   chan struct{}
 	restarts sync.WaitGroup
 }
 
@@ -64,7 +64,7 @@ func Start(o Options) (*Server, error) {
 	}
 	s := &Server{
 		Host: "127.0.0.1", Password: o.Password, Dir: dir, options: o,
-		requests: map[string]int{}, logins: map[string]*handshake{},
+		requests: map[string]int{}, logins: map[string]*handshake{}, closed: make(chan struct{}),
 	}
 	if s.Password == "" {
 		s.Password = "Pa'ss\"w0rd&" + uuid.NewString()[:8]
@@ -174,23 +174,29 @@ func (s *Server) Cut() {
 // restart is what "shutdown /r" does: the machine goes down a moment later.
 func (s *Server) restart() {
 	s.restarts.Go(func() {
-		time.Sleep(50 * time.Millisecond)
+		s.wait(50 * time.Millisecond)
 		s.Down()
-		time.Sleep(s.options.Downtime)
-		s.mu.Lock()
-		closed := s.closed
-		s.mu.Unlock()
-		if !closed {
+		if s.wait(s.options.Downtime) {
 			_ = s.Up() // a test that waits for it says so
 		}
 	})
 }
 
+// wait waits. It reports false when the server is closed.
+func (s *Server) wait(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.closed:
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
 // Close ends the server and removes its drive.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
+	close(s.closed)
 	s.restarts.Wait()
 	s.Down()
 	return os.RemoveAll(s.Dir)
