@@ -152,3 +152,22 @@ func TestTimeout(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestPause checks that a machine is connected to again after the pause.
+func TestPause(t *testing.T) {
+	t.Parallel()
+	s := serve(t, winrmtest.Options{})
+	for pause, want := range map[time.Duration]int{0: 1, time.Millisecond: 2} {
+		before := s.Requests("Create")
+		c, err := options(s, winrmtest.Options{}).WinRMClient(pause)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Connect(t.Context(), c.Target()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Requests("Create") - before; got != want {
+			t.Errorf("pause %s: %d logins", pause, got)
+		}
+	}
+}
