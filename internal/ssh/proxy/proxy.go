@@ -115,7 +115,7 @@ func hostSigner(o op.Proxy) (gossh.Signer, error) {
 // login returns the public key that may log in, and its private key where it
 // was made.
 func login(o op.Proxy) (allowed []byte, private string, err error) {
-	line := []byte{}
+	var line []byte
 	if o.AuthorizedKeyFile != "" {
 		line, err = os.ReadFile(o.AuthorizedKeyFile)
 	} else {
