@@ -19,7 +19,8 @@ if command -v dpkg-query >/dev/null 2>&1 && [ -r /var/lib/dpkg/status ]; then
 	found=yes
 	dpkg-query -W -f='deb\t${db:Status-Status}\t${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\t${Maintainer}\t${Homepage}\n' || exit 1
 fi
-if command -v rpm >/dev/null 2>&1; then
+# Without a database, asking rpm for packages would make one.
+if command -v rpm >/dev/null 2>&1 && [ -d "$(rpm --eval '%_dbpath' 2>/dev/null)" ]; then
 	found=yes
 	rpm -qa --qf 'rpm\t%{NAME}\t%{EPOCH}\t%{VERSION}\t%{RELEASE}\t%{ARCH}\t%{SOURCERPM}\t%{LICENSE}\t%{VENDOR}\t%{URL}\n' || exit 1
 fi
