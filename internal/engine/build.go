@@ -82,7 +82,7 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
 	}
 	img := b.Record.Artifact.Image
-	if img == nil || len(b.Post) == 0 {
+	if img == nil || len(b.Post) == 0 || b.Record.Removed() {
 		return *b.Record, nil
 	}
 	return *b.Record, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)

@@ -76,8 +76,9 @@ func (c *Config) output(in postprocessors.Input) (string, form, error) {
 	if path == "" {
 		return "", form{}, component.Errorf("output", "must not be empty")
 	}
-	f, known := formOf(path)
+	f, _ := formOf(path)
 	if c.Format != "" {
+		known := false
 		if f, known = formOf("x." + strings.TrimPrefix(c.Format, ".")); !known {
 			return "", f, &component.OptionError{Option: "format", Message: fmt.Sprintf("%q is not known", c.Format),
 				Advice: "there are tar, zip, gz, bgzf, lz4, xz and bzip2, and tar.gz and so on"}

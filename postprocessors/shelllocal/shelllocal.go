@@ -4,6 +4,7 @@ package shelllocal
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ingot-build/ingot/internal/localexec"
 	"github.com/ingot-build/ingot/internal/op"
@@ -27,6 +28,15 @@ func Definition() postprocessors.Definition {
 
 func (c *Config) lower(in postprocessors.Input) ([]op.Op, error) {
 	return c.Lower(provisioners.Input{BuildName: in.BuildName, BuilderType: in.BuilderType, Dir: in.Dir, Render: in.Render})
+}
+
+// Reads returns the scripts that are files.
+func (c *Config) Reads() []string {
+	files := slices.Clone(c.Scripts)
+	if c.Script != "" {
+		files = append(files, c.Script)
+	}
+	return files
 }
 
 // Check lowers the scripts, and runs none.
