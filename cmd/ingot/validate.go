@@ -57,6 +57,9 @@ func (f *validateFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if len(ws.plan.Builds)+len(ws.plan.LeftOut) == 0 {
+		return ws.plan.NothingLeft()
+	}
 	if len(ws.plan.Builds) == 0 {
 		fmt.Fprintf(out, "Warning: %v\n", ws.plan.NothingLeft())
 	}

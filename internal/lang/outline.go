@@ -18,11 +18,17 @@ type Use struct {
 }
 
 // ReadOutline reads a template. It reports what can be found to be wrong
-// without evaluating it. The Outline is never nil.
+// without evaluating more than the variables it declares, for which nothing
+// need be given. The Outline is never nil.
 func ReadOutline(opt Options) (*Outline, hcl.Diagnostics) {
-	t := &Template{Path: opt.Path, Files: map[string]*hcl.File{}, options: opt}
+	opt.SyntaxOnly, opt.Valueless = true, true
+	t := &Template{Path: opt.Path, Files: map[string]*hcl.File{}, options: opt, vars: map[string]*Variable{}}
 	blocks, diags := t.read()
+	if t.Dir == "" {
+		return &Outline{Files: t.Files}, diags
+	}
 	diags = append(diags, t.checkPacker(blocks)...)
+	diags = append(diags, t.loadVariables(blocks)...)
 	o := &Outline{Files: t.Files, Plugins: t.plugins}
 	for _, b := range blocks {
 		switch b.Type {

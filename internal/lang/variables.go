@@ -64,7 +64,7 @@ func (t *Template) loadVariables(blocks hcl.Blocks) hcl.Diagnostics {
 		}
 	}
 	t.makeRoots()
-	if lost {
+	if lost || t.options.SyntaxOnly {
 		return diags
 	}
 	for _, v := range t.Variables {
