@@ -2,6 +2,7 @@ package lang
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -52,13 +53,15 @@ func dynamicHeader() hcl.BlockHeaderSchema {
 
 func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
-		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}, {Name: "from"}},
+		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}},
 		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
-			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
+			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
-	if a := c.Attributes["from"]; a != nil {
-		diags = append(diags, warningAt(a.NameRange, "from has no effect", "Packer does nothing with it either. The sources of a build are in sources."))
+	for _, from := range c.Blocks.OfType("from") {
+		diags = append(diags, warningAt(from.DefRange, "from has no effect", "Packer does nothing with it either. The sources of a build are in sources."))
 	}
+	c.Blocks = slices.DeleteFunc(c.Blocks, func(b *hcl.Block) bool { return b.Type == "from" })
+	diags = append(diags, needsSource(block, c)...)
 	a := c.Attributes["for_each"]
 	if a == nil {
 		return append(diags, t.addBuild(block, c, instance{})...)
@@ -70,6 +73,21 @@ func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 		diags = append(diags, t.addBuild(block, c, i)...)
 	}
 	return append(diags, sameName(t.Builds[first:], c.Attributes["name"])...)
+}
+
+// needsSource is an error where a build names no source at all.
+func needsSource(block *hcl.Block, c *hcl.BodyContent) hcl.Diagnostics {
+	if a := c.Attributes["sources"]; a != nil {
+		if items, ds := hcl.ExprList(a.Expr); ds.HasErrors() || len(items) > 0 {
+			return nil
+		}
+	}
+	for _, b := range c.Blocks {
+		if b.Type == "source" || b.Type == "dynamic" && b.Labels[0] == "source" {
+			return nil
+		}
+	}
+	return hcl.Diagnostics{errorAt(block.DefRange, "A build without a source", `Name one at least: sources = ["source.TYPE.NAME"].`)}
 }
 
 // sameName is an error where the builds of a for_each can't be told apart.

@@ -220,8 +220,8 @@ func manyLocals(n int) []string {
 
 func TestFiles(t *testing.T) {
 	t.Parallel()
-	files := []string{"b.pkr.hcl", `build { name = "b" }`, "a.pkr.hcl", `build { name = "a" }`, "z.pkr.json", `{"build": {"name": "z"}}`,
-		"i.ingot.hcl", `build { name = "i" }`, "x.pkrvars.hcl", `not = "read"`, "x.hcl", `neither {}`, ".h.pkr.hcl", `hidden {}`}
+	files := []string{"b.pkr.hcl", "build {\n name = \"b\"\n sources = null\n}", "a.pkr.hcl", "build {\n name = \"a\"\n sources = null\n}", "z.pkr.json", `{"build": {"name": "z", "sources": null}}`,
+		"i.ingot.hcl", "build {\n name = \"i\"\n sources = null\n}", "x.pkrvars.hcl", `not = "read"`, "x.hcl", `neither {}`, ".h.pkr.hcl", `hidden {}`}
 	names := func(tpl *Template) string {
 		out := ""
 		for _, b := range tpl.Builds {

@@ -5,5 +5,5 @@ source "docker" "web" {
 }
 build {
   sources = ["docker.web"]
-  from    = "x"
+  from "x" {}
 }
