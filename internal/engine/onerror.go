@@ -7,7 +7,6 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/event"
-	"github.com/ingot-build/ingot/internal/op"
 )
 
 // cleanupTimeout bounds the error-cleanup-provisioner.
@@ -41,7 +40,10 @@ func (b *build) cleanup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	b.log.Emit(event.Say{Text: "Running the error-cleanup-provisioner " + b.Cleanup.Name})
-	err := b.session.Apply(ctx, builders.Step{Name: b.Cleanup.Name, Ops: op.Bind(b.Cleanup.Ops, b.values), Where: b.Cleanup.Where(), Fresh: true})
+	ops, err := b.bound(b.Cleanup, b.Cleanup.Ops)
+	if err == nil {
+		err = b.session.Apply(ctx, builders.Step{Name: b.Cleanup.Name, Ops: ops, Where: b.Cleanup.Where(), Fresh: true})
+	}
 	if err != nil {
 		b.log.Warn(fmt.Sprintf("error-cleanup-provisioner %s: %v", b.Cleanup.Name, err))
 	}

@@ -95,7 +95,10 @@ func (b *build) apply(ctx context.Context, s *plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if ops, err = op.Settle(op.Bind(ops, b.values)); err != nil {
+	if ops, err = b.bound(s, ops); err != nil {
+		return err
+	}
+	if ops, err = op.Settle(ops); err != nil {
 		return err
 	}
 	if s.Timeout > 0 {

@@ -34,6 +34,7 @@ type Decoded struct {
 	Inputs []artifact.Input
 
 	places *component.Result
+	later  map[string]Later // by the names of tokens in the options
 }
 
 // Range returns the place of an option, else of the block.
@@ -59,14 +60,14 @@ type decodeInput struct {
 // decode decodes for a scope.
 func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	t := sc.Source.t
-	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}}
+	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, later: map[string]Later{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Shared: !r.named, places: places}
+	d := &Decoded{Marked: r.marked, Shared: !r.named, places: places, later: r.later}
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
-		r = &recorder{engine: r.engine, vars: r.vars, options: map[string]string{}}
+		r = &recorder{engine: r.engine, vars: r.vars, options: map[string]string{}, later: map[string]Later{}}
 		t.decoder.Decode(r.input(in), reflect.New(reflect.TypeOf(dst).Elem()).Interface())
 	}
 	if !sc.Check {
@@ -93,6 +94,7 @@ type recorder struct {
 	keyed map[*hcl.EvalContext]*hcl.EvalContext // keyed contexts, by the real ones
 	at    *hcl.EvalContext                      // where eval was called last
 	marks cty.ValueMarks                        // of what it returned
+	later map[string]Later                      // of tokens in the options
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
@@ -146,7 +148,13 @@ func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagno
 	} else if d := digest(rendered); d != "" {
 		r.options[o.Path] = d
 	}
+	later := r.engine.t.laterOf(rendered)
+	maps.Copy(r.later, later)
 	if values := r.engine.scope.Values; values != nil {
+		values, err := (&Decoded{later: later}).Values(values)
+		if err != nil {
+			return cty.DynamicVal, hcl.Diagnostics{errorAt(o.Expr.Range(), "Wrong value", sentence(err.Error()))}
+		}
 		rendered = bind(rendered, values)
 	}
 	return rendered, nil

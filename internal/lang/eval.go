@@ -30,6 +30,11 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 		return cty.DynamicVal, ds
 	}
 	v, diags := expr.Value(ctx)
+	if namesBuild(expr) && (worksOnBuild(expr) || diags.HasErrors() || checkLate(expr, v, marksOf(v)).HasErrors()) {
+		if v, ok := t.postponeParts(form, expr, ctx); ok {
+			return v, nil
+		}
+	}
 	if form == Keyed {
 		if diags.HasErrors() {
 			return t.sourceValue(expr, ctx), nil
@@ -189,7 +194,7 @@ func checkLate(expr hcl.Expression, v cty.Value, marks cty.ValueMarks) hcl.Diagn
 	var diags hcl.Diagnostics
 	for _, name := range slices.Sorted(maps.Keys(lost)) {
 		diags = append(diags, errorAt(expr.Range(), name+" can be used inside text only",
-			fmt.Sprintf("%s is known only while the build runs, so no function or condition can work on it.", name)))
+			fmt.Sprintf("%s is known only while the build runs: what is made of it has to be a text.", name)))
 	}
 	return diags
 }

@@ -136,7 +136,7 @@ build {
 	if len(diags) > 0 {
 		t.Fatal(shown(tpl, diags))
 	}
-	want := []secret.String{secret.Plain("ssh h"), secret.Plain("i"), secret.Sensitive("pw"), secret.Plain(op.Token("build.SSHPublicKey"))}
+	want := []secret.String{secret.Plain("ssh h"), secret.Plain("i"), secret.Sensitive("pw"), secret.Plain(op.Unknown)}
 	if diff := cmp.Diff(want, got.Inline, cmp.AllowUnexported(secret.String{})); diff != "" {
 		t.Error(diff)
 	}

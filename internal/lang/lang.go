@@ -79,6 +79,7 @@ type Template struct {
 	engines sync.Pool                       // of *engine
 	unshown map[string][]byte               // files that Files has without their text
 	texts   [][]byte                        // the template's files
+	later   sync.Map                        // of Later, by the names of tokens
 	derived sync.Map                        // texts made of sensitive values that were looked at
 
 	sizes    map[string]size // of values to look out for, by address

@@ -13,8 +13,8 @@ func TestQuote(t *testing.T) {
 		"plain":                   "plain",
 		"it's":                    `it'"'"'s`,
 		Token("build.Password"):   `a'"'"'b`,
-		Token("build.Unknown"):    Token("quoted.build.Unknown"),
-		"'" + Token("build.Host"): `'"'"'` + Token("quoted.build.Host"),
+		Token(LocalDir):           Token("quoted." + LocalDir),
+		"'" + Token("build.Host"): `'"'"'` + Unknown,
 	} {
 		quoted := Quote(in)
 		if got := v.Text(quoted); got != want {

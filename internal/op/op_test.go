@@ -114,7 +114,7 @@ func TestBind(t *testing.T) {
 		&Exec{Argv: []string{"ping", Token("build.Host")}, Env: map[string]secret.String{"PASS": secret.Plain("p=" + Token("build.Password"))},
 			Inputs: []File{{Path: "/tmp/s_" + Token(Scratch), Blob: Text(secret.Plain("echo " + Token("build.ID")))}}},
 		&Put{File: File{Path: "/etc/host", Blob: Text(secret.Plain(Token("build.Password")))}},
-		&Local{Argv: []string{"echo", Token("build.unknown")}},
+		&Local{Argv: []string{"echo", Token(LocalDir), Token("build.User")}},
 	}
 	before := Hash(ops)
 	out := Bind(ops, Values{
@@ -131,8 +131,8 @@ func TestBind(t *testing.T) {
 	if b := out[1].(*Put).File.Blob; !b.Sensitive() || text(t, b) != "hunter2" {
 		t.Error("a sensitive value must make the blob sensitive")
 	}
-	if got := out[2].(*Local).Argv[1]; got != Token("build.unknown") {
-		t.Errorf("a token without a value was changed: %q", got)
+	if got := out[2].(*Local).Argv; got[1] != Token(LocalDir) || got[2] != Unknown {
+		t.Errorf("without values there is %q: what the session does not know is unknown, the rest is bound by others", got)
 	}
 	if Hash(ops) != before {
 		t.Error("Bind changed its input")

@@ -24,6 +24,12 @@ const (
 	LocalID     = "localid" // digits that no other run of a Local has at the time
 )
 
+// Unknown stands for a value of build.* that a session does not have, as with
+// Packer.
+const Unknown = "<unknown>"
+
+const buildPrefix = "build."
+
 // Token returns the token for the value called name.
 func Token(name string) string { return tokenOpen + name + tokenClose }
 
@@ -87,6 +93,9 @@ func (v Values) secret(s secret.String) secret.String {
 	text := tokenPattern.ReplaceAllStringFunc(s.Reveal(), func(tok string) string {
 		name, fit := unquoted(tokenPattern.FindStringSubmatch(tok)[1])
 		val, ok := v[name]
+		if !ok && strings.HasPrefix(name, buildPrefix) {
+			return fit(Unknown)
+		}
 		if !ok {
 			return tok
 		}

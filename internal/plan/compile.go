@@ -275,7 +275,7 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 	if diags.HasErrors() {
 		return s, diags
 	}
-	s.Ops = ops
+	s.Ops, s.later = ops, dec
 	if a, ok := cfg.(provisioners.Attacher); ok {
 		in := c.input(index, lang.Real)
 		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }

@@ -104,14 +104,25 @@ type Step struct {
 	Attach  func(dir string) ([]artifact.Attachment, error)
 	Lenient bool // it is no more than a warning when the step fails
 
-	late   bool    // it reads files that an earlier step makes
-	hash   key.Key // of the ops in their keyed form
+	late   bool          // it reads files that an earlier step makes
+	later  *lang.Decoded // has expressions that are evaluated when the step runs
+	hash   key.Key       // of the ops in their keyed form
 	inputs []artifact.Input
 
 	// Resolve sets these.
 	Key     key.Key
 	Known   bool     // recorded in the version compared with, and so are all before it
 	Reasons []Reason // why it runs, where it is not known
+}
+
+// Bind returns ops of the step with the tokens in them replaced by values, and
+// all values that were put in: some are made of others.
+func (s *Step) Bind(ops []op.Op, values op.Values) ([]op.Op, op.Values, error) {
+	all, err := s.later.Values(values)
+	if err != nil {
+		return nil, nil, err
+	}
+	return op.Bind(ops, all), all, nil
 }
 
 // Reason is one cause for running.

@@ -2,7 +2,7 @@ source "docker" "web" { image = "x" }
 build {
   sources = ["docker.web"]
   provisioner "shell" {
-    inline = [upper(build.ID), build.Host == "x" ? "a" : "b", "fine ${build.ID}", base64encode("${build.User}")]
+    inline = compact([build.ID == "x" ? "a" : "", "b"])
   }
   provisioner "shell" {
     inline = ["{{ build `ID` | upper }}", "{{ .Host | len }}"]
