@@ -119,7 +119,10 @@ func (s *Server) importLater(region string, t *importTask, from, to string) {
 	}
 	if err != nil {
 		s.Log.Error("import", slog.String("task", t.ID), slog.Any("error", err))
-		t.end("ClientError: " + err.Error())
+		t.end("ServerError: " + err.Error())
+		if errors.Is(err, errNoSystem) {
+			t.end("ClientError: Unknown OS / Missing OS files.")
+		}
 		s.collect()
 	} else {
 		c := &call{Server: s, region: s.state.in(region), name: region, now: time.Now()}
@@ -147,6 +150,8 @@ func (c *call) finishImport(t *importTask) {
 	t.Status, t.Image, t.File = imported, m.ID, ""
 }
 
+var errNoSystem = errors.New("no file system is known on the disk")
+
 // hasSystem looks whether there is a file system on a disk that the sandbox
 // knows.
 func hasSystem(file string) error {
@@ -159,20 +164,17 @@ func hasSystem(file string) error {
 	if err != nil {
 		return err
 	}
-	unknown := errors.New("Unknown OS / Missing OS files.") //nolint:staticcheck // EC2's words
-	at, err := rootPart(disk, info.Size())
-	if err != nil {
-		return unknown
-	}
 	const ext4Magic, xfsMagic, btrfsMagic, btrfsAt = 0xEF53, "XFSB", "_BHRfS_M", 0x10040
 	head := make([]byte, btrfsAt+len(btrfsMagic))
-	if _, err := disk.ReadAt(head, at.from); err != nil {
-		return unknown
+	at, err := rootPart(disk, info.Size())
+	if err == nil {
+		_, err = disk.ReadAt(head, at.from)
 	}
-	if binary.LittleEndian.Uint16(head[1080:]) == ext4Magic || string(head[:4]) == xfsMagic || string(head[btrfsAt:]) == btrfsMagic {
-		return nil
+	known := binary.LittleEndian.Uint16(head[1080:]) == ext4Magic || string(head[:4]) == xfsMagic || string(head[btrfsAt:]) == btrfsMagic
+	if err != nil || !known {
+		return errNoSystem
 	}
-	return unknown
+	return nil
 }
 
 type importOut struct {
