@@ -5,7 +5,7 @@ GO      ?= go
 export CGO_ENABLED = 0
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help setup build test demo bench leaks lint fuzz docs clean
+.PHONY: help setup build test demo bench leaks compat lint fuzz docs clean
 
 help: ## show the verbs
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ bench: setup build ## measure against what one would use instead
 
 leaks: setup build ## kill and trouble cloud builds at every single call; make test tries some
 	@INGOT_TEST_LEAKS=all scripts/leaks
+
+compat: build ## what of Packer is supported, tested or refused by name
+	$(GO) run ./test/compat
 
 lint: ## gofmt, go vet, staticcheck
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }

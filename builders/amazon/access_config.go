@@ -2,6 +2,8 @@ package amazon
 
 import (
 	"net/url"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/ingot-build/ingot/internal/component"
@@ -134,7 +136,11 @@ func (c AccessConfig) CheckAccess() error {
 			return component.Errorf("vault_aws_engine.ttl", "%q is not a duration such as \"1h\"", v.TTL)
 		}
 	}
-	if p := c.Polling; p != nil && (p.DelaySeconds < 0 || p.MaxAttempts < 0) {
+	p, err := c.polling()
+	if err != nil {
+		return err
+	}
+	if p.DelaySeconds < 0 || p.MaxAttempts < 0 {
 		return component.Errorf("aws_polling", "its numbers must not be negative")
 	}
 	return c.checkRole()
@@ -158,19 +164,42 @@ func (c AccessConfig) checkRole() error {
 	return nil
 }
 
+// polling is aws_polling, else what AWS_POLL_DELAY_SECONDS, AWS_MAX_ATTEMPTS
+// and AWS_TIMEOUT_SECONDS of the environment say, as with Packer.
+func (c AccessConfig) polling() (Polling, error) {
+	if c.Polling != nil {
+		return *c.Polling, nil
+	}
+	var p Polling
+	var timeout int
+	for name, to := range map[string]*int{"AWS_POLL_DELAY_SECONDS": &p.DelaySeconds, "AWS_MAX_ATTEMPTS": &p.MaxAttempts, "AWS_TIMEOUT_SECONDS": &timeout} {
+		text := os.Getenv(name)
+		if text == "" {
+			continue
+		}
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return Polling{}, component.Errorf("", "%s of the environment is %q: a whole number of 0 or more is needed", name, text)
+		}
+		*to = n
+	}
+	if p.MaxAttempts == 0 && timeout > 0 {
+		p.MaxAttempts = max(1, timeout/max(1, p.DelaySeconds))
+	}
+	return p, nil
+}
+
 // pollDelay is the time between two questions; 0 is the poller's own.
 func (c AccessConfig) pollDelay() time.Duration {
-	if c.Polling == nil {
-		return 0
-	}
-	return time.Duration(c.Polling.DelaySeconds) * time.Second
+	p, _ := c.polling() // CheckAccess has seen its error
+	return time.Duration(p.DelaySeconds) * time.Second
 }
 
 // patience is how long to wait for something that usually takes less than
 // usual.
 func (c AccessConfig) patience(usual time.Duration) time.Duration {
-	p := c.Polling
-	if p == nil || p.MaxAttempts == 0 {
+	p, _ := c.polling() // as above
+	if p.MaxAttempts == 0 {
 		return usual
 	}
 	return time.Duration(p.MaxAttempts) * max(time.Second, c.pollDelay())

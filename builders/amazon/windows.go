@@ -192,6 +192,7 @@ func decrypt(key *rsa.PrivateKey, text string) (string, error) {
 	}
 	// PKCS #1 v1.5 is what EC2 encrypts with:
 	// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetPasswordData.html
+	//lint:ignore SA1019 EC2 encrypts passwords so
 	password, err := rsa.DecryptPKCS1v15(rand.Reader, key, raw)
 	if err != nil {
 		return "", builders.WithHint(fmt.Errorf("decrypt the password of Windows: %w", err), "ssh_private_key_file is not the key of ssh_keypair_name")

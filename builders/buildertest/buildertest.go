@@ -91,6 +91,7 @@ func cases() []testCase {
 		{"tree merges", op.KindTree, testTreeMerges},
 		{"get", op.KindGet, testGet},
 		{"get missing", op.KindGet, testGetMissing},
+		{"capture", op.KindCapture, testCapture},
 		{"local", op.KindLocal, testLocal},
 		{"pause", op.KindPause, testPause},
 	}

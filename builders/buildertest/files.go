@@ -1,11 +1,13 @@
 package buildertest
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 )
@@ -119,6 +121,23 @@ func testGet(t *testing.T, h Harness) {
 	if st, err := os.Stat(filepath.Join(all, "sub", "two")); err == nil && st.Mode().Perm() != 0o755 {
 		t.Errorf("mode %o, want 755", st.Mode().Perm())
 	}
+}
+
+func testCapture(t *testing.T, h Harness) {
+	s := begin(t, h.New(t))
+	dir := s.place()
+	s.must(s.shell("mkdir -p " + dir + " && echo there >" + dir + "/one"))
+	to := filepath.Join(t.TempDir(), "out")
+	run := func(script string) *op.Capture {
+		return &op.Capture{Local: to, Run: &op.Exec{Argv: []string{"/bin/sh", "-c", script}, Title: "a look"}}
+	}
+	s.must(run("cat " + dir + "/one; echo; echo noise >&2; printf 'a\tb\n'"))
+	wantFile(t, to, "there\n\na\tb\n")
+	var exit *builders.ExitError
+	if err := s.apply(t.Context(), run("exit 3")); !errors.As(err, &exit) || exit.Code != 3 || exit.Command != "a look" {
+		t.Errorf("error %v, want the exit code 3 of a look", err)
+	}
+	s.want("cat "+dir+"/one", "there")
 }
 
 func wantFile(t *testing.T, path, want string) {

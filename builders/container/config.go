@@ -4,6 +4,8 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/ecr"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/winrm"
 )
 
 // Definition lists the builder.
@@ -124,6 +126,15 @@ type Config struct {
 	CapDrop []string `hcl:"cap_drop,optional" refuse:"BuildKit steps always have its default capabilities, or all with privileged = true"`
 	// Runtime is the OCI runtime.
 	Runtime string `hcl:"runtime,optional" refuse:"the OCI runtime is a setting of the BuildKit daemon (oci-worker-binary)"`
+
+	unconnected
+}
+
+// unconnected are the options of connections to machines.
+type unconnected struct {
+	ssh.Config    `refuse:"a container is not reached by SSH"`
+	ssh.KeyPair   `refuse:"a container is not reached by SSH"`
+	winrm.Options `refuse:"a container is not reached by WinRM"`
 }
 
 // Bootstrap is a base made of Debian packages with mmdebstrap. It is made once

@@ -1,6 +1,7 @@
 package component
 
 import (
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -48,7 +49,7 @@ func schemaOf(t reflect.Type) *Schema {
 		t = t.Elem()
 	}
 	s := &Schema{Type: t, byName: map[string]*Field{}}
-	s.add(t, nil)
+	s.add(t, nil, "")
 	s.names = slices.Sorted(maps.Keys(s.byName))
 	for _, f := range s.Fields {
 		s.attrs = append(s.attrs, hcl.AttributeSchema{Name: f.Name})
@@ -59,20 +60,22 @@ func schemaOf(t reflect.Type) *Schema {
 	return s
 }
 
-func (s *Schema) add(t reflect.Type, index []int) {
+// add adds the fields of a struct. Where one that is embedded is refused, all
+// of its options are.
+func (s *Schema) add(t reflect.Type, index []int, refuse string) {
 	for i := range t.NumField() {
 		sf := t.Field(i)
 		sf.Index = append(slices.Clone(index), i)
 		name, kind, _ := strings.Cut(sf.Tag.Get("hcl"), ",")
 		if sf.Anonymous && name == "" && sf.Type.Kind() == reflect.Struct {
-			s.add(sf.Type, sf.Index)
+			s.add(sf.Type, sf.Index, cmp.Or(sf.Tag.Get("refuse"), refuse))
 			continue
 		}
 		if name == "" || s.byName[name] != nil {
 			continue
 		}
 		f := &Field{Name: name, Go: sf, Block: kind == "block", Template: sf.Tag.Get("template"),
-			Key: sf.Tag.Get("key"), Refuse: sf.Tag.Get("refuse")}
+			Key: sf.Tag.Get("key"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
 		f.Required = kind == "" || f.Block && sf.Type.Kind() == reflect.Struct
 		f.Repeated = f.Block && sf.Type.Kind() == reflect.Slice
 		if nested := structIn(sf.Type); nested != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -76,21 +75,6 @@ func testText(name string, test func(s, part string) bool) function.Function {
 	})
 }
 
-// replaceFunc replaces text, or, where the text to find is written /…/, what
-// the regular expression matches.
-func replaceFunc() function.Function {
-	return text([]string{"str", "substr", "replace"}, func(a []string) (string, error) {
-		if find := a[1]; len(find) > 1 && find[0] == '/' && find[len(find)-1] == '/' {
-			re, err := regexp.Compile(find[1 : len(find)-1])
-			if err != nil {
-				return "", err
-			}
-			return re.ReplaceAllString(a[0], a[2]), nil
-		}
-		return strings.ReplaceAll(a[0], a[1], a[2]), nil
-	})
-}
-
 // lengthFunc is the number of elements, or of the characters of a text.
 func lengthFunc() function.Function {
 	return function.New(&function.Spec{
@@ -142,6 +126,9 @@ func base64Gzip() function.Function {
 		var b bytes.Buffer
 		w := gzip.NewWriter(&b)
 		if _, err := w.Write([]byte(a[0])); err != nil {
+			return "", err
+		}
+		if err := w.Flush(); err != nil { // as Packer does, so that the text is the same
 			return "", err
 		}
 		if err := w.Close(); err != nil {

@@ -205,6 +205,7 @@ func passwordData(c *call, in *instanceIn) (passwordOut, error) {
 	}
 	if held, ok := public.(ssh.CryptoPublicKey); ok {
 		if key, ok := held.CryptoPublicKey().(*rsa.PublicKey); ok {
+			//lint:ignore SA1019 EC2 encrypts passwords so
 			raw, err := rsa.EncryptPKCS1v15(rand.Reader, key, []byte(password))
 			out.Password = base64.StdEncoding.EncodeToString(raw)
 			return out, err
