@@ -9,6 +9,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -59,10 +60,12 @@ type Input struct {
 	BuildName   string // the source's name
 	BuilderType string
 	RunID       string
-	Dir         string        // relative paths of this host start here
-	Host        builders.Host // with the layout of images, and the sandbox where there is one
-	Force       bool          // -force
-	FirstOfRun  bool          // no other build has run this post-processor in this run
+	Build       string           // address of the build
+	Journal     *journal.Journal // of the run; nil keeps nothing
+	Dir         string           // relative paths of this host start here
+	Host        builders.Host    // with the layout of images, and the sandbox where there is one
+	Force       bool             // -force
+	FirstOfRun  bool             // no other build has run this post-processor in this run
 	Log         event.Log
 	Secrets     *secret.Set
 

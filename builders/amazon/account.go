@@ -41,6 +41,7 @@ type Region struct {
 	images    *poll.Poller[types.Image]
 	snapshots *poll.Poller[types.Snapshot]
 	volumes   *poll.Poller[types.Volume]
+	imports   *poll.Poller[types.ImportImageTask]
 
 	found   memo[[]types.Image]
 	subnets memo[[]types.Subnet]
@@ -121,6 +122,7 @@ func (acc *account) newRegion(name string, c AccessConfig) *Region {
 		images:    &poll.Poller[types.Image]{Fetch: fetchImages(client), Retry: retryPoll, Every: every},
 		snapshots: &poll.Poller[types.Snapshot]{Fetch: fetchSnapshots(client), Retry: retryPoll, Every: every},
 		volumes:   &poll.Poller[types.Volume]{Fetch: fetchVolumes(client), Retry: retryPoll, Every: every},
+		imports:   &poll.Poller[types.ImportImageTask]{Fetch: fetchImports(client), Retry: retryPoll, Every: every, Idle: idleImports},
 		names:     &poll.Gather[types.Image]{Ask: askNames(client), Most: batch, Patience: callTime},
 		ids:       &poll.Gather[types.Image]{Ask: fetchImages(client), Most: batch, Patience: callTime},
 	}

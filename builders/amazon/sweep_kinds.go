@@ -24,6 +24,8 @@ const (
 	kindKeyPair  = "key-pair"
 	kindProfile  = "instance-profile"
 	kindRole     = "role"
+	kindImport   = "import-task"
+	kindObject   = "object"
 )
 
 // sweepStages are the kinds there are, in the order in which they can be
@@ -36,11 +38,13 @@ func sweepStages() [][]*sweepKind {
 				gone: []string{"InvalidInstanceID.NotFound"}},
 			{name: kindImage, byID: "image-id", byName: "name", find: findImages, remove: removeImage,
 				gone: []string{"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"}},
+			{name: kindImport, byID: "import-task-id", find: findImports, remove: removeImport},
 			{name: kindKeyPair, byID: "key-pair-id", byName: "key-name", find: findKeyPairs, remove: removeKeyPair, gone: []string{"InvalidKeyPair.NotFound"}},
 		},
 		{
 			{name: kindTemplate, byID: "launch-template-id", byName: "launch-template-name", find: findTemplates, remove: removeTemplate,
 				gone: []string{"InvalidLaunchTemplateId.NotFound", "InvalidLaunchTemplateId.NotFoundException", "InvalidLaunchTemplateName.NotFoundException"}},
+			{name: kindObject, byID: "name", byName: "name", find: findObjects, remove: removeObject, gone: []string{"NoSuchBucket", "NoSuchKey"}},
 			{name: kindSnapshot, byID: "snapshot-id", find: findSnapshots, remove: removeSnapshot, gone: []string{"InvalidSnapshot.NotFound"}},
 			{name: kindVolume, byID: "volume-id", find: findVolumes, remove: removeVolume, gone: []string{"InvalidVolume.NotFound"}},
 			{name: kindGroup, byID: "group-id", byName: "group-name", find: findGroups, remove: removeGroup,

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -139,7 +140,7 @@ func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact
 		return postprocessors.Result{}, err
 	}
 	b.log.Say("Running post-processor: " + post.Type)
-	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Dir: b.Dir,
+	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Build: b.Address, Journal: b.journal, Dir: b.Dir,
 		Force: b.Force, FirstOfRun: b.firstOfRun(post), Log: b.log, Secrets: b.Secrets}
 	b.values["build.ID"] = valueOr(b.values["build.ID"], a.ID)
 	proc, err := post.Open(b.values, &in)
@@ -165,11 +166,14 @@ func (b *build) leftError(left []artifact.Pending, errs []error) error {
 	for _, p := range left {
 		names = append(names, p.Name)
 	}
-	var texts []string
+	var texts, advice []string
 	for _, err := range errs {
 		texts = append(texts, err.Error())
+		if hint := builders.Hint(err); hint != "" && !slices.Contains(advice, hint) {
+			advice = append(advice, hint)
+		}
 	}
-	return &LeftError{Left: names, message: strings.Join(texts, "; ")}
+	return &LeftError{Left: names, message: strings.Join(texts, "; "), advice: advice}
 }
 
 // LeftError is a build whose artifact was made and whose post-processors were
@@ -177,6 +181,7 @@ func (b *build) leftError(left []artifact.Pending, errs []error) error {
 type LeftError struct {
 	Left    []string // "CHAIN.NUMBER TYPE" where each chain stopped
 	message string
+	advice  []string // what the user can do about the errors
 }
 
 func (e *LeftError) Error() string { return e.message }
@@ -186,7 +191,8 @@ func (e *LeftError) Hint() string {
 	if len(e.Left) == 0 { // all were done, only that could not be noted
 		return "the artifact was made and is kept. Run again"
 	}
-	return "the artifact was made and is kept; left to do: post-processor " + strings.Join(e.Left, ", ") + ". Run again to do just that"
+	text := "the artifact was made and is kept; left to do: post-processor " + strings.Join(e.Left, ", ") + ". Run again to do just that"
+	return strings.Join(append([]string{text}, e.advice...), "; ")
 }
 
 // listed is what a build made, as it is shown: its own artifact, where it is

@@ -3,6 +3,7 @@ package all
 
 import (
 	"github.com/ingot-build/ingot/postprocessors"
+	"github.com/ingot-build/ingot/postprocessors/amazonimport"
 	"github.com/ingot-build/ingot/postprocessors/artifice"
 	"github.com/ingot-build/ingot/postprocessors/checksum"
 	"github.com/ingot-build/ingot/postprocessors/compress"
@@ -18,6 +19,7 @@ import (
 // List returns the post-processors there are.
 func List() []postprocessors.Definition {
 	return []postprocessors.Definition{
+		amazonimport.Definition(),
 		artifice.Definition(),
 		checksum.Definition(),
 		compress.Definition(),

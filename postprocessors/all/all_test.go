@@ -15,8 +15,13 @@ import (
 	"github.com/ingot-build/ingot/postprocessors/postprocessortest"
 )
 
-// options are the options that Packer 1.16 and its docker plugin have.
+// options are the options that Packer 1.16 and its docker and amazon plugins have.
 var options = map[string]string{
+	"amazon-import": "access_key ami_description ami_encrypt ami_groups ami_kms_key ami_name ami_org_arns ami_ou_arns ami_users " +
+		"architecture assume_role aws_polling boot_mode custom_endpoint_ec2 decode_authorization_messages format imds_support " +
+		"insecure_skip_tls_verify license_type max_retries mfa_code platform profile region role_name s3_bucket_name s3_encryption " +
+		"s3_encryption_key s3_key_name secret_key shared_credentials_file skip_clean skip_credential_validation skip_metadata_api_check " +
+		"tags token vault_aws_engine",
 	"artifice":      "files",
 	"checksum":      "checksum_types output",
 	"compress":      "compression_level format output",
@@ -86,6 +91,15 @@ func TestTemplates(t *testing.T) {
 		{"vagrant", `override = { aws = { output = "{{.Provider}}.box", compression_level = 9 }, libvirt = { output = "x" } }`, ""},
 		{"vagrant", `override = { aws = { outpt = "x" } }`, `"outpt"`},
 		{"vagrant", `override = { aws = { output = "{{.Nope}}" } }`, "Nope"},
+		{"amazon-import", "s3_bucket_name = \"acme\"\nformat = \"vhdx\"\nami_encrypt = true\nami_kms_key = \"k\"\nami_users = [\"111122223333\"]", ""},
+		{"amazon-import", `format = "raw"`, `Missing option "s3_bucket_name"`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\nformat = \"qcow2\"", `format: "qcow2" is not one of ova, raw, vmdk, vhd, vhdx`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\ns3_encryption_key = \"k\"", `s3_encryption_key: needs s3_encryption`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\nami_kms_key = \"k\"", `ami_kms_key: needs ami_encrypt`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\nami_encrypt = true\nami_users = [\"111122223333\"]", `ami_encrypt: with the account's default key`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\narchitecture = \"arm64\"\nboot_mode = \"legacy-bios\"", `boot_mode: arm64`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\nami_name = \"a\"", `ami_name: "a" has 1 letters`},
+		{"amazon-import", "s3_bucket_name = \"acme\"\ns3_key_name = \"{{nope}}\"", `s3_key_name: `},
 		{"docker-save", "path = \"web.tar\"\ndocker_path = \"podman\"", ""},
 	} {
 		if got := decode(t, tt.kind, tt.text); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {

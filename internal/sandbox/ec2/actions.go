@@ -77,6 +77,9 @@ func images() map[string]action {
 		"EnableFastLaunch":                     act(enableFastLaunch),
 		"DisableFastLaunch":                    act(disableFastLaunch),
 		"DescribeFastLaunchImages":             act(describeFastLaunch),
+		"ImportImage":                          act(importImage),
+		"DescribeImportImageTasks":             act(describeImports),
+		"CancelImportTask":                     act(cancelImport),
 	}
 }
 

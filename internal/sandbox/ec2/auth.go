@@ -46,14 +46,14 @@ func parseScope(header string) (scope, bool) {
 }
 
 // verify reports whether the request was signed with the secret (Signature
-// Version 4).
-func (s scope) verify(r *http.Request, body []byte, secret string) bool {
-	sum := sha256.Sum256(body)
+// Version 4). body is the SHA-256 of its body, in hex, or what the header
+// X-Amz-Content-Sha256 says in place of it.
+func (s scope) verify(r *http.Request, body, secret string) bool {
 	canonical := strings.Join([]string{
 		r.Method, canonicalPath(r.URL), canonicalQuery(r.URL.Query()),
-		s.canonicalHeaders(r), strings.Join(s.signed, ";"), hex.EncodeToString(sum[:]),
+		s.canonicalHeaders(r), strings.Join(s.signed, ";"), body,
 	}, "\n")
-	sum = sha256.Sum256([]byte(canonical))
+	sum := sha256.Sum256([]byte(canonical))
 	text := strings.Join([]string{
 		algorithm, r.Header.Get("X-Amz-Date"),
 		strings.Join([]string{s.date, s.region, s.service, "aws4_request"}, "/"),

@@ -47,6 +47,11 @@ func (s *Server) collect() {
 			})
 		}
 	}
+	for _, r := range s.state.Regions {
+		for _, t := range r.Imports {
+			files[t.File] = true
+		}
+	}
 	for f := range s.state.Files {
 		if !files[f] {
 			delete(s.state.Files, f)
@@ -109,6 +114,11 @@ func (r *region) giveUp() {
 	for _, x := range r.Images {
 		if x.Making {
 			x.Making, x.Failed = false, why
+		}
+	}
+	for _, x := range r.Imports {
+		if x.Status == importing {
+			x.end("ServerError: the sandbox ended while it was imported")
 		}
 	}
 }

@@ -4,6 +4,8 @@ package ec2
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"log/slog"
 	"net/http"
@@ -152,6 +154,10 @@ const maxBody = 1 << 20
 // ServeHTTP answers a request with an AWS signature.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	sc, signed := parseScope(r.Header.Get("Authorization"))
+	if sc.service == "s3" {
+		s.serveS3(w, r, sc)
+		return
+	}
 	svc, ok := s.services[sc.service]
 	if !ok {
 		svc = s.services["ec2"]
@@ -165,7 +171,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		svc.refuse(w, asError(fail("AuthFailure", "The request has no AWS signature")))
 		return
 	case !ok:
-		svc.refuse(w, asError(fail("InvalidAction", "The sandbox has no AWS service %q: it has ec2, sts, iam, ssm and secretsmanager", sc.service)))
+		svc.refuse(w, asError(fail("InvalidAction", "The sandbox has no AWS service %q: it has ec2, s3, sts, iam, ssm and secretsmanager", sc.service)))
 		return
 	}
 	req, err := parse(r, body)
@@ -174,7 +180,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Faults.Serve(w, r, sc.service+"."+req.action+"@"+sc.region, func(w http.ResponseWriter, r *http.Request) {
-		if err := s.authenticate(sc, r, body); err != nil {
+		if err := s.authenticate(sc, r, sumOf(body)); err != nil {
 			svc.refuse(w, asError(err))
 			return
 		}
@@ -202,6 +208,11 @@ func ruled(r fault.Rule) *query.Error {
 		e.Status = query.StatusOf(e.Code)
 	}
 	return e
+}
+
+func sumOf(body []byte) string {
+	sum := sha256.Sum256(body)
+	return hex.EncodeToString(sum[:])
 }
 
 // do runs a request and returns when what it changed is stored.
@@ -237,7 +248,9 @@ func (s *Server) do(svc service, sc scope, req request) (any, error) {
 	return out, err
 }
 
-func (s *Server) authenticate(sc scope, r *http.Request, body []byte) error {
+// authenticate checks the signature of a request; body is the SHA-256 of its
+// body, in hex.
+func (s *Server) authenticate(sc scope, r *http.Request, body string) error {
 	if s.Key == "" {
 		return nil
 	}

@@ -17,6 +17,8 @@ type state struct {
 	Keys     map[string]string     // secrets of temporary access keys
 	Layers   map[host.LayerID]bool // made of instances
 	Files    map[string]bool       // of volumes and snapshots
+	Objects  map[string]*object    // of S3, by bucket and key
+	Uploads  map[string]*upload    // of S3 in parts, by id
 }
 
 // region is what there is in one region.
@@ -33,6 +35,7 @@ type region struct {
 	Tokens    map[string]token             // by action and client token
 	Params    map[string]*parameter
 	Secrets   map[string]*secretValue
+	Imports   map[string]*importTask
 }
 
 // token is what a client token stands for.
@@ -183,6 +186,9 @@ func (s *state) init() {
 			Keys: map[string]string{}, Layers: map[host.LayerID]bool{}, Files: map[string]bool{},
 		}
 	}
+	if s.Objects == nil { // also in a state from before there were any
+		s.Objects, s.Uploads = map[string]*object{}, map[string]*upload{}
+	}
 }
 
 // in returns a region, made with its default security group when nobody has
@@ -199,6 +205,9 @@ func (s *state) in(name string) *region {
 		g := defaultGroup(name)
 		r.Groups[g.ID] = g
 		s.Regions[name] = r
+	}
+	if r.Imports == nil {
+		r.Imports = map[string]*importTask{}
 	}
 	return r
 }
@@ -241,6 +250,12 @@ func (s *Server) Inventory() []string {
 	for name := range s.state.Profiles {
 		add("iam", "instance-profile", name, "")
 	}
+	for name := range s.state.Objects {
+		add("s3", "object", name, "")
+	}
+	for _, u := range s.state.Uploads {
+		add("s3", "upload", u.Name, "")
+	}
 	slices.Sort(all)
 	return all
 }
@@ -259,6 +274,11 @@ func (r *region) inventory(now time.Time, add func(kind, id, note string)) {
 	for id, s := range r.Snapshots {
 		if s.Owner == account {
 			add("snapshot", id, s.status(now))
+		}
+	}
+	for id, t := range r.Imports {
+		if t.Status == importing {
+			add("import-task", id, t.Status)
 		}
 	}
 	for id, v := range r.Volumes {
