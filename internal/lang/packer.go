@@ -18,6 +18,7 @@ import (
 // is not there.
 func (t *Template) checkPacker(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
+	seen := map[string]hcl.Range{}
 	for _, b := range blocks.OfType("packer") {
 		c, ds := component.Content(b.Body, &hcl.BodySchema{
 			Attributes: []hcl.AttributeSchema{{Name: "required_version"}},
@@ -33,6 +34,10 @@ func (t *Template) checkPacker(blocks hcl.Blocks) hcl.Diagnostics {
 			for _, a := range inOrder(attrs) {
 				p, ds := plugin(a)
 				diags = append(diags, ds...)
+				if first, ok := seen[a.Name]; ok {
+					diags = append(diags, duplicate(a.NameRange, "required plugin", a.Name, first))
+				}
+				seen[a.Name] = a.NameRange
 				t.plugins = append(t.plugins, p)
 			}
 		}

@@ -15,5 +15,6 @@ packer {
     goss = { source = "github.com/YaleUniversity/goss", version = "v1.1.1" }
     windows-update = { source = "github.com/rgl/windows-update", version = "~> 1" }
     amazon = { source = "github.com/hashicorp/amazon", version = "= 1.2.6" }
+    a      = { source = "github.com/hashicorp/amazon" }
   }
 }
