@@ -20,6 +20,7 @@ import (
 
 // options are the options that Packer 1.16 has.
 var options = map[string]string{
+	"sbom": "destination formats sbom_name source",
 	"shell": "binary env env_var_format environment_vars execute_command expect_disconnect inline inline_shebang pause_after " +
 		"remote_file remote_folder remote_path script scripts skip_clean start_retry_timeout use_env_var_file valid_exit_codes",
 	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
@@ -34,6 +35,7 @@ var options = map[string]string{
 		"playbook_paths role_paths staging_directory",
 	"breakpoint": "disable note",
 	"sleep":      "duration",
+	"hcp-sbom":   "auto_generate destination elevated_password elevated_user execute_command sbom_name scan_path scanner_args scanner_checksum scanner_url source",
 	"powershell": "binary debug_mode elevated_env_var_format elevated_execute_command elevated_password elevated_user env env_var_format " +
 		"environment_vars execute_command execution_policy inline pause_after remote_env_var_path remote_path script scripts skip_clean " +
 		"start_retry_timeout use_pwsh valid_exit_codes",
