@@ -262,10 +262,12 @@ func (t *tunnel) down(there net.Conn) {
 		}
 		switch tag {
 		case tagData:
+			if !t.got(turn, len(payload)) {
+				continue
+			}
 			if _, err := there.Write(payload); err != nil {
 				return
 			}
-			t.got(len(payload))
 		case tagAck:
 			t.mu.Lock()
 			t.arrived(binary.BigEndian.Uint64(payload))
@@ -280,16 +282,22 @@ func ended(err error) bool {
 	return code == websocket.StatusNormalClosure || code >= 4000
 }
 
-// got counts what was received, and tells the relay now and then.
-func (t *tunnel) got(n int) {
+// got counts what was received, and tells the relay now and then. It reports
+// whether that is new: what a websocket still had when another took its place
+// comes again over that one.
+func (t *tunnel) got(turn, n int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.turn != turn {
+		return false
+	}
 	t.received += uint64(n)
 	if t.received-t.acked > ackAfter {
 		// Where this fails the next read does too, and connects again.
 		_ = t.ws.Write(t.live, websocket.MessageBinary, ackFrame(t.received))
 		t.acked = t.received
 	}
+	return true
 }
 
 // arrived drops what the relay has received.
