@@ -38,7 +38,6 @@ func (t *Template) postpone(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Valu
 	}
 	name := t.laterName(expr, ctx)
 	t.later.LoadOrStore(name, Later(func(values op.Values) (secret.String, error) { return evalLater(expr, ctx, values) }))
-	delete(marks, late(name))
 	return cty.StringVal(op.Token(name)).WithMarks(marks).Mark(late(name)), true
 }
 
