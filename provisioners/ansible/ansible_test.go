@@ -12,8 +12,7 @@ import (
 
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	return provisionertest.Files(t, map[string]string{
 		"play/site.yml": "- hosts: all\n", "play/roles/web/tasks/main.yml": "[]\n", "play/group_vars/all.yml": "{}\n",
 		"play/site.retry": "old\n", "play/.git/HEAD": "old\n", "play/notes.txt": "kept\n",
 		"site.yml": "- hosts: all\n", "roles/web/tasks/main.yml": "[]\n", "out/web.tar": "made\n", "manifest.json": "{}\n",
@@ -21,16 +20,7 @@ func folder(t *testing.T) string {
 		"requirements.yml": "collections:\n  - name: a.b\nroles:\n  - name: c\n", "roles.yml": "- src: c\n",
 		"hosts/all": "default\n", "hosts/group_vars/all.yml": "{}\n", "vars.json": "{}\n", "vault": "pass\n",
 		"host_key": "key\n", "user.pub": "key\n",
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	})
 }
 
 func config(change func(*Config)) *Config {

@@ -1,8 +1,6 @@
 package ansiblelocal
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/ingot-build/ingot/internal/op"
@@ -12,22 +10,12 @@ import (
 
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	return provisionertest.Files(t, map[string]string{
 		"site.yml": "- hosts: all\n", "more.yml": "- hosts: all\n", "play/deep/in.yml": "- hosts: all\n", "play/top.yml": "- hosts: all\n",
 		"play/roles/web/tasks/main.yml": "[]\n", "roles/db/tasks/main.yml": "[]\n", "books/a.yml": "[]\n", "coll/ns/x.yml": "[]\n",
 		"group_vars/all.yml": "{}\n", "host_vars/one.yml": "{}\n", "hosts": "127.0.0.1\n",
 		"requirements.yml": "roles:\n  - name: c\ncollections: [a.b]\n",
-	} {
-		file := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	})
 }
 
 func config(change func(*Config)) *Config {

@@ -1,8 +1,6 @@
 package chefsolo
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -15,8 +13,7 @@ import (
 // folder holds the cookbooks of the tests.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	return provisionertest.Files(t, map[string]string{
 		"cookbooks/web/recipes/default.rb": "file '/etc/motd'\n",
 		"roles/web.json":                   "{}\n", "bags/users/a.json": "{}\n", "environments/prod.json": "{}\n",
 		"key": "hunter2\n", "bad.tpl": "{{.Nothing}}\n",
@@ -24,16 +21,7 @@ func folder(t *testing.T) string {
 {{if .HasRolesPath}}role_path "{{.RolesPath}}"{{end}}{{if .HasDataBagsPath}}no{{end}}
 file_cache_path "/tmp/packer-chef-solo/cache"
 `,
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	})
 }
 
 func config(change func(*Config)) *Config {

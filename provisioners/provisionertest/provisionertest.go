@@ -28,6 +28,22 @@ func Input(dir string) provisioners.Input {
 	return provisioners.Input{BuildName: "web", BuilderType: "docker", Dir: dir, Index: 2, Render: Render}
 }
 
+// Files returns a folder with files, by their names in it.
+func Files(t *testing.T, texts map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range texts {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
 // Render renders a Go template that has only the data.
 func Render(text string, data map[string]string) (string, error) {
 	t, err := template.New("").Option("missingkey=error").Parse(text)

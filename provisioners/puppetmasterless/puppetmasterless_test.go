@@ -1,8 +1,6 @@
 package puppetmasterless
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/ingot-build/ingot/internal/op"
@@ -13,22 +11,12 @@ import (
 // folder holds the manifests of the tests.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	return provisionertest.Files(t, map[string]string{
 		"site.pp":                     "include web\n",
 		"manifests/a.pp":              "include web\n",
 		"modules/web/manifests/ok.pp": "class web { }\n",
 		"hiera.yaml":                  "version: 5\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	})
 }
 
 func config(change func(*Config)) *Config {

@@ -1,8 +1,6 @@
 package saltmasterless
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/ingot-build/ingot/internal/secret"
@@ -12,20 +10,10 @@ import (
 // folder holds the states of the tests.
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
+	return provisionertest.Files(t, map[string]string{
 		"states/top.sls": "base: {}\n", "states/.git/HEAD": "x\n", "states/web/.git/HEAD": "x\n", "states/web/init.sls": "{}\n",
 		"pillar/top.sls": "base: {}\n", "minion": "id: web\n", "grains": "role: web\n",
-	} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
+	})
 }
 
 func config(change func(*Config)) *Config {
