@@ -4,6 +4,7 @@ package builders
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -143,6 +144,50 @@ type Distributor interface {
 	// earlier run, and returns it with all its places. It does what is missing,
 	// so that it may be called again, and never removes a finished image.
 	Distribute(ctx context.Context, a artifact.Artifact, env Env) (artifact.Artifact, error)
+}
+
+// Booter is a Builder whose sessions can begin from an artifact of its own: to
+// test it, or to go on from a checkpoint.
+type Booter interface {
+	// BaseOf returns base with the artifact in place of its image. It talks to
+	// nobody.
+	BaseOf(a artifact.Artifact, base Base) (Base, error)
+}
+
+// Checkpointer is a Session that can make an image on its way.
+type Checkpointer interface {
+	// Mark notes the state of the machine after the step with this key. It
+	// returns as soon as later changes are not part of it.
+	Mark(ctx context.Context, c Checkpoint) (Mark, error)
+}
+
+// Checkpoint says what a mark is for.
+type Checkpoint struct {
+	Key     key.Key   // of the last step that is in it
+	Step    int       // its number, from 1
+	Name    string    // its name
+	Expires time.Time // when it may be swept
+}
+
+// Mark is the state of a machine as it was.
+type Mark interface {
+	// Image returns once there is an image that a session can begin from.
+	Image(ctx context.Context) (artifact.Artifact, error)
+	// Drop removes all of it. It may be called again, also after Image failed.
+	Drop(ctx context.Context) error
+}
+
+// Holder is a Session whose machine can be left for a later run to go on with.
+type Holder interface {
+	// Hold leaves the machine as Keep does, and returns what Resume needs to
+	// reach it again. It may hold secrets. Nobody but a sweep removes the
+	// machine, and not before until.
+	Hold(ctx context.Context, until time.Time) (json.RawMessage, error)
+}
+
+// Resumer is a Builder that can go on with a machine that was held.
+type Resumer interface {
+	Resume(ctx context.Context, base Base, held json.RawMessage, env Env) (Session, error)
 }
 
 // Remover is a Builder that can remove an artifact it made, from every place,

@@ -3,6 +3,7 @@
 package artifact
 
 import (
+	"slices"
 	"time"
 
 	"github.com/ingot-build/ingot/internal/key"
@@ -68,6 +69,13 @@ type Record struct {
 	// run does just those.
 	Pending []Pending `json:"pending,omitempty"`
 
+	// Parents are the builds whose images this one began with; nil where that
+	// is not known.
+	Parents []Parent `json:"parents,omitempty"`
+
+	// Tested is what the last run of its tests came to; nil before that.
+	Tested *Tested `json:"tested,omitempty"`
+
 	// Processed is what came of the post-processors that have succeeded, where that
 	// matters later: some are pending, or Artifact was removed for them.
 	Processed *Processed `json:"processed,omitempty"`
@@ -117,6 +125,57 @@ type Pending struct {
 	Earlier []Output   `json:"earlier,omitempty"` // what the chain left on its way and keeps
 	Remove  []Artifact `json:"remove,omitempty"`  // what is to go when the chain is done
 	Drop    bool       `json:"drop,omitempty"`    // and so is what the build made
+}
+
+// Parent is the build that made the image another one began with.
+type Parent struct {
+	Bucket  string  `json:"bucket"`
+	Version string  `json:"version,omitempty"` // "" is the one that both are published in
+	Build   string  `json:"build"`
+	Key     key.Key `json:"key"`
+}
+
+// Tested is what tests of an artifact came to.
+type Tested struct {
+	Key   key.Key   `json:"key"` // of the tests
+	Time  time.Time `json:"time"`
+	RunID string    `json:"runId"`
+	Tests []Test    `json:"tests"`
+}
+
+// Passed reports whether all tests passed.
+func (t *Tested) Passed() bool {
+	return t != nil && !slices.ContainsFunc(t.Tests, func(one Test) bool { return !one.Passed })
+}
+
+// Test is one test block.
+type Test struct {
+	Name   string        `json:"name"`
+	Passed bool          `json:"passed"`
+	Took   time.Duration `json:"took"` // nanoseconds
+	Error  string        `json:"error,omitempty"`
+	Cases  []Case        `json:"cases,omitempty"`
+}
+
+// Case is one thing that a test looked at.
+type Case struct {
+	Name   string `json:"name"` // "port tcp:22 listening"
+	Passed bool   `json:"passed"`
+	Detail string `json:"detail,omitempty"` // what was found instead
+}
+
+// Checkpoint is an image of a machine on its way, after one of its steps. It is
+// never published.
+type Checkpoint struct {
+	Bucket   string    `json:"bucket"`
+	Build    string    `json:"build"` // address of the build that made it
+	Key      key.Key   `json:"key"`   // of the last step that is in it
+	Step     int       `json:"step"`  // its number, from 1
+	Name     string    `json:"name"`  // its name
+	Artifact Artifact  `json:"artifact"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	RunID    string    `json:"runId"`
 }
 
 // Base is the source a build started from.
