@@ -151,6 +151,13 @@ type Distributor interface {
 	Distribute(ctx context.Context, a artifact.Artifact, env Env) (artifact.Artifact, error)
 }
 
+// Chained is a Builder that can start from what another build made.
+type Chained interface {
+	// SourceOf returns what its option for the source image takes to start from
+	// an artifact of a build of the same platform. It changes nothing.
+	SourceOf(ctx context.Context, a artifact.Artifact) (string, error)
+}
+
 // Booter is a Builder whose sessions can begin from an artifact of its own: to
 // test it, or to go on from a checkpoint.
 type Booter interface {
