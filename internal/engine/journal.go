@@ -15,7 +15,7 @@ func (r *run) sayDead() {
 	if r.Journals == "" {
 		return
 	}
-	dead, err := journal.ReadDead(r.Journals)
+	dead, err := journal.ReadDead(r.Journals, time.Now())
 	if err != nil {
 		r.emit(event.Warning{Text: err.Error()})
 	}
