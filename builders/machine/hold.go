@@ -75,9 +75,13 @@ func (s *session) Ends() time.Time {
 // Login returns how a person logs in.
 func (s *session) Login() (builders.Login, bool) {
 	v := s.Vars()
-	host, password := v["build.Host"].Reveal(), v["build.WinRMPassword"]
+	host := v["build.Host"].Reveal()
 	switch {
 	case s.winrm != nil:
+		var password secret.String
+		if d, ok := s.machine.(Describer); ok {
+			password = d.Vars()["build.WinRMPassword"]
+		}
 		return builders.Login{To: v["build.User"].Reveal() + " at " + host + ":" + v["build.Port"].Reveal() + " (WinRM)", Password: password}, true
 	case s.conn == nil:
 		return builders.Login{}, false

@@ -19,6 +19,7 @@ func (r *run) sayDead() {
 	if err != nil {
 		r.emit(event.Warning{Text: err.Error()})
 	}
+	dead = slices.DeleteFunc(dead, func(d journal.Dead) bool { return len(d.Resources) == 0 }) // all of it is held
 	if len(dead) == 0 {
 		return
 	}

@@ -9,11 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -125,18 +122,4 @@ func Read(dir, runID string) (map[string]Build, error) {
 		out[b.Address] = b
 	}
 	return out, nil
-}
-
-// Runs returns the ids of the runs below dir that have something for a later
-// run to go on with, the latest last.
-func Runs(dir string) []string {
-	files, _ := os.ReadDir(dir)
-	made := map[string]time.Time{}
-	for _, f := range files {
-		id, ok := strings.CutSuffix(f.Name(), filepath.Ext(journal.HeldDir("", "", "")))
-		if info, err := f.Info(); ok && err == nil {
-			made[id] = info.ModTime()
-		}
-	}
-	return slices.SortedFunc(maps.Keys(made), func(a, b string) int { return made[a].Compare(made[b]) })
 }

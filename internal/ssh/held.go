@@ -47,6 +47,9 @@ func (c *Conn) Login(host string, port int, proxy string) Login {
 	way := c.Own(host)
 	way.Host, way.Port = host, strconv.Itoa(port)
 	l := Login{To: way.User + "@" + host, Key: way.Key, KnownHosts: way.knownHosts()}
+	if config.PrivateKeyFile != "" {
+		l.Key, l.Options = "", []string{"-i", hostPath("", config.PrivateKeyFile)}
+	}
 	switch {
 	case proxy != "":
 		l.Options = append(l.Options, "-o", "ProxyCommand="+proxy)
