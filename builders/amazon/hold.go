@@ -19,8 +19,8 @@ import (
 type heldInstance struct {
 	ID      string    `json:"id"`
 	Region  string    `json:"region"`
-	Name    string    `json:"name"`              // of all that was made with it
-	Key     string    `json:"key,omitempty"`     // private, made for the build
+	Name    string    `json:"name"`             // of all that was made with it
+	Key     string    `json:"key,omitempty"`    // private, made for the build
 	Expires time.Time `json:"expires,omitzero"` // when it ends by itself
 }
 
@@ -87,20 +87,20 @@ func (d distributed) Resume(ctx context.Context, base builders.Base, held json.R
 }
 
 // Resume finds an instance again that was held.
-func (c *ebs) Resume(ctx context.Context, imageID string, h machine.Held, env builders.Env) (machine.Machine, error) {
-	return c.resume(ctx, imageID, h, env)
+func (c *ebs) Resume(ctx context.Context, base builders.Base, h machine.Held, env builders.Env) (machine.Machine, error) {
+	return c.resume(ctx, base, h, env)
 }
 
 // Resume finds an instance again that was held.
-func (c *surrogate) Resume(ctx context.Context, imageID string, h machine.Held, env builders.Env) (machine.Machine, error) {
-	i, err := c.resume(ctx, imageID, h, env)
+func (c *surrogate) Resume(ctx context.Context, base builders.Base, h machine.Held, env builders.Env) (machine.Machine, error) {
+	i, err := c.resume(ctx, base, h, env)
 	if err != nil {
 		return nil, err
 	}
 	return &surrogateInstance{ebsInstance: i, cloud: c}, nil
 }
 
-func (c *ebs) resume(ctx context.Context, imageID string, h machine.Held, env builders.Env) (i *ebsInstance, err error) {
+func (c *ebs) resume(ctx context.Context, base builders.Base, h machine.Held, env builders.Env) (i *ebsInstance, err error) {
 	var was heldInstance
 	if err := json.Unmarshal(h.Machine, &was); err != nil {
 		return nil, fmt.Errorf("what was kept of the instance can't be read: %w", err)
@@ -118,19 +118,19 @@ func (c *ebs) resume(ctx context.Context, imageID string, h machine.Held, env bu
 	if r.Name != was.Region {
 		return nil, fmt.Errorf("the instance %s is in %s, and the source is of %s", was.ID, was.Region, r.Name)
 	}
-	img, err := c.base(ctx, r, imageID)
+	from, err := c.launchedFrom(ctx, r, base)
 	if err != nil {
 		return nil, err
 	}
-	name := baseVars(img, r.Name).Text(c.ami.Name)
-	old, err := c.checkName(ctx, r, name, imageID, env.Force)
+	name := from.values.Text(c.ami.Name)
+	old, err := c.checkName(ctx, r, name, from.id, env.Force)
 	if err == nil {
-		err = c.checkRegions(ctx, r, name, imageID, env.Force)
+		err = c.checkRegions(ctx, r, name, from.id, env.Force)
 	}
 	if err != nil {
 		return nil, err
 	}
-	held, err := c.heldInstance(r, img, h.HostKey, was, env)
+	held, err := c.heldInstance(r, from, h.HostKey, was, env)
 	if err != nil {
 		return nil, err
 	}
@@ -149,8 +149,8 @@ func (c *ebs) resume(ctx context.Context, imageID string, h machine.Held, env bu
 
 // heldInstance is the instance with all that was made for it, as the journal
 // has it.
-func (c *ebs) heldInstance(r *Region, img types.Image, hostKey string, was heldInstance, env builders.Env) (*instance, error) {
-	i := &instance{stay: c.newStay(r, env, img), client: c.ssh, id: was.ID}
+func (c *ebs) heldInstance(r *Region, from start, hostKey string, was heldInstance, env builders.Env) (*instance, error) {
+	i := &instance{stay: c.newStay(r, env, from.image, from.values), client: c.ssh, id: was.ID}
 	i.name = was.Name
 	delete(i.marks, tagExpires)
 	if !was.Expires.IsZero() {

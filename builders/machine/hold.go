@@ -22,9 +22,10 @@ type Holder interface {
 
 // Resumer is a Cloud that finds machines again that were held.
 type Resumer interface {
-	// Resume returns the machine that was held. When it fails the machine
-	// stays as it is; ErrMachineGone is in the chain where it is gone.
-	Resume(ctx context.Context, imageID string, h Held, env builders.Env) (Machine, error)
+	// Resume returns the machine that was held, and that was launched from
+	// base. When it fails the machine stays as it is; ErrMachineGone is in the
+	// chain where it is gone.
+	Resume(ctx context.Context, base builders.Base, h Held, env builders.Env) (Machine, error)
 }
 
 // Held is a machine that was left for a later run.
@@ -109,7 +110,7 @@ func (b *builder) Resume(ctx context.Context, base builders.Base, held json.RawM
 	if err := json.Unmarshal(held, &h); err != nil {
 		return nil, fmt.Errorf("what was kept of the machine can't be read: %w", err)
 	}
-	m, err := c.Resume(ctx, base.ID, h, env)
+	m, err := c.Resume(ctx, base, h, env)
 	if err != nil {
 		return nil, err
 	}

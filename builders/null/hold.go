@@ -15,8 +15,8 @@ func (m *present) Hold(context.Context, time.Time) (json.RawMessage, error) {
 }
 
 // Resume goes on with the machine, which has the same host key.
-func (p *place) Resume(ctx context.Context, imageID string, _ machine.Held, env builders.Env) (machine.Machine, error) {
-	return p.Launch(ctx, imageID, env)
+func (p *place) Resume(ctx context.Context, base builders.Base, _ machine.Held, env builders.Env) (machine.Machine, error) {
+	return p.Launch(ctx, base, env)
 }
 
 // Resume resumes by the builder of the machine.
@@ -30,6 +30,6 @@ func (m *presentWindows) Hold(context.Context, time.Time) (json.RawMessage, erro
 }
 
 // Resume goes on with the machine, which has the same certificate.
-func (w *windows) Resume(ctx context.Context, imageID string, _ machine.Held, env builders.Env) (machine.Machine, error) {
-	return w.Launch(ctx, imageID, env)
+func (w *windows) Resume(ctx context.Context, base builders.Base, _ machine.Held, env builders.Env) (machine.Machine, error) {
+	return w.Launch(ctx, base, env)
 }

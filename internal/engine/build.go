@@ -106,6 +106,9 @@ func (b *build) resolve(ctx context.Context) error {
 	if err := b.takeUp(); err != nil {
 		return err
 	}
+	if err := b.follow(ctx); err != nil {
+		return err
+	}
 	return b.needs()
 }
 

@@ -84,7 +84,7 @@ func (b *build) begin(ctx context.Context) (builders.Session, error) {
 		return nil, fmt.Errorf("the builder %s can't go on with a machine", b.Type)
 	}
 	base := b.Base
-	base.ID = b.held.BaseID
+	base.ID, base.From = b.held.BaseID, b.held.From
 	s, err := r.Resume(ctx, base, b.held.Session, b.env())
 	if errors.Is(err, builders.ErrMachineGone) {
 		err = builders.WithHint(err, "run without -resume: the build starts anew")
@@ -149,7 +149,7 @@ func (b *build) leave(ctx context.Context) (held.Build, error) {
 // state is what is known of the build by now.
 func (b *build) state(now time.Time) held.Build {
 	s := held.Build{
-		RunID: b.RunID, Address: b.Address, Template: b.Holding.Template, Dir: b.Dir, BaseID: b.Base.ID,
+		RunID: b.RunID, Address: b.Address, Template: b.Holding.Template, Dir: b.Dir, BaseID: b.Base.ID, From: b.Base.From,
 		Since: now, Until: now.Add(b.Holding.For), Force: b.env().Force,
 	}
 	b.note(&s)

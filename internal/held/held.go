@@ -31,8 +31,10 @@ type Build struct {
 	// Done is what was done: the base, and the steps before the one that
 	// failed.
 	Done artifact.Record `json:"done"`
-	// BaseID is what the machine was started from.
-	BaseID string `json:"baseId"`
+	// BaseID pins the source image that the machine was started from, From is
+	// what was in its place; nil is nothing.
+	BaseID string             `json:"baseId"`
+	From   *artifact.Artifact `json:"from,omitempty"`
 	// Failed is the name of the step that failed.
 	Failed string `json:"failed"`
 
