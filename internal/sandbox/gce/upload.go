@@ -33,7 +33,7 @@ type session struct {
 
 func (s *Server) serveUpload(w http.ResponseWriter, r *http.Request) {
 	name, act := "storage.objects.insert", s.beginUpload
-	if r.Method == http.MethodPut {
+	if r.URL.Query().Has("upload_id") {
 		name, act = "storage.objects.upload", s.resumeUpload
 	}
 	s.serve(w, r, name, func(w http.ResponseWriter, r *http.Request) {
