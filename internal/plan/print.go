@@ -34,6 +34,7 @@ func count(n int, what string) string {
 // "red" or "dim".
 func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 	ew := &errWriter{w: w}
+	p.tree(ew, paint)
 	for _, b := range p.Builds {
 		b.text(ew, paint)
 	}
@@ -164,6 +165,7 @@ type jsonBuild struct {
 	Key        string     `json:"key,omitempty"`
 	Base       string     `json:"base,omitempty"`
 	Artifact   string     `json:"artifact,omitempty"` // id of what is recorded, where unchanged
+	Parents    []string   `json:"parents,omitempty"`  // addresses of the builds whose images it takes
 	Reasons    []Reason   `json:"reasons,omitempty"`
 	Error      string     `json:"error,omitempty"`
 	Steps      []jsonStep `json:"steps"`
@@ -194,6 +196,9 @@ func (p *Plan) JSON(w io.Writer) error {
 	for _, b := range p.Builds {
 		jb := jsonBuild{Build: b.Address, Bucket: b.Publish.Bucket, Status: b.Status, Distribute: b.Distribute, Version: b.Version,
 			Key: string(b.Key), Base: b.BaseRecord.ID, Reasons: b.Reasons, Steps: []jsonStep{}}
+		for _, parent := range b.Parents {
+			jb.Parents = append(jb.Parents, parent.Address)
+		}
 		if b.Err != nil {
 			jb.Error = b.Err.Error()
 		}

@@ -210,6 +210,9 @@ func (b *Build) gone(old artifact.Record) Reason {
 // runWhole marks the steps that would be known if the platform kept the state
 // of the machine after each.
 func (b *Build) runWhole() {
+	if b.Status == New {
+		return
+	}
 	for _, s := range b.Steps {
 		if s.Known || len(s.Reasons) == 0 {
 			s.Known, s.Reasons = false, []Reason{{Kind: "whole", Text: "not changed, runs again with the others"}}
