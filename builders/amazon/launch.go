@@ -66,7 +66,9 @@ func (c *ebs) Launch(ctx context.Context, base builders.Base, env builders.Env) 
 			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, imageID, env.Force) },
 		}
 	}
-	i, err := c.newStay(r, env, img, values).start(ctx, p)
+	s := c.newStay(r, env, img, values)
+	s.again = base.From != nil
+	i, err := s.start(ctx, p)
 	if err != nil {
 		return nil, err
 	}
