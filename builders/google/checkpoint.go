@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	gce "google.golang.org/api/compute/v1"
@@ -66,6 +67,7 @@ func (m *instance) Mark(ctx context.Context, c builders.Checkpoint) (builders.Ma
 		return nil, err
 	}
 	at := &mark{instance: m, name: name, entry: entry}
+	m.add(made{"image", name, entry, at.remove})
 	known, done := machine.Outlive(ctx)
 	defer done()
 	op, err := m.api.Compute.Images.Insert(m.ProjectID, body).ForceCreate(true).RequestId(request).Context(known).Do()
@@ -92,20 +94,34 @@ type mark struct {
 	entry *journal.Entry
 }
 
-// Image returns the image, which is ready.
+// Image returns the image, which is ready. From then on it is not the session's
+// any more.
 func (k *mark) Image(context.Context) (artifact.Artifact, error) {
+	k.release()
 	a := k.artifact(&gce.Image{Name: k.name, Id: k.id})
 	a.ID, a.Text = k.name, "A checkpoint: "+k.name
 	a.Places = []artifact.Place{{Name: k.ProjectID, ID: k.name}}
 	return a, nil
 }
 
+// release takes the image from what Destroy removes.
+func (k *mark) release() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.made = slices.DeleteFunc(k.made, func(r made) bool { return r.entry == k.entry })
+}
+
+func (k *mark) remove(ctx context.Context) error {
+	op, err := k.api.Compute.Images.Delete(k.ProjectID, k.name).RequestId(gcp.RequestID()).Context(ctx).Do()
+	return k.ended(ctx, op, err)
+}
+
 // Drop deletes the image.
 func (k *mark) Drop(ctx context.Context) error {
-	op, err := k.api.Compute.Images.Delete(k.ProjectID, k.name).RequestId(gcp.RequestID()).Context(ctx).Do()
-	if err := k.ended(ctx, op, err); err != nil {
+	if err := k.remove(ctx); err != nil {
 		return fmt.Errorf("delete the checkpoint %s: %w", k.name, gcp.Explain(err))
 	}
+	k.release()
 	return k.entry.Gone()
 }
 
@@ -113,6 +129,7 @@ func (k *mark) Drop(ctx context.Context) error {
 // name already is someone else's.
 func (k *mark) undo(ctx context.Context, why error) error {
 	if gcp.IsConflict(why) {
+		k.release()
 		return k.entry.Gone()
 	}
 	return k.Drop(ctx)

@@ -44,6 +44,7 @@ build is in .ingot/logs.`,
 		Example: `  ingot build .
   ingot build -only='docker.*' -var release=1.4 .
   ingot build -force -on-error=ask web.pkr.hcl
+  ingot build -on-error=checkpoint .        # the next run goes on with the step that failed
   ingot build -debug -only=amazon-ebs.web .
   ingot build -registry registry.example.com/images .`,
 		Args: oneTemplate,
@@ -67,13 +68,13 @@ build is in .ingot/logs.`,
 	inert(cmd, "skip-enforcement", noEnforce)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
 	fl.IntVar(&f.parallel, "parallel-builds", 0, "run at most `n` builds at the same time; 0 is all at once")
-	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner")
+	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask, run-cleanup-provisioner, or checkpoint: keep what the steps before it did for the next run")
 	values(cmd, "on-error", onErrors)
 	values(cmd, "log-format", []string{"text", "json"})
 	return cmd
 }
 
-var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.RunCleanup)}
+var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.RunCleanup), string(engine.Checkpoint)}
 
 // values completes a flag with the values that it takes.
 func values(cmd *cobra.Command, flag string, list []string) {

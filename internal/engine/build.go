@@ -24,6 +24,7 @@ type build struct {
 	kept    bool // the machine is left as it is
 
 	attachments []artifact.Attachment
+	marks       marks
 
 	phase   string
 	since   time.Time
@@ -111,7 +112,11 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	b.enter("begin", b.BaseRecord.Name, 0)
-	b.session, err = b.Builder.Begin(ctx, b.Base, b.env())
+	base, err := b.beginning()
+	if err != nil {
+		return rec, err
+	}
+	b.session, err = b.Builder.Begin(ctx, base, b.env())
 	if err != nil {
 		return rec, cancelledOr(ctx, b.SourceError(err))
 	}
@@ -136,9 +141,14 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	for i, s := range b.Steps {
+		if b.inCheckpoint(i, s) {
+			continue
+		}
+		b.markBefore(ctx, i)
 		if err := b.step(ctx, i, s); err != nil {
 			return rec, cancelledOr(ctx, b.onError(ctx, err))
 		}
+		b.markAfter(ctx, i, s)
 	}
 	if err := b.pauseBefore(ctx, "the image is made"); err != nil {
 		return rec, cancelledOr(ctx, err)
