@@ -32,6 +32,7 @@ const (
 	Ask        OnError = "ask"                     // ask: clean up, abort or retry the step
 	RunCleanup OnError = "run-cleanup-provisioner" // run the error-cleanup-provisioner, leave the rest
 	Checkpoint OnError = "checkpoint"              // keep an image of the machine as the last good step left it, then as Cleanup
+	Hold       OnError = "hold"                    // leave the machine for a while, for a later run to go on with
 )
 
 // Registry is what the engine does with a registry.
@@ -44,6 +45,7 @@ type Registry interface {
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 	PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error
 	DropCheckpoint(ctx context.Context, bucket string, k key.Key) error
+	PutTests(ctx context.Context, bucket string, t registry.TestRun) error
 	Address() string
 }
 
@@ -52,6 +54,8 @@ type Options struct {
 	RunID     string
 	Parallel  int // builds at the same time; 0 is all
 	OnError   OnError
+	Holding   Holding
+	Resume    *Resume // a run that is gone on with: RunID is its id; nil starts a new one
 	Force     bool
 	Debug     bool // pause before each step; Parallel is to be 1
 	Registry  Registry
@@ -100,7 +104,10 @@ type result struct {
 // succeeded, and reports all of it as events.
 func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r := &run{Options: o, plan: p, taken: map[string]registry.Version{}, first: map[string]bool{}}
-	if o.Journals != "" {
+	switch {
+	case o.Resume != nil:
+		r.journal = o.Resume.Journal
+	case o.Journals != "":
 		r.journal = journal.Open(o.Journals, o.RunID)
 	}
 	start := time.Now()
@@ -112,7 +119,11 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r.sayDead()
 	stop := r.sayCancelling(ctx)
 	defer stop()
-	if err := r.look(ctx); err != nil {
+	err := r.look(ctx)
+	if err == nil {
+		err = cancelledOr(ctx, r.lookOutside(ctx))
+	}
+	if err != nil {
 		r.emit(event.Failed{Err: err})
 		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
 		return fmt.Errorf("%w: %w", ErrFailed, err)
@@ -125,7 +136,6 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 			failed = append(failed, res.build.Address)
 		}
 	}
-	var err error
 	if len(failed) == 0 && r.Unpublished {
 		r.emit(event.Say{Text: "Nothing is published, as the environment says"})
 	} else if len(failed) == 0 {
@@ -186,23 +196,3 @@ func (r *run) sayCancelling(ctx context.Context) (stop func()) {
 }
 
 func (r *run) emit(body event.Body) { event.Log{Sink: r.Events}.Emit(body) }
-
-// builds runs all builds, Parallel at a time.
-func (r *run) builds(ctx context.Context) []result {
-	limit := r.Parallel
-	if limit <= 0 || limit > len(r.plan.Builds) {
-		limit = max(1, len(r.plan.Builds))
-	}
-	slots := make(chan struct{}, limit)
-	results := make([]result, len(r.plan.Builds))
-	var wg sync.WaitGroup
-	for i, b := range r.plan.Builds {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			results[i] = r.build(ctx, b)
-		})
-	}
-	wg.Wait()
-	return results
-}

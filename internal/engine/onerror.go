@@ -17,6 +17,8 @@ const cleanupTimeout = 2 * time.Minute
 func (b *build) onError(ctx context.Context, err error) error {
 	err = b.keepMark(ctx, err)
 	switch b.OnError {
+	case Hold:
+		return b.hold(ctx, err)
 	case Abort:
 		b.kept = true
 	case RunCleanup:
