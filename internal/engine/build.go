@@ -27,6 +27,7 @@ type build struct {
 	held    *held.Build // what is gone on with; nil where the build starts anew
 
 	attachments []artifact.Attachment
+	cases       []artifact.Case // of the step that expects something
 
 	phase   string
 	since   time.Time
@@ -65,6 +66,9 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 		rec, err = b.bake(ctx)
 	}
 	if err == nil {
+		rec, err = b.test(ctx, rec)
+	}
+	if err == nil {
 		rec, err = b.distribute(ctx, rec)
 	}
 	if err != nil {
@@ -79,7 +83,9 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 	if b.Status != plan.Unchanged {
 		return artifact.Record{}, nil
 	}
-	if b.Distribute {
+	if b.Test {
+		b.log.Say(b.Summary() + "; testing")
+	} else if b.Distribute {
 		b.log.Say(b.Summary() + "; distributing")
 	} else {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})

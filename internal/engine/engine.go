@@ -40,6 +40,7 @@ type Registry interface {
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	PutTests(ctx context.Context, bucket string, t registry.TestRun) error
 	Address() string
 }
 

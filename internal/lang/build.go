@@ -18,7 +18,8 @@ type Build struct {
 	Provisioners      []*Provisioner
 	ErrorCleanup      *Provisioner       // nil where there is none
 	PostProcessors    [][]*PostProcessor // chains; a single post-processor is a chain of one
-	Publish           *Publish           // nil where there is none
+	Tests             []*Test
+	Publish           *Publish // nil where there is none
 }
 
 // Address names the build of a source: "[name.]type.localname", and in a
@@ -44,6 +45,7 @@ func inBuild() []hcl.BlockHeaderSchema {
 	return []hcl.BlockHeaderSchema{
 		{Type: "source", LabelNames: []string{"source"}}, {Type: "provisioner", LabelNames: typ},
 		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+		{Type: "test", LabelNames: []string{"name"}},
 	}
 }
 
@@ -201,6 +203,8 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 		p, diags := t.provisioner(e)
 		b.ErrorCleanup = p
 		return diags
+	case "test":
+		return t.addTest(b, e)
 	case "post-processor":
 		p, diags := t.postProcessor(e)
 		b.PostProcessors = append(b.PostProcessors, []*PostProcessor{p})

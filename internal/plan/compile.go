@@ -207,6 +207,9 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 		diags = append(diags, ds...)
 		b.Cleanup = step
 	}
+	tests, ds := c.tests(b)
+	b.Tests = tests
+	diags = append(diags, ds...)
 	post, ds := c.post(b)
 	b.Post = post
 	return b, append(diags, ds...)
@@ -297,6 +300,9 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 		in := c.input(index, lang.Real)
 		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }
 		s.Lenient = a.Lenient()
+	}
+	if x, ok := cfg.(provisioners.Examiner); ok {
+		s.Cases = x.Cases
 	}
 	if c.options.Check {
 		if dec.Shared && len(diags) == 0 {

@@ -61,6 +61,7 @@ type Build struct {
 	Builder builders.Builder
 	Steps   []*Step
 	Cleanup *Step    // error-cleanup-provisioner; nil where there is none
+	Tests   []*Test  // of the image
 	Post    [][]Post // chains of post-processors
 	Force   bool     // -force
 	Fresh   bool     // every step runs, also where nothing changed
@@ -80,6 +81,7 @@ type Build struct {
 	Status     Status
 	Err        error
 	Record     *artifact.Record // of the artifact, where Unchanged
+	Test       bool             // Unchanged, but the artifact has not passed the tests as they are now
 	Distribute bool             // Unchanged, but the artifact is not yet where and as it is to be
 	Version    string           // the version compared with; "" where there is none
 	Reasons    []Reason         // why the build as a whole runs
@@ -111,6 +113,9 @@ type Step struct {
 	// that op.Attachments stands for; nil for one that works on the machine.
 	Attach  func(dir string) ([]artifact.Attachment, error)
 	Lenient bool // it is no more than a warning when the step fails
+	// Cases returns what the step looked at, from the same folder; nil for one
+	// that expects nothing.
+	Cases func(dir string) ([]artifact.Case, error)
 
 	late   bool          // it reads files that an earlier step makes
 	later  *lang.Decoded // has expressions that are evaluated when the step runs
@@ -195,10 +200,10 @@ func (p *Plan) NothingLeft() error {
 	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(all, ", "))
 }
 
-// Todo reports whether a run would build or distribute something.
+// Todo reports whether a run would build, test or distribute something.
 func (p *Plan) Todo() bool {
 	for _, b := range p.Builds {
-		if b.Status != Unchanged || b.Distribute {
+		if b.Status != Unchanged || b.Test || b.Distribute {
 			return true
 		}
 	}

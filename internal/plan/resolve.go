@@ -148,6 +148,7 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	case exists && !b.Force && !b.Fresh && always < 0 && restless == nil:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
 		b.Distribute = rec.Distributed != b.Distribution() && !rec.Removed()
+		b.Test = b.untested(rec)
 		for _, s := range b.Steps {
 			s.Known, s.Reasons = true, nil
 		}
@@ -198,6 +199,8 @@ func (b *Build) gone(old artifact.Record) Reason {
 		text = "always runs: it makes nothing that stays"
 	case inPlace:
 		text = "the machine was changed since " + b.Version + ", or does not answer"
+	case old.Removed() && b.untested(old):
+		text = "the tests changed, and what they are about was removed (keep_input_artifact)"
 	case old.Removed() && old.Processed.Key != b.PostKey():
 		text = "post-processing changed, and what it began with was removed (keep_input_artifact)"
 	}
