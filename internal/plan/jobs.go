@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"runtime"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
+)
+
+// compile compiles the builds of jobs, and adds those without errors.
+func (p *Plan) compile(jobs []*job, check bool) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	refused := newRefusals()
+	if check {
+		diags = checkAll(jobs, refused)
+	} else {
+		compileAll(jobs, refused)
+	}
+	for _, j := range jobs {
+		diags = append(diags, j.diags...)
+		if !j.diags.HasErrors() && !refused.jobs[j] {
+			p.Builds = append(p.Builds, j.build)
+		}
+	}
+	return append(diags, refused.diags()...)
+}
+
+// job is the compilation of one build.
+type job struct {
+	*compiler
+	address string
+	publish Publish
+
+	build *Build
+	diags hcl.Diagnostics
+}
+
+// compileAll compiles builds, as many at a time as there are processors.
+func compileAll(jobs []*job, refused *refusals) {
+	parallel(len(jobs), func(i int) {
+		j := jobs[i]
+		j.build, j.diags = j.compiler.build(j.address, j.publish)
+	})
+	for _, j := range jobs {
+		for _, s := range append(slices.Clone(j.build.Steps), j.build.Cleanup) {
+			if s != nil {
+				refused.add(j, s.Type, s.Range, kindsOf(s.Ops))
+			}
+		}
+	}
+}
+
+// parallel calls do for 0 to n-1, as many at a time as there are processors.
+func parallel(n int, do func(i int)) {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i := range n {
+		g.Go(func() error {
+			do(i)
+			return nil
+		})
+	}
+	_ = g.Wait() // none returns an error
+}
