@@ -93,7 +93,13 @@ func TestCheckFindsAll(t *testing.T) {
 		"cleaning up":      {`error-cleanup-provisioner "shell" { inline = ["true"] }`, `can't run`},
 		"a post-processor": {`post-processor "manifest" { output = "${source.name}.json" }`, ""},
 		"a wrong one":      {`post-processor "checksum" { checksum_types = [source.name == "c" ? "md6" : "md5"] }`, `md6`},
-		"unknown":          {`provisioner "shel" {}`, `7 Unknown provisioner type`},
+		"a test":           {"test \"x\" {\n provisioner \"shell-local\" { inline = [\"true\"] }\n}", `can't run the test "x"`},
+		"a test of some": {`test "x" {
+			provisioner "shell-local" { scrip = "${source.name}.sh" }
+			only = ["c"]
+		}`, `Unknown option "scrip"`},
+		"attaching in a test": {"test \"x\" {\n provisioner \"sbom\" {}\n}", "is not for tests"},
+		"unknown":             {`provisioner "shel" {}`, `7 Unknown provisioner type`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,6 +20,7 @@ import (
 type Schema struct {
 	Type   reflect.Type
 	Fields []*Field // in the struct's order, embedded structs flattened
+	Label  *Field   // of the block: port "tcp:22" { … }; nil where it has none
 
 	byName  map[string]*Field
 	names   []string // sorted
@@ -39,6 +40,7 @@ type Field struct {
 	Template string // "late": the component renders it; "off": not a Go template; "": rendered while decoding
 	Key      string // "disk" where it changes what is on the image
 	Refuse   string // why it can't be set; "" where it can
+	Image    string // the builders whose images it names, with spaces between; "" where it names none
 }
 
 // SchemaOf returns the schema of v, a struct or a pointer to one.
@@ -54,10 +56,19 @@ func schemaOf(t reflect.Type) *Schema {
 	for _, f := range s.Fields {
 		s.attrs = append(s.attrs, hcl.AttributeSchema{Name: f.Name})
 		if f.Block {
-			s.headers = append(s.headers, hcl.BlockHeaderSchema{Type: f.Name})
+			s.headers = append(s.headers, f.header())
 		}
 	}
 	return s
+}
+
+// header is the schema of a block.
+func (f *Field) header() hcl.BlockHeaderSchema {
+	h := hcl.BlockHeaderSchema{Type: f.Name}
+	if f.Nested != nil && f.Nested.Label != nil {
+		h.LabelNames = []string{f.Nested.Label.Name}
+	}
+	return h
 }
 
 // add adds the fields of a struct. Where one that is embedded is refused, all
@@ -75,7 +86,11 @@ func (s *Schema) add(t reflect.Type, index []int, refuse string) {
 			continue
 		}
 		f := &Field{Name: name, Go: sf, Block: kind == "block", Template: sf.Tag.Get("template"),
-			Key: sf.Tag.Get("key"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
+			Key: sf.Tag.Get("key"), Image: sf.Tag.Get("image"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
+		if kind == "label" {
+			s.Label = f
+			continue
+		}
 		f.Required = kind == "" || f.Block && sf.Type.Kind() == reflect.Struct
 		f.Repeated = f.Block && sf.Type.Kind() == reflect.Slice
 		if nested := structIn(sf.Type); nested != nil {

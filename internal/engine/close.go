@@ -72,6 +72,8 @@ func (b *build) closeBehind(ctx context.Context) {
 func (b *build) close(ctx context.Context) {
 	if k, ok := b.session.(builders.Keeper); ok && b.kept {
 		k.Keep()
+	} else {
+		b.free()
 	}
 	b.endPhase()
 	b.log.Emit(event.Phase{Name: "cleanup", Steps: len(b.Steps)})

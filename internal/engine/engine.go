@@ -30,6 +30,7 @@ const (
 	Abort      OnError = "abort"                   // leave everything as it is
 	Ask        OnError = "ask"                     // ask: clean up, abort or retry the step
 	RunCleanup OnError = "run-cleanup-provisioner" // run the error-cleanup-provisioner, leave the rest
+	Hold       OnError = "hold"                    // leave the machine for a while, for a later run to go on with
 )
 
 // Registry is what the engine does with a registry.
@@ -39,6 +40,7 @@ type Registry interface {
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	PutTests(ctx context.Context, bucket string, t registry.TestRun) error
 	Address() string
 }
 
@@ -47,6 +49,8 @@ type Options struct {
 	RunID     string
 	Parallel  int // builds at the same time; 0 is all
 	OnError   OnError
+	Holding   Holding
+	Resume    *Resume // a run that is gone on with: RunID is its id; nil starts a new one
 	Force     bool
 	Debug     bool // pause before each step; Parallel is to be 1
 	Registry  Registry
@@ -95,7 +99,10 @@ type result struct {
 // succeeded, and reports all of it as events.
 func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r := &run{Options: o, plan: p, taken: map[string]registry.Version{}, first: map[string]bool{}}
-	if o.Journals != "" {
+	switch {
+	case o.Resume != nil:
+		r.journal = o.Resume.Journal
+	case o.Journals != "":
 		r.journal = journal.Open(o.Journals, o.RunID)
 	}
 	start := time.Now()
@@ -107,7 +114,11 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r.sayDead()
 	stop := r.sayCancelling(ctx)
 	defer stop()
-	if err := r.look(ctx); err != nil {
+	err := r.look(ctx)
+	if err == nil {
+		err = cancelledOr(ctx, r.lookOutside(ctx))
+	}
+	if err != nil {
 		r.emit(event.Failed{Err: err})
 		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
 		return fmt.Errorf("%w: %w", ErrFailed, err)
@@ -120,7 +131,6 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 			failed = append(failed, res.build.Address)
 		}
 	}
-	var err error
 	if len(failed) == 0 && r.Unpublished {
 		r.emit(event.Say{Text: "Nothing is published, as the environment says"})
 	} else if len(failed) == 0 {
@@ -181,23 +191,3 @@ func (r *run) sayCancelling(ctx context.Context) (stop func()) {
 }
 
 func (r *run) emit(body event.Body) { event.Log{Sink: r.Events}.Emit(body) }
-
-// builds runs all builds, Parallel at a time.
-func (r *run) builds(ctx context.Context) []result {
-	limit := r.Parallel
-	if limit <= 0 || limit > len(r.plan.Builds) {
-		limit = max(1, len(r.plan.Builds))
-	}
-	slots := make(chan struct{}, limit)
-	results := make([]result, len(r.plan.Builds))
-	var wg sync.WaitGroup
-	for i, b := range r.plan.Builds {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			results[i] = r.build(ctx, b)
-		})
-	}
-	wg.Wait()
-	return results
-}

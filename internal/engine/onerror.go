@@ -16,6 +16,8 @@ const cleanupTimeout = 2 * time.Minute
 // the step's error.
 func (b *build) onError(ctx context.Context, err error) error {
 	switch b.OnError {
+	case Hold:
+		return b.hold(ctx, err)
 	case Abort:
 		b.kept = true
 	case RunCleanup:

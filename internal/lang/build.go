@@ -18,7 +18,8 @@ type Build struct {
 	Provisioners      []*Provisioner
 	ErrorCleanup      *Provisioner       // nil where there is none
 	PostProcessors    [][]*PostProcessor // chains; a single post-processor is a chain of one
-	Publish           *Publish           // nil where there is none
+	Tests             []*Test
+	Publish           *Publish // nil where there is none
 
 	byRef map[string]*Source // the sources by "type.localname"
 }
@@ -46,6 +47,7 @@ func inBuild() []hcl.BlockHeaderSchema {
 	return []hcl.BlockHeaderSchema{
 		{Type: "source", LabelNames: []string{"source"}}, {Type: "provisioner", LabelNames: typ},
 		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+		{Type: "test", LabelNames: []string{"name"}},
 	}
 }
 
@@ -206,6 +208,8 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 		p, diags := t.provisioner(e)
 		b.ErrorCleanup = p
 		return diags
+	case "test":
+		return t.addTest(b, e)
 	case "post-processor":
 		p, diags := t.postProcessor(e)
 		b.PostProcessors = append(b.PostProcessors, []*PostProcessor{p})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/provisioners"
@@ -30,6 +31,7 @@ func checkAll(jobs []*job, refused *refusals) hcl.Diagnostics {
 	for _, c := range checks {
 		diags = append(diags, c.diags...)
 		c.refuse(refused)
+		diags = append(diags, c.unbootable()...)
 	}
 	return diags
 }
@@ -78,15 +80,20 @@ func (g *group) checks() []*stepCheck {
 			return
 		}
 	}
-	step := func(i int, spec *lang.Provisioner) {
-		add(&stepCheck{group: g, step: spec, only: spec.Only, except: spec.Except,
-			one: func(c *compiler) ([]op.Kind, lang.NameUse, hcl.Diagnostics) { return c.checkStep(spec, i) }})
+	step := func(spec *lang.Provisioner, test *lang.Test) {
+		add(&stepCheck{group: g, step: spec, test: test, only: spec.Only, except: spec.Except,
+			one: func(c *compiler) ([]op.Kind, lang.NameUse, hcl.Diagnostics) { return c.checkStep(spec, test != nil) }})
 	}
-	for i, spec := range g.spec.Provisioners {
-		step(i, spec)
+	for _, spec := range g.spec.Provisioners {
+		step(spec, nil)
 	}
 	if spec := g.spec.ErrorCleanup; spec != nil {
-		step(len(g.spec.Provisioners), spec)
+		step(spec, nil)
+	}
+	for _, x := range g.spec.Tests {
+		for _, spec := range x.Provisioners {
+			step(spec, x)
+		}
 	}
 	for _, chain := range g.spec.PostProcessors {
 		for _, spec := range g.any.postsOf(chain) {
@@ -101,6 +108,7 @@ func (g *group) checks() []*stepCheck {
 type stepCheck struct {
 	*group
 	step         *lang.Provisioner // nil for a post-processor
+	test         *lang.Test        // that the step is of; nil for one of the build
 	only, except []string
 	one          func(*compiler) ([]op.Kind, lang.NameUse, hcl.Diagnostics)
 
@@ -127,7 +135,7 @@ func (c *stepCheck) where() iter.Seq[*job] {
 		}
 		for _, list := range from {
 			for _, j := range list {
-				if done[j] {
+				if done[j] || c.test != nil && !c.test.AppliesTo(j.src) {
 					continue
 				}
 				if len(c.only) > 0 {
@@ -180,12 +188,16 @@ func (c *stepCheck) refuse(refused *refusals) {
 	done := map[*job]bool{}
 	for _, k := range c.kinds {
 		for _, j := range c.refusers(k) {
-			if _, apart := c.apart[j]; !apart && !done[j] && c.step.AppliesTo(j.src) {
+			if _, apart := c.apart[j]; !apart && !done[j] && c.appliesTo(j.src) {
 				done[j] = true
 				refused.add(j, c.step.Type, c.step.Range, c.kinds)
 			}
 		}
 	}
+}
+
+func (c *stepCheck) appliesTo(s *lang.Source) bool {
+	return c.step.AppliesTo(s) && (c.test == nil || c.test.AppliesTo(s))
 }
 
 // refusers returns those whose builder refuses ops of a kind.
@@ -202,14 +214,31 @@ func (g *group) refusers(k op.Kind) []*job {
 	return list
 }
 
+// unbootable refuses tests of what no machine can begin with.
+func (c *stepCheck) unbootable() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if c.test == nil {
+		return nil
+	}
+	for _, j := range c.jobs {
+		if _, ok := j.build.Builder.(builders.Booter); !ok && c.appliesTo(j.src) {
+			diags = append(diags, bootable(j.build, c.test)...)
+		}
+	}
+	return diags
+}
+
 // checkStep checks a provisioner. It returns the kinds of its ops, and what it
 // makes of the source's name.
-func (c *compiler) checkStep(spec *lang.Provisioner, index int) ([]op.Kind, lang.NameUse, hcl.Diagnostics) {
+func (c *compiler) checkStep(spec *lang.Provisioner, inTest bool) ([]op.Kind, lang.NameUse, hcl.Diagnostics) {
 	def, diag := find(c.template, "provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
 	if diag != nil {
 		return nil, lang.NameUnused, hcl.Diagnostics{diag}
 	}
-	_, ops, dec, diags := c.lower(def, spec, index, lang.Real)
+	cfg, ops, dec, diags := c.lower(def, spec, 0, lang.Real)
+	if _, attaches := cfg.(provisioners.Attacher); inTest {
+		diags = append(diags, notInTest(attaches, spec)...)
+	}
 	return kindsOf(ops), dec.Name, diags
 }
 

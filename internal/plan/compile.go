@@ -42,21 +42,25 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	except, ds := globs("-except", o.Except)
 	diags = append(diags, ds...)
 	p := &Plan{Template: t, LeftOut: map[string][]string{}}
-	var jobs []*job
+	var jobs, left []*job
 	bucket := bucketName(t)
 	for _, spec := range t.Builds {
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
 			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src}
 			pub := k.publish(bucket)
+			j := &job{compiler: k, address: addr, publish: pub}
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
 				p.LeftOut[pub.Bucket] = append(p.LeftOut[pub.Bucket], addr)
+				left = append(left, j)
 				continue
 			}
-			jobs = append(jobs, &job{compiler: k, address: addr, publish: pub})
+			jobs = append(jobs, j)
 		}
 	}
-	return p, distinct(append(diags, p.compile(jobs, o.Check)...))
+	diags = append(diags, p.compile(append(jobs, ancestors(jobs, left)...), o.Check)...)
+	p.link()
+	return p, distinct(diags)
 }
 
 func globs(flag string, patterns []string) ([]glob.Glob, hcl.Diagnostics) {
@@ -164,6 +168,9 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 		diags = append(diags, ds...)
 		b.Cleanup = step
 	}
+	tests, ds := c.tests(b)
+	b.Tests = tests
+	diags = append(diags, ds...)
 	post, ds := c.post(b)
 	b.Post = post
 	return b, append(diags, ds...)
@@ -187,6 +194,10 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	b.family = family{base: dec.Parent, source: dec.Image, open: c.reopen}
+	for _, p := range c.src.Parents() {
+		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
+	}
 	builder, err := cfg.Open(c.options.Host)
 	if err != nil {
 		if dec.Excuses(err) {
@@ -205,7 +216,9 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 			return append(diags, ds...)
 		}
 	}
-	b.options = append(optionInputs(component.KeyFields(keyed)), optionFiles(cfg, c.options.Host)...)
+	fields := component.KeyFields(keyed)
+	b.family.onDisk = c.template.ImagesIn(fields)
+	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
 	b.distribution = c.distribution(builder, keyed, dec.Marked)
 	return diags
 }
@@ -250,6 +263,9 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 		in := c.input(index, lang.Real)
 		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }
 		s.Lenient = a.Lenient()
+	}
+	if x, ok := cfg.(provisioners.Examiner); ok {
+		s.Cases = x.Cases
 	}
 	if op.IsLate(ops) {
 		s.AlwaysRun, s.late = true, true

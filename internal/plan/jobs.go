@@ -19,7 +19,12 @@ func (p *Plan) compile(jobs []*job, check bool) hcl.Diagnostics {
 	}
 	for _, j := range jobs {
 		diags = append(diags, j.diags...)
-		if !j.diags.HasErrors() && !refused.jobs[j] {
+		switch {
+		case j.diags.HasErrors() || refused.jobs[j]:
+		case j.outside:
+			j.build.leave()
+			p.Outside = append(p.Outside, j.build)
+		default:
 			p.Builds = append(p.Builds, j.build)
 		}
 	}
@@ -31,6 +36,7 @@ type job struct {
 	*compiler
 	address string
 	publish Publish
+	outside bool // it is not to be run
 
 	build *Build
 	diags hcl.Diagnostics
@@ -43,12 +49,22 @@ func compileAll(jobs []*job, refused *refusals) {
 		j.build, j.diags = j.compiler.build(j.address, j.publish)
 	})
 	for _, j := range jobs {
-		for _, s := range append(slices.Clone(j.build.Steps), j.build.Cleanup) {
-			if s != nil {
-				refused.add(j, s.Type, s.Range, kindsOf(s.Ops))
-			}
+		for _, s := range j.build.allSteps() {
+			refused.add(j, s.Type, s.Range, kindsOf(s.Ops))
 		}
 	}
+}
+
+// allSteps are the steps of the build, those of its cleaning up and of its tests.
+func (b *Build) allSteps() []*Step {
+	out := slices.Clone(b.Steps)
+	if b.Cleanup != nil {
+		out = append(out, b.Cleanup)
+	}
+	for _, x := range b.Tests {
+		out = append(out, x.Steps...)
+	}
+	return out
 }
 
 // parallel calls do for 0 to n-1, as many at a time as there are processors.

@@ -25,6 +25,10 @@ const (
 	VersionType = "application/vnd.ingot.version.v1"
 	// MoveType is the artifactType of a channel's move.
 	MoveType = "application/vnd.ingot.move.v1"
+	// TestsType is the artifactType of a run of tests of a version.
+	TestsType = "application/vnd.ingot.tests.v1"
+	// TestsConfigType is the media type of the config of that manifest.
+	TestsConfigType = "application/vnd.ingot.tests.v1+json"
 )
 
 // Annotations, beside those that the image specification defines.
