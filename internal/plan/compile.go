@@ -168,6 +168,7 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 		diags = append(diags, ds...)
 		b.Cleanup = step
 	}
+	diags = append(diags, c.checkpoints(b)...)
 	tests, ds := c.tests(b)
 	b.Tests = tests
 	diags = append(diags, ds...)
@@ -246,7 +247,7 @@ func (c *compiler) distribution(real builders.Builder, keyed builders.Config, ma
 // step decodes and lowers one provisioner.
 func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl.Diagnostics) {
 	s := &Step{Name: spec.Name, Type: spec.Type, Range: spec.Range, PauseBefore: spec.PauseBefore, Timeout: spec.Timeout,
-		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun}
+		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun, Checkpoint: spec.Checkpoint}
 	if s.Name == "" {
 		s.Name = s.Type
 	}
