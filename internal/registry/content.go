@@ -25,6 +25,8 @@ const (
 	VersionType = "application/vnd.ingot.version.v1"
 	// MoveType is the artifactType of a channel's move.
 	MoveType = "application/vnd.ingot.move.v1"
+	// LeaseType is the artifactType of one that works on something, or wants to.
+	LeaseType = "application/vnd.ingot.lease.v1"
 )
 
 // Annotations, beside those that the image specification defines.
@@ -41,6 +43,9 @@ const (
 	annFrom        = "vnd.ingot.from"           // version a channel moved from
 	annTo          = "vnd.ingot.to"             // version it moved to
 	annBy          = "vnd.ingot.by"             // who moved it
+	annNumber      = "vnd.ingot.lease.number"   // whose turn it is; 0 while it is drawn
+	annBeat        = "vnd.ingot.lease.beat"     // another one each time that the holder is known to live
+	annOver        = "vnd.ingot.lease.over"     // "true" where the holder let go
 	annToken       = "vnd.ingot.token"          // makes a manifest the only one of its kind
 	annImageName   = "io.containerd.image.name" // the name containerd and docker load read
 )

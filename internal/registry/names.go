@@ -15,10 +15,11 @@ const (
 	keyPrefix       = "key-"
 	movePrefix      = "channel."
 	publishedPrefix = "published."
+	leasePrefix     = "lease."
 	referrerPrefix  = "sha256-"
 )
 
-var reserved = []string{keyPrefix, movePrefix, publishedPrefix, referrerPrefix}
+var reserved = []string{keyPrefix, movePrefix, publishedPrefix, leasePrefix, referrerPrefix}
 
 // The grammars of the distribution specification, section "Pulling manifests".
 var (
