@@ -13,9 +13,10 @@ help: ## show the verbs
 setup: ## install the Debian packages that builds and tests need
 	@scripts/setup
 
-build: ## build bin/ingot and the bundled bin/buildkitd
+build: ## build bin/ingot and what lies beside it: bin/ingot-machine, bin/buildkitd
 	@mkdir -p bin
 	$(GO) build -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ingot ./cmd/ingot
+	$(GO) build -ldflags '-s -w' -o bin/ingot-machine ./cmd/ingot-machine
 	$(GO) build -ldflags '-s -w' -o bin/buildkitd github.com/moby/buildkit/cmd/buildkitd
 
 demo: setup build ## bake templates/quickstart: an AMI, a Google image and a container, one version

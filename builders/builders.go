@@ -76,6 +76,10 @@ type Base struct {
 	Name string    // what a person calls it
 	Arch string    // GOARCH name; "" where it is not known before the launch
 	Vars op.Values // values of build.* tokens that are known from here on: "build.SourceAMI"
+
+	// From is what a session begins from in place of the image (see Booter);
+	// nil is the image.
+	From *artifact.Artifact
 }
 
 // Env is what a session is given.
@@ -85,6 +89,7 @@ type Env struct {
 	Log     event.Log        // of the build
 	Journal *journal.Journal // of the run; nil keeps nothing
 	Force   bool             // -force: an image of the same name may be replaced
+	Trial   bool             // nothing is sealed, so that no name need be free: a test
 }
 
 // Session is one image being made.
@@ -146,11 +151,18 @@ type Distributor interface {
 	Distribute(ctx context.Context, a artifact.Artifact, env Env) (artifact.Artifact, error)
 }
 
+// Chained is a Builder that can start from what another build made.
+type Chained interface {
+	// SourceOf returns what its option for the source image takes to start from
+	// an artifact of a build of the same platform. It changes nothing.
+	SourceOf(ctx context.Context, a artifact.Artifact) (string, error)
+}
+
 // Booter is a Builder whose sessions can begin from an artifact of its own: to
 // test it, or to go on from a checkpoint.
 type Booter interface {
-	// BaseOf returns base with the artifact in place of its image. It talks to
-	// nobody.
+	// BaseOf returns base with the artifact in place of its image: what is
+	// known of the source image, in Vars too, stays. It talks to nobody.
 	BaseOf(a artifact.Artifact, base Base) (Base, error)
 }
 

@@ -26,6 +26,7 @@ var forbidden = map[string][]string{
 	"builders/all":       {module + "/internal/plan", module + "/internal/engine", module + "/internal/sandbox"},
 	"datasources":        {"github.com/aws/", "google.golang.org/api", "github.com/moby/buildkit", module + "/internal/lang", module + "/internal/plan"},
 	"datasources/all":    {"github.com/moby/buildkit", module + "/internal/lang", module + "/internal/plan", module + "/internal/engine", module + "/internal/sandbox"},
+	"cmd/ingot-machine":  {module + "/builders", module + "/internal/sandbox/host", "github.com/google/", "golang.org/x/crypto", "google.golang.org/", "gvisor.dev/", "oras.land/", "net/http", "crypto/x509"},
 	"internal/sandbox":   {module + "/internal/lang", module + "/internal/plan", module + "/internal/engine", module + "/builders/amazon", module + "/builders/google"},
 }
 

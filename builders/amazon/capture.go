@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/op"
 )
 
 // ebsInstance is an instance whose own volumes become the image.
@@ -47,12 +48,12 @@ func (i *ebsInstance) Capture(ctx context.Context) (artifact.Artifact, error) {
 	}
 	i.release(id, nil)
 	i.bases.Store(id, img)
-	return madeOf(TypeEBS, i.r.Name, img, i.image), nil
+	return madeOf(TypeEBS, i.r.Name, img, i.values), nil
 }
 
 // madeOf is the artifact of an image, in the region that it was made in.
-func madeOf(builder, region string, img, base types.Image) artifact.Artifact {
-	labels := lateLabels(baseVars(base, region))
+func madeOf(builder, region string, img types.Image, base op.Values) artifact.Artifact {
+	labels := lateLabels(base)
 	labels["ami_name"] = aws.ToString(img.Name)
 	a := artifact.Artifact{Builder: builder, Arch: goArch(img.Architecture), Labels: labels}
 	return withPlaces(a, []artifact.Place{{Name: region, ID: aws.ToString(img.ImageId)}})
@@ -62,12 +63,12 @@ func madeOf(builder, region string, img, base types.Image) artifact.Artifact {
 func (i *ebsInstance) createImage(ctx context.Context) (string, error) {
 	c := i.cloud
 	i.env.Log.Say("Creating AMI " + i.name + " from instance " + i.id)
-	image, snapshot := c.tags().of(baseVars(i.image, i.r.Name))
+	image, snapshot := c.tags().of(i.values)
 	in := &ec2.CreateImageInput{
 		InstanceId: &i.id, Name: &i.name, BlockDeviceMappings: i.imageDisks(),
 		TagSpecifications: append(tagSpec(types.ResourceTypeImage, image, i.marks), tagSpec(types.ResourceTypeSnapshot, snapshot, i.marks)...),
 	}
-	if d := baseVars(i.image, i.r.Name).Text(c.ami.Description); d != "" {
+	if d := i.values.Text(c.ami.Description); d != "" {
 		in.Description = &d
 	}
 	id, err := i.createNamed(ctx, kindImage, i.name, "InvalidAMIName.Duplicate", func(ctx context.Context) (string, error) {

@@ -92,7 +92,7 @@ func (s *stay) fleetInput(template string, places []types.Subnet) *ec2.CreateFle
 			overrides = append(overrides, o)
 		}
 	}
-	fleet := merged(c.FleetTags, c.FleetTag, baseVars(s.image, s.r.Name))
+	fleet := merged(c.FleetTags, c.FleetTag, s.values)
 	return &ec2.CreateFleetInput{
 		Type: types.FleetTypeInstant, ClientToken: &token,
 		LaunchTemplateConfigs: []types.FleetLaunchTemplateConfigRequest{{
@@ -110,7 +110,7 @@ func (s *stay) fleetInput(template string, places []types.Subnet) *ec2.CreateFle
 // launchTemplate makes the template that a fleet launches from.
 func (s *stay) launchTemplate(ctx context.Context, l launch, p types.Subnet) (string, error) {
 	token := s.token("template")
-	spot := merged(s.spot.SpotTags, s.spot.SpotTag, baseVars(s.image, s.r.Name))
+	spot := merged(s.spot.SpotTags, s.spot.SpotTag, s.values)
 	data := templateData(s.runInput(l, p))
 	if list := tagList(spot, s.marks); len(list) > 0 {
 		data.TagSpecifications = append(data.TagSpecifications,

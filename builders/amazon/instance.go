@@ -95,7 +95,7 @@ func (i *instance) port() int {
 
 // Vars says where the instance is, and what it was launched from.
 func (i *instance) Vars() op.Values {
-	v := baseVars(i.image, i.r.Name)
+	v := maps.Clone(i.values)
 	extra := op.Values{"build.ID": secret.Plain(i.id)}
 	if i.reached() {
 		extra["build.Host"] = secret.Plain(i.address(i.last()))

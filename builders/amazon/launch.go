@@ -28,7 +28,7 @@ type plan struct {
 }
 
 // Launch starts an instance.
-func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (m machine.Machine, err error) {
+func (c *ebs) Launch(ctx context.Context, base builders.Base, env builders.Env) (m machine.Machine, err error) {
 	quiet := c.access.outages.Listen(env.Log)
 	defer func() {
 		if err != nil {
@@ -39,23 +39,34 @@ func (c *ebs) Launch(ctx context.Context, imageID string, env builders.Env) (m m
 	if err != nil {
 		return nil, err
 	}
+	imageID, values := base.ID, base.Vars
+	if base.From != nil {
+		if imageID, err = placeIn(*base.From, r.Name); err != nil {
+			return nil, err
+		}
+	}
 	img, err := c.base(ctx, r, imageID)
 	if err != nil {
 		return nil, err
 	}
-	name := baseVars(img, r.Name).Text(c.ami.Name)
+	if values == nil {
+		values = baseVars(img, r.Name)
+	}
+	name := values.Text(c.ami.Name)
 	var old *types.Image
 	p := plan{
 		encrypt: c.ami.encrypts(), kmsKey: c.ami.kmsKey(r.Name),
-		checks: []func(context.Context) error{
+	}
+	if !env.Trial {
+		p.checks = []func(context.Context) error{
 			func(ctx context.Context) (err error) {
 				old, err = c.checkName(ctx, r, name, imageID, env.Force)
 				return
 			},
 			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, imageID, env.Force) },
-		},
+		}
 	}
-	i, err := c.start(ctx, r, img, env, p)
+	i, err := c.newStay(r, env, img, values).start(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +109,12 @@ func (c *ebs) checkRegions(ctx context.Context, r *Region, name, base string, fo
 
 // start launches an instance of an image, and returns when it runs. It leaks
 // nothing when it fails.
-func (s *source) start(ctx context.Context, r *Region, img types.Image, env builders.Env, p plan) (*instance, error) {
-	at, err := s.preflight(ctx, r, p.checks...)
+func (s *stay) start(ctx context.Context, p plan) (*instance, error) {
+	at, err := s.preflight(ctx, s.r, p.checks...)
 	if err != nil {
 		return nil, err
 	}
-	i := &instance{stay: s.newStay(r, env, img), client: s.ssh}
+	i := &instance{stay: s, client: s.ssh}
 	if err := i.launch(ctx, at, p); err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()

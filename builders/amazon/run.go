@@ -137,7 +137,7 @@ func (s *stay) connectTo(in *ec2.RunInstancesInput, l launch, p types.Subnet) {
 func (s *stay) instanceTags() []types.TagSpecification {
 	c := s.run
 	name := map[string]string{"Name": strings.TrimSpace("ingot " + s.env.Build)}
-	volume := merged(c.RunVolumeTags, c.RunVolumeTag, baseVars(s.image, s.r.Name))
+	volume := merged(c.RunVolumeTags, c.RunVolumeTag, s.values)
 	var out []types.TagSpecification
 	out = append(out, tagSpec(types.ResourceTypeInstance, name, s.tags, s.marks)...)
 	out = append(out, tagSpec(types.ResourceTypeVolume, volume, s.marks)...)

@@ -7,8 +7,9 @@ import (
 // RunConfig says which image to start from and how the instance runs.
 type RunConfig struct {
 	// SourceAMI is the id of the image to start from. Either it or
-	// source_ami_filter is needed.
-	SourceAMI string `hcl:"source_ami,optional"`
+	// source_ami_filter is needed. It may be the image of another build:
+	// build.[NAME.]TYPE.NAME.id.
+	SourceAMI string `hcl:"source_ami,optional" image:"amazon-ebs amazon-ebssurrogate"`
 	// SourceAMIFilter finds the image to start from.
 	SourceAMIFilter *AMIFilter `hcl:"source_ami_filter,block"`
 	// InstanceType is the type of the instance, e.g. "t3.micro". Either it or
@@ -89,10 +90,10 @@ type RunConfig struct {
 // AMIFilter finds an image.
 type AMIFilter struct {
 	// Filters are the filters of DescribeImages, e.g. name = "debian-12-amd64-*".
-	Filters map[string]string `hcl:"filters,optional"`
+	Filters map[string]string `hcl:"filters,optional" image:"- source_ami"`
 	// Owners are whose images count: account ids, "self", "amazon",
 	// "aws-marketplace". At least one is needed.
-	Owners []string `hcl:"owners,optional"`
+	Owners []string `hcl:"owners,optional" image:"- source_ami"`
 	// MostRecent takes the newest where several match. Default false.
 	MostRecent bool `hcl:"most_recent,optional"`
 	// IncludeDeprecated takes deprecated images too. Default false.

@@ -46,7 +46,7 @@ echo "Waiting for connections..."
 exec sleep 600
 `)
 	l := newLab(t)
-	i := &instance{stay: l.source().newStay(l.region(home), l.env, l.publicImage()), id: "i-1", key: ssh.Key{}}
+	i := &instance{stay: l.source().newStay(l.region(home), l.env, l.publicImage(), nil), id: "i-1", key: ssh.Key{}}
 	in := &ssm.StartSessionInput{Target: &i.id, DocumentName: aws.String("AWS-StartPortForwardingSession")}
 	out := &ssm.StartSessionOutput{SessionId: aws.String("s-1"), StreamUrl: aws.String("wss://x"), TokenValue: aws.String("token")}
 	s, err := i.runPlugin(t.Context(), in, out, 4711)
@@ -76,7 +76,7 @@ exec sleep 600
 func TestPluginEnds(t *testing.T) {
 	fakePlugin(t, `echo "SessionId: s-1 : Your session has been terminated"; exit 1`)
 	l := newLab(t)
-	i := &instance{stay: l.source().newStay(l.region(home), l.env, l.publicImage()), id: "i-1"}
+	i := &instance{stay: l.source().newStay(l.region(home), l.env, l.publicImage(), nil), id: "i-1"}
 	_, err := i.runPlugin(context.Background(), &ssm.StartSessionInput{}, &ssm.StartSessionOutput{}, 4711)
 	if err == nil || !strings.Contains(err.Error(), "Your session has been terminated") {
 		t.Errorf("error %v", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/op"
 )
 
 // stay is what one session makes in EC2, and has to take away again.
@@ -23,8 +24,11 @@ type stay struct {
 	*source
 	r     *Region
 	env   builders.Env
-	name  string // of all that is made; no other session has it
-	image types.Image
+	name  string      // of all that is made; no other session has it
+	image types.Image // that the instance is launched from
+
+	values op.Values // of the tokens of the source image
+
 	marks map[string]string // tags of all that is made
 	tags  map[string]string // run_tags, with the image's values
 
@@ -41,11 +45,11 @@ type made struct {
 	entry *journal.Entry
 }
 
-func (s *source) newStay(r *Region, env builders.Env, img types.Image) *stay {
+func (s *source) newStay(r *Region, env builders.Env, img types.Image, values op.Values) *stay {
 	return &stay{
-		source: s, r: r, env: env, name: newName(), image: img,
+		source: s, r: r, env: env, name: newName(), image: img, values: values,
 		marks: marks(env, s.run.MaxLifetime, time.Now()),
-		tags:  merged(s.run.RunTags, s.run.RunTag, baseVars(img, r.Name)),
+		tags:  merged(s.run.RunTags, s.run.RunTag, values),
 	}
 }
 

@@ -125,8 +125,8 @@ type surrogate struct {
 }
 
 // Launch starts an instance.
-func (c *surrogate) Launch(ctx context.Context, imageID string, env builders.Env) (machine.Machine, error) {
-	m, err := c.ebs.Launch(ctx, imageID, env)
+func (c *surrogate) Launch(ctx context.Context, base builders.Base, env builders.Env) (machine.Machine, error) {
+	m, err := c.ebs.Launch(ctx, base, env)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (i *surrogateInstance) Capture(ctx context.Context) (artifact.Artifact, err
 		}
 	}
 	i.bases.Store(id, img)
-	return madeOf(TypeSurrogate, i.r.Name, img, i.image), nil
+	return madeOf(TypeSurrogate, i.r.Name, img, i.values), nil
 }
 
 // stop stops the instance, so that its volumes are at rest. A spot instance
@@ -127,8 +127,7 @@ func (i *surrogateInstance) snapshotAndRegister(ctx context.Context, now types.I
 func (i *surrogateInstance) registerImage(ctx context.Context, snapshots map[string]string) (string, error) {
 	c := i.cloud
 	i.env.Log.Say("Registering the AMI " + i.name)
-	values := baseVars(i.image, i.r.Name)
-	tags, _ := c.tags().of(values)
+	tags, _ := c.tags().of(i.values)
 	in := &ec2.RegisterImageInput{
 		Name: &i.name, Architecture: types.ArchitectureValues(c.register.Architecture), RootDeviceName: &c.disks.RootDevice.DeviceName,
 		VirtualizationType: aws.String("hvm"), BlockDeviceMappings: c.disks.imageDevices(snapshots),
@@ -145,7 +144,7 @@ func (i *surrogateInstance) registerImage(ctx context.Context, snapshots map[str
 	if c.register.UefiData != "" {
 		in.UefiData = &c.register.UefiData
 	}
-	if text := values.Text(c.ami.Description); text != "" {
+	if text := i.values.Text(c.ami.Description); text != "" {
 		in.Description = &text
 	}
 	id, err := i.createNamed(ctx, kindImage, i.name, "InvalidAMIName.Duplicate", func(ctx context.Context) (string, error) {

@@ -14,10 +14,9 @@ import (
 // snapshot begins a snapshot of a volume.
 func (i *surrogateInstance) snapshot(ctx context.Context, device, volume string) (string, error) {
 	c := i.cloud
-	values := baseVars(i.image, i.r.Name)
-	_, tags := c.tags().of(values)
+	_, tags := c.tags().of(i.values)
 	in := &ec2.CreateSnapshotInput{VolumeId: &volume, TagSpecifications: tagSpec(types.ResourceTypeSnapshot, tags, i.marks)}
-	if text := values.Text(c.register.SnapshotDescription); text != "" {
+	if text := i.values.Text(c.register.SnapshotDescription); text != "" {
 		in.Description = &text
 	}
 	i.env.Log.Say("Creating a snapshot of " + device)

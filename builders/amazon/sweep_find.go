@@ -53,6 +53,7 @@ func (p *sweepPlace) find(ctx context.Context, r *Region, in builders.SweepInput
 	}
 	f.wg.Wait()
 	f.addFleets()
+	f.addSnapshots(ctx, p.journal)
 	var out []*thing
 	for _, id := range slices.Sorted(maps.Keys(f.things)) {
 		out = append(out, f.things[id])
@@ -181,6 +182,24 @@ func (f *finding) addFleets() {
 		if id := kindFleet + " " + t.fleet; f.things[id] == nil {
 			f.things[id] = &thing{Resource: journal.Resource{Cloud: cloud, Place: f.r.Name, Kind: kindFleet, ID: t.fleet,
 				Build: t.Build, Created: t.Created, Tags: t.Tags}}
+		}
+	}
+}
+
+// addSnapshots adds those of images that are gone already: who deregistered one
+// may have been killed before it deleted them.
+func (f *finding) addSnapshots(ctx context.Context, entries []journal.Resource) {
+	for _, e := range entries {
+		if e.Kind != kindImage || e.ID == "" || f.things[kindImage+" "+e.ID] != nil {
+			continue
+		}
+		ids, err := f.r.ownSnapshots(ctx, e.ID, nil, e.Tags)
+		if err != nil {
+			f.errs = append(f.errs, f.r.explain(ctx, "look for the snapshots of "+e.ID, err))
+		}
+		for _, id := range ids {
+			f.things[kindSnapshot+" "+id] = &thing{Resource: journal.Resource{Cloud: cloud, Place: f.r.Name, Kind: kindSnapshot, ID: id,
+				Build: e.Build, Created: e.Created, Tags: e.Tags}}
 		}
 	}
 }

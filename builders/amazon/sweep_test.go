@@ -209,6 +209,47 @@ func TestSweepSharedSnapshot(t *testing.T) {
 	}
 }
 
+// TestSweepDeregistered checks that the snapshots of an image go with it where
+// the run was killed after it had deregistered that: they name no image any
+// more, and the journal names only that.
+func TestSweepDeregistered(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	tags := l.marksOf("dead", time.Hour)
+	d := l.leave(home, tags)
+	c := l.region(home).EC2
+	made := map[string]string{}
+	for _, name := range []string{"killed", "kept"} {
+		out, err := c.CreateImage(t.Context(), &ec2.CreateImageInput{InstanceId: &d.instance, Name: &name, TagSpecifications: tagSpec(types.ResourceTypeSnapshot, tags)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		img, err := l.region(home).await(t.Context(), *out.ImageId, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[name], made[name+" snapshot"] = *out.ImageId, snapshotsOf(img)[0]
+	}
+	id := made["killed"]
+	if _, err := c.DeregisterImage(t.Context(), &ec2.DeregisterImageInput{ImageId: &id}); err != nil {
+		t.Fatal(err)
+	}
+	in := builders.SweepInput{Now: time.Now(), Journal: []journal.Resource{{Cloud: cloud, Place: home, Kind: kindImage, Name: "killed", ID: id, Tags: tags}}}
+	want := []string{"snapshot " + made["killed snapshot"]}
+	in.DryRun = true
+	if got := l.sweep(in); !slices.Equal(got, want) {
+		t.Errorf("dry run: %v, want %v", got, want)
+	}
+	in.DryRun = false
+	if got := l.sweep(in); !slices.Equal(got, want) {
+		t.Errorf("removed %v, want %v", got, want)
+	}
+	left := strings.Join(l.Server.Inventory(), "\n")
+	if strings.Contains(left, want[0]) || !strings.Contains(left, made["kept snapshot"]) || !strings.Contains(left, d.snapshot) {
+		t.Errorf("left: %s", left)
+	}
+}
+
 // TestSweepGoesOn checks that one thing that can't be removed keeps nothing
 // else from being removed.
 func TestSweepGoesOn(t *testing.T) {

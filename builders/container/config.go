@@ -21,12 +21,13 @@ func Definition() builders.Definition {
 // becomes of it.
 type Config struct {
 	// Image is the image to start from, e.g. "debian:12" or
-	// "registry.example.com/team/base@sha256:…".
-	Image string `hcl:"image,optional"`
+	// "registry.example.com/team/base@sha256:…". It may be the image of another
+	// build: build.[NAME.]docker.NAME.id.
+	Image string `hcl:"image,optional" image:"docker"`
 	// OCILayout is an OCI image layout of this host to start from: its folder,
 	// and after a colon the tag or after an @ the digest, e.g. "out/base:v1".
 	// Without either the layout must hold one image.
-	OCILayout string `hcl:"oci_layout,optional"`
+	OCILayout string `hcl:"oci_layout,optional" image:"- image"`
 	// Bootstrap makes the image to start from out of Debian packages.
 	Bootstrap *Bootstrap `hcl:"bootstrap,block"`
 	// Dockerfile is what Packer starts from when it has a build block.

@@ -20,6 +20,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/container/changes"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/op"
 )
 
 // Values of export_format.
@@ -87,7 +88,10 @@ func (o *options) checkSource() error {
 	case len(set) > 1:
 		return component.Errorf(set[1], "only one of image, oci_layout and bootstrap may be set, and %s is", set[0])
 	}
-	if o.Image != "" {
+	switch {
+	case strings.HasPrefix(o.Image, "/"): // of another build, in the registry's folder
+		o.OCILayout, o.Image = o.Image, ""
+	case o.Image != "" && len(op.Tokens(o.Image)) == 0: // else another build is to make it
 		ref, err := reference.ParseDockerRef(o.Image)
 		if err != nil {
 			return component.Errorf("image", "%q is no name of an image: %v", o.Image, err)

@@ -119,7 +119,7 @@ func (p *place) stat(name string) (artifact.File, error) {
 }
 
 // Launch writes the file.
-func (p *place) Launch(ctx context.Context, _ string, env builders.Env) (machine.Machine, error) {
+func (p *place) Launch(ctx context.Context, _ builders.Base, env builders.Env) (machine.Machine, error) {
 	var from io.Reader = strings.NewReader(p.Content.Reveal())
 	if p.Source != "" {
 		f, err := os.Open(p.path(p.Source))

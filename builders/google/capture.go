@@ -229,7 +229,7 @@ func (m *instance) artifact(img *gce.Image) artifact.Artifact {
 		arch = goArch(m.source.Architecture)
 	}
 	labels := map[string]string{
-		"source_image": gcp.Last(m.image), "zone": m.Zone, "machine_type": m.MachineType,
+		"source_image": m.origin, "zone": m.Zone, "machine_type": m.MachineType,
 	}
 	if img.Id != 0 {
 		labels[idLabel] = fmt.Sprint(img.Id)

@@ -71,14 +71,14 @@ type Config struct {
 type SourceOptions struct {
 	// SourceImage is the name of the image to start from. It counts before
 	// source_image_family. One of them is needed.
-	SourceImage string `hcl:"source_image,optional"`
+	SourceImage string `hcl:"source_image,optional" image:"googlecompute"`
 	// SourceImageFamily is the family whose latest image that is not
 	// deprecated is started from: "debian-12".
-	SourceImageFamily string `hcl:"source_image_family,optional"`
+	SourceImageFamily string `hcl:"source_image_family,optional" image:"- source_image"`
 	// SourceImageProjectID are the projects to look for the image in; the
 	// first that has it counts. Default: project_id, then the projects of
 	// Google's public images.
-	SourceImageProjectID []string `hcl:"source_image_project_id,optional"`
+	SourceImageProjectID []string `hcl:"source_image_project_id,optional" image:"- source_image"`
 }
 
 // InstanceOptions describe the instance.

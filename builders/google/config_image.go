@@ -60,7 +60,7 @@ type DiskAttachment struct {
 	SourceVolume string `hcl:"source_volume,optional" key:"disk"`
 	// SourceImage is the URL of an image that the disk is made from. Default:
 	// the disk is empty.
-	SourceImage string `hcl:"source_image,optional" key:"disk"`
+	SourceImage string `hcl:"source_image,optional" key:"disk" image:"googlecompute"`
 }
 
 // ImageOptions describe the image.

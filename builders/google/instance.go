@@ -210,7 +210,7 @@ func (m *instance) Vars() op.Values {
 		"build.ID":              secret.Plain(m.name),
 		"build.Host":            secret.Plain(m.target()),
 		"build.Port":            secret.Plain(strconv.Itoa(m.door())),
-		"build.SourceImageName": secret.Plain(gcp.Last(m.image)),
+		"build.SourceImageName": secret.Plain(m.origin),
 	}
 	if m.password != "" {
 		v["build.WinRMPassword"] = secret.Sensitive(m.password)

@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -29,6 +30,7 @@ type launch struct {
 	name   string // of the instance
 	disk   string // name of its boot disk
 	image  string // partial URL
+	origin string // name of the source image
 	labels map[string]string
 
 	source    *gce.Image
@@ -42,18 +44,18 @@ type launch struct {
 }
 
 // Launch starts an instance.
-func (c *cloud) Launch(ctx context.Context, baseID string, env builders.Env) (at machine.Machine, err error) {
+func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env) (at machine.Machine, err error) {
 	quiet := c.api.Listen(env.Log)
 	defer func() {
 		if err != nil {
 			quiet()
 		}
 	}()
-	image, err := imageURL(baseID)
+	image, err := bootImage(base)
 	if err != nil {
 		return nil, err
 	}
-	l := &launch{cloud: c, env: env, image: image, labels: c.runLabels(env, time.Now())}
+	l := &launch{cloud: c, env: env, image: image, origin: cmp.Or(base.Vars["build.SourceImageName"].Reveal(), gcp.Last(image)), labels: c.runLabels(env, time.Now())}
 	l.name = c.InstanceName
 	if l.name == "" {
 		l.name = "ingot-" + strings.ToLower(rand.Text()[:20])

@@ -173,7 +173,7 @@ func (l *launch) checkAddress(ctx context.Context) error {
 }
 
 func (l *launch) checkImageName(ctx context.Context) error {
-	if l.SkipCreateImage {
+	if l.SkipCreateImage || l.env.Trial {
 		return nil
 	}
 	img, err := l.api.Image(ctx, l.ImageProjectID, l.ImageName)

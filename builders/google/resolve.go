@@ -204,6 +204,15 @@ func (c *cloud) nearest(ctx context.Context, projects []string) []string {
 	return names[:min(3, len(names))]
 }
 
+// bootImage is the partial URL of the image that a session begins from.
+func bootImage(base builders.Base) (string, error) {
+	if base.From == nil {
+		return imageURL(base.ID)
+	}
+	p := base.From.Places[0]
+	return "projects/" + p.Name + "/global/images/" + p.ID, nil
+}
+
 // imageURL takes Base.ID apart: the image's partial URL.
 func imageURL(baseID string) (string, error) {
 	url, _, _ := strings.Cut(baseID, idMark)

@@ -22,8 +22,10 @@ type Cloud interface {
 	Resolve(ctx context.Context) (builders.Base, error)
 	// Exists reports whether the artifact is still there, in every place.
 	Exists(ctx context.Context, a artifact.Artifact) (bool, error)
-	// Launch starts a machine from an image. It leaks nothing when it fails.
-	Launch(ctx context.Context, imageID string, env builders.Env) (Machine, error)
+	// Launch starts a machine from an image: that of base.ID, or base.From
+	// where the cloud's builder is a builders.Booter. It leaks nothing when it
+	// fails.
+	Launch(ctx context.Context, base builders.Base, env builders.Env) (Machine, error)
 }
 
 // Machine is a machine that an image is made of.
@@ -111,7 +113,7 @@ func (b *builder) Supports(k op.Kind) error {
 }
 
 func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.Env) (builders.Session, error) {
-	m, err := b.cloud.Launch(ctx, base.ID, env)
+	m, err := b.cloud.Launch(ctx, base, env)
 	if err != nil {
 		return nil, err
 	}

@@ -43,9 +43,9 @@ func (c *cloud) Exists(_ context.Context, a artifact.Artifact) (bool, error) {
 	return c.images[a.ID], nil
 }
 
-func (c *cloud) Launch(_ context.Context, imageID string, _ builders.Env) (machine.Machine, error) {
-	if imageID != "image-1" {
-		return nil, errors.New("no such image: " + imageID)
+func (c *cloud) Launch(_ context.Context, base builders.Base, _ builders.Env) (machine.Machine, error) {
+	if base.ID != "image-1" {
+		return nil, errors.New("no such image: " + base.ID)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -117,8 +117,8 @@ func (p *place) Exists(ctx context.Context, a artifact.Artifact) (bool, error) {
 }
 
 // Launch launches nothing: the machine is there.
-func (p *place) Launch(_ context.Context, imageID string, _ builders.Env) (machine.Machine, error) {
-	key, _, _ := strings.Cut(imageID, " ")
+func (p *place) Launch(_ context.Context, base builders.Base, _ builders.Env) (machine.Machine, error) {
+	key, _, _ := strings.Cut(base.ID, " ")
 	return &present{place: p, hostKey: key}, nil
 }
 

@@ -74,8 +74,8 @@ func (w *windows) Exists(ctx context.Context, a artifact.Artifact) (bool, error)
 }
 
 // Launch launches nothing: the machine is there.
-func (w *windows) Launch(_ context.Context, imageID string, _ builders.Env) (machine.Machine, error) {
-	certificate, _, _ := strings.Cut(imageID, " ")
+func (w *windows) Launch(_ context.Context, base builders.Base, _ builders.Env) (machine.Machine, error) {
+	certificate, _, _ := strings.Cut(base.ID, " ")
 	return &presentWindows{windows: w, certificate: certificate}, nil
 }
 

@@ -4,12 +4,12 @@ package main
 import (
 	"os"
 
-	"github.com/ingot-build/ingot/internal/sandbox/host"
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 )
 
 func main() {
-	if host.IsMachine() {
-		os.Exit(host.RunMachine())
+	if first.IsMachine() {
+		os.Exit(first.Run())
 	}
 	os.Exit(run(untilSignal(), os.Args))
 }

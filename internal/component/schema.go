@@ -39,6 +39,7 @@ type Field struct {
 	Template string // "late": the component renders it; "off": not a Go template; "": rendered while decoding
 	Key      string // "disk" where it changes what is on the image
 	Refuse   string // why it can't be set; "" where it can
+	Image    string // the builders whose images it names, with spaces between; "" where it names none
 }
 
 // SchemaOf returns the schema of v, a struct or a pointer to one.
@@ -75,7 +76,7 @@ func (s *Schema) add(t reflect.Type, index []int, refuse string) {
 			continue
 		}
 		f := &Field{Name: name, Go: sf, Block: kind == "block", Template: sf.Tag.Get("template"),
-			Key: sf.Tag.Get("key"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
+			Key: sf.Tag.Get("key"), Image: sf.Tag.Get("image"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
 		f.Required = kind == "" || f.Block && sf.Type.Kind() == reflect.Struct
 		f.Repeated = f.Block && sf.Type.Kind() == reflect.Slice
 		if nested := structIn(sf.Type); nested != nil {

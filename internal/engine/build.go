@@ -100,6 +100,9 @@ func (b *build) resolve(ctx context.Context) error {
 	if err := b.refuseConflict(); err != nil {
 		return err
 	}
+	if err := b.follow(ctx); err != nil {
+		return err
+	}
 	return b.needs()
 }
 

@@ -107,7 +107,11 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 	r.sayDead()
 	stop := r.sayCancelling(ctx)
 	defer stop()
-	if err := r.look(ctx); err != nil {
+	err := r.look(ctx)
+	if err == nil {
+		err = cancelledOr(ctx, r.lookOutside(ctx))
+	}
+	if err != nil {
 		r.emit(event.Failed{Err: err})
 		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
 		return fmt.Errorf("%w: %w", ErrFailed, err)
@@ -120,7 +124,6 @@ func Run(ctx context.Context, p *plan.Plan, o Options) error {
 			failed = append(failed, res.build.Address)
 		}
 	}
-	var err error
 	if len(failed) == 0 && r.Unpublished {
 		r.emit(event.Say{Text: "Nothing is published, as the environment says"})
 	} else if len(failed) == 0 {
@@ -181,23 +184,3 @@ func (r *run) sayCancelling(ctx context.Context) (stop func()) {
 }
 
 func (r *run) emit(body event.Body) { event.Log{Sink: r.Events}.Emit(body) }
-
-// builds runs all builds, Parallel at a time.
-func (r *run) builds(ctx context.Context) []result {
-	limit := r.Parallel
-	if limit <= 0 || limit > len(r.plan.Builds) {
-		limit = max(1, len(r.plan.Builds))
-	}
-	slots := make(chan struct{}, limit)
-	results := make([]result, len(r.plan.Builds))
-	var wg sync.WaitGroup
-	for i, b := range r.plan.Builds {
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			results[i] = r.build(ctx, b)
-		})
-	}
-	wg.Wait()
-	return results
-}

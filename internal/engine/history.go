@@ -32,6 +32,12 @@ func (h *RegistryHistory) Lookup(ctx context.Context, bucket string, k key.Key) 
 	return h.registry.Lookup(ctx, bucket, k)
 }
 
+// Image returns what a container's image is called where another build begins
+// with it.
+func (h *RegistryHistory) Image(bucket string, img artifact.Image) string {
+	return h.registry.Image(bucket, img)
+}
+
 // Last returns the record of a build in the newest version that has it.
 func (h *RegistryHistory) Last(ctx context.Context, bucket, build string) (string, artifact.Record, bool, error) {
 	return h.find(ctx, bucket, func(rec artifact.Record) bool { return rec.Build == build })

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/ingot-build/ingot/internal/component"
@@ -73,22 +72,10 @@ func (t *Template) unknownData(b *hcl.Block) *hcl.Diagnostic {
 
 // variables are the names that the options of a data source refer to.
 func (d *dataBlock) variables() []hcl.Traversal {
-	body, ok := d.block.Body.(*hclsyntax.Body)
-	if !ok {
-		var out []hcl.Traversal
-		attrs, _ := d.block.Body.JustAttributes()
-		for _, a := range inOrder(attrs) {
-			out = append(out, a.Expr.Variables()...)
-		}
-		return out
-	}
 	var out []hcl.Traversal
-	_ = hclsyntax.VisitAll(body, func(n hclsyntax.Node) hcl.Diagnostics {
-		if a, ok := n.(*hclsyntax.Attribute); ok {
-			out = append(out, a.Expr.Variables()...)
-		}
-		return nil
-	})
+	for _, e := range expressions(d.block.Body) {
+		out = append(out, e.Variables()...)
+	}
 	return out
 }
 

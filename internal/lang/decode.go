@@ -18,6 +18,9 @@ type Scope struct {
 	Form   Form
 	Source *Source
 	Values op.Values // of tokens; nil: build.* stay tokens
+	// Images are the ids of images that other builds made, by address. In the
+	// options of a source the others are tokens.
+	Images map[string]string
 	// Check is for who only wants to know whether all is right: Decoded has no
 	// Inputs then.
 	Check bool
@@ -32,6 +35,9 @@ type Decoded struct {
 	// through locals, and the options themselves, each with the digest of its
 	// keyed value.
 	Inputs []artifact.Input
+	// Parent is the address of the build whose image a source starts from, ""
+	// where it starts from another one, which Image names as the option does.
+	Parent, Image string
 
 	places *component.Result
 	later  map[string]Later // by the names of tokens in the options
@@ -55,6 +61,7 @@ type decodeInput struct {
 	bodies    []sourceBody
 	set       map[string]hcl.Expression
 	withBuild bool // build.* may be used
+	isSource  bool // the images of other builds may be used
 }
 
 // decode decodes for a scope.
@@ -63,7 +70,7 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, later: map[string]Later{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Shared: !r.named, places: places, later: r.later}
+	d := &Decoded{Marked: r.marked, Shared: !r.named, Parent: r.parent, Image: r.image, places: places, later: r.later}
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
@@ -95,17 +102,27 @@ type recorder struct {
 	at    *hcl.EvalContext                      // where eval was called last
 	marks cty.ValueMarks                        // of what it returned
 	later map[string]Later                      // of tokens in the options
+
+	isSource      bool
+	parent, image string // as in Decoded
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
 	sc := r.engine.scope
+	r.isSource = in.isSource
+	context := func(form Form, around []iteration) *hcl.EvalContext {
+		if in.isSource {
+			return r.engine.t.sourceContext(form, sc.Source, sc.Images, around)
+		}
+		return r.engine.t.context(form, sc.Source, in.withBuild, around)
+	}
 	out := component.Input{What: in.what, Range: in.at, Set: in.set, Lenient: sc.Form == Keyed, Eval: r.eval, Value: r.value}
 	r.keyed = map[*hcl.EvalContext]*hcl.EvalContext{}
 	for _, b := range in.bodies {
 		r.around = append(r.around, b.around...)
-		ctx := r.engine.t.context(sc.Form, sc.Source, in.withBuild, b.around)
+		ctx := context(sc.Form, b.around)
 		if sc.Form == Real {
-			r.keyed[ctx] = r.engine.t.context(Keyed, sc.Source, in.withBuild, b.around)
+			r.keyed[ctx] = context(Keyed, b.around)
 		}
 		out.Parts = append(out.Parts, component.Part{Body: b.body, Ignore: b.ignore, Context: ctx})
 	}
@@ -119,6 +136,9 @@ func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, h
 		t.addUses(r.vars, refs, r.around)
 	}
 	r.named = r.named || namesSource(refs)
+	if r.isSource && t.family.mentions && t.hasWrongParent(r.engine.scope.Source, refs) {
+		return cty.DynamicVal, nil
+	}
 	r.at = ctx
 	ctx, ds := t.withSecrets(r.engine.scope.Form, refs, ctx)
 	v, diags := t.eval(r.engine.scope.Form, expr, ctx)
@@ -140,6 +160,9 @@ func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagno
 		return cty.DynamicVal, diags
 	}
 	r.marked = r.marked || differs(marks)
+	if ds := r.takeImage(o, rendered); ds.HasErrors() {
+		return cty.DynamicVal, ds
+	}
 	if r.engine.scope.Check {
 		return rendered, nil
 	}

@@ -193,8 +193,12 @@ func checkLate(expr hcl.Expression, v cty.Value, marks cty.ValueMarks) hcl.Diagn
 	}
 	var diags hcl.Diagnostics
 	for _, name := range slices.Sorted(maps.Keys(lost)) {
-		diags = append(diags, errorAt(expr.Range(), name+" can be used inside text only",
-			fmt.Sprintf("%s is known only while the build runs: what is made of it has to be a text.", name)))
+		what, when := name, "while the build runs"
+		if image, ok := strings.CutPrefix(name, imagePrefix); ok {
+			what, when = "build."+image+".id", "when the image is there"
+		}
+		diags = append(diags, errorAt(expr.Range(), what+" can be used inside text only",
+			fmt.Sprintf("%s is known only %s: what is made of it has to be a text.", what, when)))
 	}
 	return diags
 }
@@ -220,7 +224,9 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 				d = t.missingData(tr)
 			}
 		case "build":
-			d = explainBuild(tr, name, ctx)
+			if d = t.misplaced(tr); d == nil {
+				d = explainBuild(tr, name, ctx)
+			}
 		case "each":
 			d = explainEach(tr, name, ctx)
 		case "secret":
@@ -260,7 +266,7 @@ func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diag
 			return nil
 		}
 	}
-	return errorAt(tr.SourceRange(), "build.* is not known here", "The values of build are known in provisioners and post-processors only.")
+	return errorAt(tr.SourceRange(), "build.* is not known here", "The values of build are known in provisioners and post-processors only, and the images of other builds in sources.")
 }
 
 func missingName(tr hcl.Traversal, what, name string, known []string) *hcl.Diagnostic {

@@ -70,6 +70,7 @@ type Template struct {
 	vars    map[string]*Variable
 	values  map[string]*value // locals and data, by address
 	sources map[string]*sourceBlock
+	family  family                  // which builds there are, for references to their images
 	groups  map[string]*sourceGroup // of sources with for_each
 	secrets map[string]*sealed
 	plugins []Plugin
@@ -135,6 +136,7 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 	}
 	diags = append(diags, t.loadHCP(blocks)...)
 	t.nameLegacy()
+	diags = append(diags, t.loadParents()...)
 	return t, t.finish(diags)
 }
 

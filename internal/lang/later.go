@@ -137,11 +137,14 @@ func withBuild(ctx *hcl.EvalContext, change func(name string, v cty.Value) cty.V
 		if !ok || !build.Type().IsObjectType() {
 			continue
 		}
-		m := build.AsValueMap()
+		m, found := build.AsValueMap(), false
 		for name, v := range m {
 			if _, isLate := marksOf(v)[late("build."+name)]; isLate {
-				m[name] = change(name, v)
+				m[name], found = change(name, v), true
 			}
+		}
+		if !found {
+			return nil, false // in a source, it is the images of builds
 		}
 		child := ctx.NewChild()
 		child.Variables = map[string]cty.Value{"build": cty.ObjectVal(m)}

@@ -22,13 +22,15 @@ type Source struct {
 	Type, Name, LocalName string // LocalName is Name, or the name that the build block gives it
 	Range                 hcl.Range
 
-	t      *Template
-	legacy bool // a builder of a JSON template
-	bodies []sourceBody
-	of     string            // with for_each: the label of the source block, of which Name has the key too
-	object cty.Value         // source.*
-	build  [2]cty.Value      // build.*, by form
-	fields map[string]string // of Go templates
+	t       *Template
+	address string // of its build
+	parents []Parent
+	legacy  bool // a builder of a JSON template
+	bodies  []sourceBody
+	of      string            // with for_each: the label of the source block, of which Name has the key too
+	object  cty.Value         // source.*
+	build   [2]cty.Value      // build.*, by form
+	fields  map[string]string // of Go templates
 }
 
 // sourceBody is a body of options with the iterators around it.
@@ -254,5 +256,5 @@ func (t *Template) traversalRef(item hcl.Expression, ctx *hcl.EvalContext) ([]st
 // Decode sets dst, a builder's configuration, to the source's options.
 func (s *Source) Decode(sc Scope, dst any) (*Decoded, hcl.Diagnostics) {
 	sc.Source = s
-	return sc.decode(decodeInput{what: "source " + quote(s.Type), at: s.Range, bodies: s.bodies}, dst)
+	return sc.decode(decodeInput{what: "source " + quote(s.Type), at: s.Range, bodies: s.bodies, isSource: true}, dst)
 }

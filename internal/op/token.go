@@ -12,7 +12,7 @@ import (
 
 const tokenOpen, tokenClose = "\u27e6ingot:", "\u27e7"
 
-var tokenPattern = regexp.MustCompile(regexp.QuoteMeta(tokenOpen) + `([A-Za-z0-9_.]+)` + regexp.QuoteMeta(tokenClose))
+var tokenPattern = regexp.MustCompile(regexp.QuoteMeta(tokenOpen) + `([A-Za-z0-9_.-]+)` + regexp.QuoteMeta(tokenClose))
 
 // Names of tokens beside those of build.* ("build.ID", "build.Host" …).
 const (

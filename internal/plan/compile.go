@@ -44,26 +44,33 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	except, ds := globs("-except", o.Except)
 	diags = append(diags, ds...)
 	p := &Plan{Template: t, LeftOut: map[string][]string{}}
-	var jobs []*job
+	var jobs, left []*job
 	bucket, checked := bucketName(t), &sync.Map{}
 	for _, spec := range t.Builds {
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
 			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src, checked: checked}
 			pub := k.publish(bucket)
+			j := &job{compiler: k, address: addr, publish: pub}
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
 				p.LeftOut[pub.Bucket] = append(p.LeftOut[pub.Bucket], addr)
+				left = append(left, j)
 				continue
 			}
-			jobs = append(jobs, &job{compiler: k, address: addr, publish: pub})
+			jobs = append(jobs, j)
 		}
 	}
-	for _, j := range compileAll(jobs) {
+	for _, j := range compileAll(append(jobs, ancestors(jobs, left)...)) {
 		diags = append(diags, j.diags...)
-		if !j.diags.HasErrors() {
+		switch {
+		case j.diags.HasErrors():
+		case j.outside:
+			p.Outside = append(p.Outside, j.build)
+		default:
 			p.Builds = append(p.Builds, j.build)
 		}
 	}
+	p.link()
 	return p, distinct(diags)
 }
 
@@ -72,6 +79,7 @@ type job struct {
 	*compiler
 	address string
 	publish Publish
+	outside bool // it is not to be run
 
 	build *Build
 	diags hcl.Diagnostics
@@ -84,6 +92,9 @@ func compileAll(jobs []*job) []*job {
 	for _, j := range jobs {
 		g.Go(func() error {
 			j.build, j.diags = j.compiler.build(j.address, j.publish)
+			if j.outside {
+				j.build.leave()
+			}
 			return nil
 		})
 	}
@@ -212,6 +223,10 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
+	b.family = family{base: dec.Parent, source: dec.Image, open: c.reopen}
+	for _, p := range c.src.Parents() {
+		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
+	}
 	builder, err := cfg.Open(c.options.Host)
 	if err != nil {
 		if dec.Excuses(err) {
@@ -230,7 +245,9 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 			return append(diags, ds...)
 		}
 	}
-	b.options = append(optionInputs(component.KeyFields(keyed)), optionFiles(cfg, c.options.Host)...)
+	fields := component.KeyFields(keyed)
+	b.family.onDisk = c.template.ImagesIn(fields)
+	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
 	b.distribution = c.distribution(builder, keyed, dec.Marked)
 	return diags
 }

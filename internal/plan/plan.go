@@ -34,6 +34,9 @@ type Plan struct {
 	// LeftOut are the addresses of the builds that -only and -except leave
 	// out, by bucket.
 	LeftOut map[string][]string
+	// Outside are the builds among them that Builds start from, directly or by
+	// way of others. They are not run: what is recorded of them is used.
+	Outside []*Build
 }
 
 // Status says what a build has to do.
@@ -61,10 +64,12 @@ type Build struct {
 	Post    [][]Post // chains of post-processors
 	Force   bool     // -force
 	Fresh   bool     // every step runs, also where nothing changed
+	Parents []Parent // builds whose images the source takes, in the order of the template
 
 	options      []artifact.Input // builder options that count, by name
 	distribution key.Key          // of a builder that distributes its images, else ""
 	dir          string
+	family       family // of the build: what it starts from
 
 	// Resolve sets these.
 	Base       builders.Base
@@ -78,6 +83,9 @@ type Build struct {
 	Distribute bool             // Unchanged, but the artifact is not yet where and as it is to be
 	Version    string           // the version compared with; "" where there is none
 	Reasons    []Reason         // why the build as a whole runs
+
+	// Made is the record of what the build made in this run; nil before that.
+	Made *artifact.Record
 }
 
 // Publish says where a build's version goes.
@@ -127,7 +135,7 @@ func (s *Step) Bind(ops []op.Op, values op.Values) ([]op.Op, op.Values, error) {
 
 // Reason is one cause for running.
 type Reason struct {
-	Kind string `json:"kind"`           // "file", "variable", "option", "base", "step", "new", "force", "always"
+	Kind string `json:"kind"`           // "file", "variable", "option", "base", "build", "step", "new", "force", "always"
 	Name string `json:"name,omitempty"` // what changed
 	Text string `json:"text"`           // for people: "scripts/setup.sh changed"
 }
@@ -169,7 +177,7 @@ func (b *Build) Files() int {
 
 // NewRecord returns the record of an artifact made by running the build.
 func (b *Build) NewRecord(runID string, a artifact.Artifact, now time.Time) artifact.Record {
-	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Created: now.UTC(), RunID: runID}
+	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Created: now.UTC(), RunID: runID, Parents: b.ancestry()}
 	for _, s := range b.Steps {
 		rec.Steps = append(rec.Steps, artifact.Step{Name: s.Name, Key: s.Key, Inputs: s.inputs})
 	}
@@ -186,10 +194,6 @@ func (p *Plan) NothingLeft() error {
 	slices.Sort(all)
 	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(all, ", "))
 }
-
-// Distribution is the key of all that is to be brought about for the artifact
-// after it is made; "" where the builder does nothing then.
-func (b *Build) Distribution() key.Key { return b.distribution }
 
 // Todo reports whether a run would build or distribute something.
 func (p *Plan) Todo() bool {

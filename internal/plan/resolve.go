@@ -20,6 +20,7 @@ type History interface {
 	// Last returns the record of a build in the newest version that has it,
 	// and that version's name.
 	Last(ctx context.Context, bucket, build string) (version string, rec artifact.Record, found bool, err error)
+	Images
 	// Since returns the newest version in which a build has this key, "" where none does.
 	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
 }
@@ -29,8 +30,21 @@ type History interface {
 // registry's.
 func (p *Plan) Resolve(ctx context.Context, h History) error {
 	var g errgroup.Group
-	for _, b := range p.Builds {
-		g.Go(func() error { return b.Resolve(ctx, h) })
+	done := map[*Build]chan struct{}{}
+	all := append(p.Outside[:len(p.Outside):len(p.Outside)], p.Builds...)
+	for _, b := range all {
+		done[b] = make(chan struct{})
+	}
+	for _, b := range all {
+		g.Go(func() error {
+			defer close(done[b])
+			for _, parent := range b.Parents {
+				if parent.Build != nil {
+					<-done[parent.Build]
+				}
+			}
+			return b.Resolve(ctx, h)
+		})
 	}
 	return g.Wait()
 }
@@ -39,11 +53,15 @@ func (p *Plan) Resolve(ctx context.Context, h History) error {
 // recorded. Where the source can't be resolved the build is Failed; the error
 // is the registry's.
 func (b *Build) Resolve(ctx context.Context, h History) error {
+	b.Reasons = nil
+	for _, s := range b.Steps {
+		s.Known, s.Reasons = false, nil
+	}
 	if b.Builder == nil { // its options could not be checked
 		b.Status, b.Err = Failed, b.SourceError(errors.New("an option needs a value of block secrets to be checked, which only a run reads"))
 		return nil
 	}
-	base, err := b.Builder.Resolve(ctx)
+	base, err := b.pin(ctx)
 	if err != nil {
 		b.Status, b.Err = Failed, b.SourceError(err)
 		return nil
@@ -98,11 +116,14 @@ func (b *Build) SourceError(err error) error {
 
 // chain gives the base and every step its key.
 func (b *Build) chain() {
-	h := key.New("base/1").String(b.Type).String(b.Base.ID).String(b.Base.Arch)
-	inputs := []artifact.Input{{Kind: "base", Name: b.Base.Name, Digest: string(key.New("base-id/1").String(b.Base.ID).Sum())}}
-	inputs = append(inputs, b.options...)
+	h := key.New("base/1").String(b.Type).String(b.baseID()).String(b.Base.Arch)
+	inputs := append([]artifact.Input{b.baseInput()}, b.options...)
 	for _, o := range b.options {
 		h.String(o.Name).String(o.Digest)
+	}
+	for _, in := range b.diskInputs() {
+		h.String(in.Digest)
+		inputs = append(inputs, in)
 	}
 	b.Key = h.Sum()
 	b.BaseRecord = artifact.Base{ID: b.Base.ID, Name: b.Base.Name, Arch: b.Base.Arch, Key: b.Key, Inputs: inputs}
@@ -122,11 +143,11 @@ func (b *Build) chain() {
 // decide sets the status. Exists says that rec, the artifact of this key, is
 // recorded and there; old is what the last version has, where it is recorded.
 func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, recorded bool) {
-	always := slices.IndexFunc(b.Steps, func(s *Step) bool { return s.AlwaysRun })
+	always, restless := b.always(), b.restless()
 	switch {
-	case exists && !b.Force && !b.Fresh && always < 0:
+	case exists && !b.Force && !b.Fresh && always < 0 && restless == nil:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
-		b.Distribute = rec.Distributed != b.distribution && !rec.Removed()
+		b.Distribute = rec.Distributed != b.Distribution() && !rec.Removed()
 		for _, s := range b.Steps {
 			s.Known, s.Reasons = true, nil
 		}
@@ -142,6 +163,11 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	}
 	if b.Fresh {
 		b.runAll(Reason{Kind: "force", Text: "nothing is skipped"})
+		return
+	}
+	b.addParents()
+	if restless != nil {
+		b.runAll(*restless)
 		return
 	}
 	if always >= 0 {
@@ -258,6 +284,10 @@ func diff(old, now []artifact.Input) []Reason {
 	var out []Reason
 	add := func(in artifact.Input, verb string) {
 		name := in.Name
+		if in.Kind == kindBuild && verb == "changed" {
+			out = append(out, followsBuild(name))
+			return
+		}
 		if in.Kind != "variable" && in.Kind != "file" {
 			name = in.Kind + " " + name
 		}

@@ -48,6 +48,8 @@ func (h history) Last(context.Context, string, string) (string, artifact.Record,
 	return h.version, h.records[len(h.records)-1], true, nil
 }
 
+func (h history) Image(_ string, img artifact.Image) string { return img.Digest }
+
 func (h history) Since(context.Context, string, string, key.Key) (string, error) {
 	return h.version, nil
 }

@@ -27,6 +27,10 @@ const (
 	MoveType = "application/vnd.ingot.move.v1"
 	// LeaseType is the artifactType of one that works on something, or wants to.
 	LeaseType = "application/vnd.ingot.lease.v1"
+	// TestsType is the artifactType of a run of tests of a version.
+	TestsType = "application/vnd.ingot.tests.v1"
+	// TestsConfigType is the media type of the config of that manifest.
+	TestsConfigType = "application/vnd.ingot.tests.v1+json"
 )
 
 // Annotations, beside those that the image specification defines.

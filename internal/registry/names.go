@@ -9,7 +9,7 @@ import (
 	"github.com/ingot-build/ingot/internal/key"
 )
 
-// Tags that are not versions or channels start with one of these. The last is
+// Tags that are not versions or channels start with one of these. "sha256-" is
 // the referrers tag schema of the distribution specification.
 const (
 	keyPrefix       = "key-"
@@ -17,9 +17,10 @@ const (
 	publishedPrefix = "published."
 	leasePrefix     = "lease."
 	referrerPrefix  = "sha256-"
+	testsPrefix     = "tested."
 )
 
-var reserved = []string{keyPrefix, movePrefix, publishedPrefix, leasePrefix, referrerPrefix}
+var reserved = []string{keyPrefix, movePrefix, publishedPrefix, leasePrefix, referrerPrefix, testsPrefix}
 
 // The grammars of the distribution specification, section "Pulling manifests".
 var (

@@ -16,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 	"github.com/ingot-build/ingot/internal/sandbox/host"
 )
 
@@ -23,8 +24,8 @@ import (
 const basesEnv = "INGOT_TEST_BASES"
 
 func TestMain(m *testing.M) {
-	if host.IsMachine() {
-		os.Exit(host.RunMachine())
+	if first.IsMachine() {
+		os.Exit(first.Run())
 	}
 	os.Exit(m.Run())
 }

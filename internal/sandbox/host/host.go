@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 )
 
 // LayerID names a frozen file tree that images are made of.
@@ -53,10 +55,7 @@ type Spec struct {
 }
 
 // User is a login.
-type User struct {
-	Name string
-	Keys []string // lines of authorized_keys
-}
+type User = first.User
 
 // Disk is a block device of a machine, kept as a sparse file.
 type Disk struct {

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/ingot-build/ingot/internal/bootstrap"
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 )
 
 // basesEnv names a folder that bases are kept in between test runs.
@@ -30,8 +31,8 @@ var cache string
 
 // TestMain lets the test program be a machine's first process.
 func TestMain(m *testing.M) {
-	if IsMachine() {
-		os.Exit(RunMachine())
+	if first.IsMachine() {
+		os.Exit(first.Run())
 	}
 	os.Exit(runTests(m))
 }

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 )
 
 // layer is where a layer is: a folder, or a link to one in the cache.
@@ -39,8 +41,8 @@ func (h *local) Freeze(ctx context.Context, id string) (_ LayerID, err error) {
 		}
 	}()
 	if m := d.running; m != nil && !m.over() {
-		defer func() { _ = m.ask(order{Resume: true}) }()
-		if err := m.ask(order{Pause: true}); err != nil && !m.over() {
+		defer func() { _ = m.ask(first.Order{Resume: true}) }()
+		if err := m.ask(first.Order{Pause: true}); err != nil && !m.over() {
 			return "", err
 		}
 	}

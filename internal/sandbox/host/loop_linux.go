@@ -7,19 +7,21 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 )
 
 // attach makes loop devices of the machine's disks. Each is detached by the
 // kernel when nobody has it open any more.
-func (m *machine) attach(disks []Disk) ([]device, error) {
-	var all []device
+func (m *machine) attach(disks []Disk) ([]first.Device, error) {
+	var all []first.Device
 	for _, d := range disks {
 		file, minor, err := attach(d)
 		if err != nil {
 			return nil, fmt.Errorf("disk %s: %w", d.Device, err)
 		}
 		m.closers = append(m.closers, func() { _ = file.Close() })
-		all = append(all, device{d.Device, minor})
+		all = append(all, first.Device{Name: d.Device, Minor: minor})
 	}
 	return all, nil
 }
@@ -72,7 +74,7 @@ func openLoop(n int) (*os.File, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return loop, err
 	}
-	if err := unix.Mknod(path, unix.S_IFBLK|0o600, int(unix.Mkdev(loopMajor, uint32(n)))); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := unix.Mknod(path, unix.S_IFBLK|0o600, int(unix.Mkdev(first.LoopMajor, uint32(n)))); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, err
 	}
 	return os.OpenFile(path, os.O_RDWR, 0)

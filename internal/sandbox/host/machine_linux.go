@@ -12,19 +12,21 @@ import (
 	"syscall"
 
 	"github.com/google/uuid"
+
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 )
 
 // machine is one that runs.
 type machine struct {
 	spec    Spec
 	cmd     *exec.Cmd
-	wire    *wire
+	wire    *first.Wire
 	link    *link
 	ports   *ports
 	closers []func() // what ends with the machine
 
 	asking  sync.Mutex
-	answers chan report
+	answers chan first.Report
 
 	done chan struct{}
 	exit Exit
@@ -43,7 +45,7 @@ func (h *local) boot(ctx context.Context, d *disk, s Spec) (*machine, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{spec: s, answers: make(chan report), done: make(chan struct{})}
+	m := &machine{spec: s, answers: make(chan first.Report), done: make(chan struct{})}
 	if err := m.up(ctx, h, d, b); err != nil {
 		m.abandon()
 		if ctx.Err() != nil {
@@ -57,12 +59,12 @@ func (h *local) boot(ctx context.Context, d *disk, s Spec) (*machine, error) {
 }
 
 // up brings the machine up to where it has its files and its network.
-func (m *machine) up(ctx context.Context, h *local, d *disk, b *boot) error {
+func (m *machine) up(ctx context.Context, h *local, d *disk, b *first.Boot) error {
 	var err error
 	if b.Devices, err = m.attach(m.spec.Disks); err != nil {
 		return err
 	}
-	if err := m.spawn(d.console()); err != nil {
+	if err := m.spawn(h.program, d.console()); err != nil {
 		return err
 	}
 	stop := context.AfterFunc(ctx, m.Kill)
@@ -76,7 +78,7 @@ func (m *machine) up(ctx context.Context, h *local, d *disk, b *boot) error {
 	if err != nil {
 		return err
 	}
-	if err := m.wire.send(order{Network: true}); err != nil {
+	if err := m.wire.Send(first.Order{Network: true}); err != nil {
 		return err
 	}
 	if err := os.WriteFile(d.booted(), nil, 0o600); err != nil {
@@ -86,7 +88,7 @@ func (m *machine) up(ctx context.Context, h *local, d *disk, b *boot) error {
 }
 
 // prepare makes the disk where there is none, and says how to boot from it.
-func (h *local) prepare(d *disk, s Spec) (*boot, error) {
+func (h *local) prepare(d *disk, s Spec) (*first.Boot, error) {
 	for _, name := range []string{"upper", "work", "root"} {
 		if err := os.MkdirAll(filepath.Join(d.dir, name), 0o755); err != nil {
 			return nil, err
@@ -96,9 +98,10 @@ func (h *local) prepare(d *disk, s Spec) (*boot, error) {
 		return nil, errors.New("its image has no layers")
 	}
 	rel := filepath.Join("..", "machines", filepath.Base(d.dir))
-	b := &boot{
+	b := &first.Boot{
 		Dir: filepath.Join(h.dir, "layers"), Disk: rel, Root: filepath.Join(rel, "root"),
-		ID: s.ID, Hostname: s.Hostname, BootID: uuid.NewString(), Resolver: gateway, Names: s.MetadataNames,
+		ID: s.ID, Hostname: s.Hostname, BootID: uuid.NewString(), Resolver: gateway,
+		Metadata: metadataAddress, Names: s.MetadataNames,
 		Users: s.Users, FirstBoot: s.FirstBoot, EveryBoot: s.EveryBoot,
 	}
 	for _, id := range slices.Backward(s.Layers) {
@@ -107,20 +110,22 @@ func (h *local) prepare(d *disk, s Spec) (*boot, error) {
 		}
 		b.Lower = append(b.Lower, string(id))
 	}
-	if _, err := os.Stat(d.booted()); err != nil {
-		b.New = true
-	}
 	if b.Hostname == "" {
 		b.Hostname = s.ID
 	}
-	return b, nil
+	if _, err := os.Stat(d.booted()); err == nil {
+		return b, nil
+	}
+	var err error
+	b.Identity, err = newIdentity(b.Hostname)
+	return b, err
 }
 
 func (d *disk) booted() string  { return filepath.Join(d.dir, "booted") }
 func (d *disk) console() string { return filepath.Join(d.dir, "console") }
 
 // spawn starts the first process.
-func (m *machine) spawn(console string) error {
+func (m *machine) spawn(p program, console string) error {
 	out, err := openConsole(console)
 	if err != nil {
 		return err
@@ -133,8 +138,8 @@ func (m *machine) spawn(console string) error {
 	defer theirs.Close()
 	m.wire = control
 	m.cmd = &exec.Cmd{
-		Path: "/proc/self/exe", Args: []string{machineName, m.spec.ID}, Dir: "/",
-		Env:    append([]string{"GOMAXPROCS=1", "GOGC=off"}, environ[:]...), // until it is set up
+		Path: p.path(), Args: []string{first.Name, m.spec.ID}, Dir: "/",
+		Env:    []string{"GOMAXPROCS=1", "GOGC=off"}, // until it is set up
 		Stdout: out, Stderr: out, ExtraFiles: []*os.File{theirs},
 		SysProcAttr: &syscall.SysProcAttr{
 			Setsid: true,
@@ -150,12 +155,12 @@ func (m *machine) spawn(console string) error {
 }
 
 // load tells the first process what to boot, and waits until it has.
-func (m *machine) load(b *boot) error {
-	if err := m.wire.send(order{Boot: b}); err != nil {
+func (m *machine) load(b *first.Boot) error {
+	if err := m.wire.Send(first.Order{Boot: b}); err != nil {
 		return err
 	}
-	var r report
-	if err := m.wire.in.Decode(&r); err != nil {
+	var r first.Report
+	if err := m.wire.Receive(&r); err != nil {
 		return fmt.Errorf("its first process ended: %w", err)
 	}
 	if r.Error != "" {
@@ -181,8 +186,8 @@ func (m *machine) connect(n *network, d *doors) error {
 // listen takes the machine's reports.
 func (m *machine) listen() {
 	for {
-		var r report
-		if err := m.wire.in.Decode(&r); err != nil {
+		var r first.Report
+		if err := m.wire.Receive(&r); err != nil {
 			return
 		}
 		switch {
@@ -198,10 +203,10 @@ func (m *machine) listen() {
 }
 
 // ask sends an order and waits until it was obeyed.
-func (m *machine) ask(o order) error {
+func (m *machine) ask(o first.Order) error {
 	m.asking.Lock()
 	defer m.asking.Unlock()
-	if err := m.wire.send(o); err != nil {
+	if err := m.wire.Send(o); err != nil {
 		return err
 	}
 	select {
@@ -267,7 +272,7 @@ func (m *machine) Exit() Exit { return m.exit }
 
 // Stop shuts the machine down.
 func (m *machine) Stop(ctx context.Context) error {
-	if err := m.wire.send(order{Stop: true}); err != nil && !m.over() {
+	if err := m.wire.Send(first.Order{Stop: true}); err != nil && !m.over() {
 		m.Kill()
 	}
 	select {
@@ -292,5 +297,5 @@ func (m *machine) SetUsers(users []User) error {
 	if len(users) == 0 {
 		return nil
 	}
-	return m.ask(order{Users: users})
+	return m.ask(first.Order{Users: users})
 }

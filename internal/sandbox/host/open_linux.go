@@ -28,6 +28,7 @@ type local struct {
 	network    *network
 	addresses  *addresses
 	doors      *doors
+	program    program
 
 	mu     sync.Mutex
 	disks  map[string]*disk
@@ -78,8 +79,16 @@ func Open(dir, cache string) (Host, error) {
 			return nil, err
 		}
 	}
+	here, err := beside()
+	if err != nil {
+		return nil, err
+	}
+	p, err := findProgram(here)
+	if err != nil {
+		return nil, err
+	}
 	return &local{
-		dir: dir, cache: cache, network: newNetwork(), addresses: a,
+		dir: dir, cache: cache, network: newNetwork(), addresses: a, program: p,
 		doors: &doors{block: a.prefix(), open: map[netip.AddrPort]*net.TCPListener{}},
 		disks: map[string]*disk{}, bases: map[string]*base{},
 	}, nil
@@ -171,7 +180,7 @@ func (h *local) Close() error {
 	for _, m := range all {
 		<-m.Done()
 	}
-	return errors.Join(h.network.server.Close(), h.doors.close(), h.addresses.close())
+	return errors.Join(h.network.server.Close(), h.doors.close(), h.addresses.close(), h.program.Close())
 }
 
 // Start boots a machine.

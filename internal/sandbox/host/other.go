@@ -11,10 +11,3 @@ import (
 func Open(_, _ string) (Host, error) {
 	return nil, errors.New("the sandbox runs on Linux, not on " + runtime.GOOS)
 }
-
-// IsMachine says that this process was started to be the first one of a
-// machine: never here.
-func IsMachine() bool { return false }
-
-// RunMachine does nothing here.
-func RunMachine() int { return 1 }

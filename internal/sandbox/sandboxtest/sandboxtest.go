@@ -13,7 +13,7 @@ import (
 	"github.com/ingot-build/ingot/internal/sandbox"
 	"github.com/ingot-build/ingot/internal/sandbox/catalog"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
-	"github.com/ingot-build/ingot/internal/sandbox/host"
+	"github.com/ingot-build/ingot/internal/sandbox/first"
 	"github.com/ingot-build/ingot/internal/sandbox/timing"
 )
 
@@ -23,8 +23,8 @@ const basesEnv = "INGOT_TEST_BASES"
 // Main is TestMain's: the test program is also the first process of the
 // sandbox's machines.
 func Main(m *testing.M) {
-	if host.IsMachine() {
-		os.Exit(host.RunMachine())
+	if first.IsMachine() {
+		os.Exit(first.Run())
 	}
 	os.Exit(m.Run())
 }

@@ -1,4 +1,4 @@
-package host
+package first
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// loopMajor is the major number of loop devices.
-const loopMajor = 7
+// LoopMajor is the major number of loop devices.
+const LoopMajor = 7
 
 // node is a file in /dev.
 type node struct {
@@ -34,7 +34,7 @@ func (n node) make(dir string) error {
 }
 
 // devices makes the machine's /dev below the working directory.
-func (m *first) devices() error {
+func (m *machine) devices() error {
 	old := unix.Umask(0)
 	defer unix.Umask(old)
 	nodes := []node{
@@ -47,7 +47,7 @@ func (m *first) devices() error {
 		{"console", unix.S_IFIFO, 0, 0, 0o622},
 	}
 	for _, d := range m.boot.Devices {
-		nodes = append(nodes, node{d.base(), unix.S_IFBLK, loopMajor, d.Minor, 0o660})
+		nodes = append(nodes, node{d.base(), unix.S_IFBLK, LoopMajor, d.Minor, 0o660})
 		parts, err := d.partitions()
 		if err != nil {
 			return err
@@ -80,14 +80,14 @@ func openConsoles() error {
 	return nil
 }
 
-func (d device) base() string { return strings.TrimPrefix(d.Name, "/dev/") }
+func (d Device) base() string { return strings.TrimPrefix(d.Name, "/dev/") }
 
 // loop is the kernel's name of the device.
-func (d device) loop() string { return "loop" + strconv.Itoa(int(d.Minor)) }
+func (d Device) loop() string { return "loop" + strconv.Itoa(int(d.Minor)) }
 
 // part returns the name of a partition, by the kernel's rule: a "p" keeps the
 // digits of two numbers apart.
-func (d device) part(n string) string {
+func (d Device) part(n string) string {
 	name := d.base()
 	if last := name[len(name)-1]; last >= '0' && last <= '9' {
 		name += "p"
@@ -96,7 +96,7 @@ func (d device) part(n string) string {
 }
 
 // partitions are those that the disk has at boot.
-func (d device) partitions() ([]node, error) {
+func (d Device) partitions() ([]node, error) {
 	found, err := filepath.Glob(filepath.Join("sys/block", d.loop(), d.loop()+"p*", "dev"))
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (d device) partitions() ([]node, error) {
 
 // follow makes and removes the nodes of partitions as the kernel tells of
 // them, which in a machine without udev nobody else does.
-func (m *first) follow() error {
+func (m *machine) follow() error {
 	if len(m.boot.Devices) == 0 {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (m *first) follow() error {
 
 // uevent acts on what the kernel tells: "add@path" and then "KEY=value"s, each
 // with a zero byte at its end.
-func (m *first) uevent(message []byte) error {
+func (m *machine) uevent(message []byte) error {
 	v := map[string]string{}
 	for field := range bytes.SplitSeq(message, []byte{0}) {
 		if key, value, ok := strings.Cut(string(field), "="); ok {

@@ -1,4 +1,4 @@
-package host
+package first
 
 import (
 	"bufio"
@@ -29,7 +29,7 @@ var environ = [...]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 
 // signal acts on a signal, and says so when it ends the machine. SIGTERM,
 // SIGUSR1 and SIGUSR2 are those of busybox's reboot, halt and poweroff.
-func (m *first) signal(s os.Signal) (power, bool) {
+func (m *machine) signal(s os.Signal) (power, bool) {
 	switch s {
 	case unix.SIGCHLD:
 		m.reap()
@@ -43,7 +43,7 @@ func (m *first) signal(s os.Signal) (power, bool) {
 
 // spawn starts a program, whose end is told to done. Its standard error goes to
 // stderr.
-func (m *first) spawn(argv []string, stderr uintptr, done func(unix.WaitStatus)) error {
+func (m *machine) spawn(argv []string, stderr uintptr, done func(unix.WaitStatus)) error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err
@@ -62,7 +62,7 @@ func (m *first) spawn(argv []string, stderr uintptr, done func(unix.WaitStatus))
 
 // reap takes leave of the processes that have ended, and says whether there are
 // others.
-func (m *first) reap() bool {
+func (m *machine) reap() bool {
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
@@ -83,7 +83,7 @@ func (m *first) reap() bool {
 
 // services starts sshd, then the image's other services, and then the scripts
 // of this boot, one after the other.
-func (m *first) services() error {
+func (m *machine) services() error {
 	if err := m.sshd(); err != nil {
 		fmt.Printf("sshd: %v\n", err)
 	}
@@ -91,7 +91,7 @@ func (m *first) services() error {
 	if err != nil {
 		return err
 	}
-	if m.boot.New && len(m.boot.FirstBoot) > 0 {
+	if m.boot.Identity != nil && len(m.boot.FirstBoot) > 0 {
 		programs = append(programs, program{name: "first-boot script", script: m.boot.FirstBoot})
 	}
 	if len(m.boot.EveryBoot) > 0 {
@@ -128,7 +128,7 @@ const scriptDir = "/run/ingot"
 
 // inTurn runs programs one after the other, without waiting for them. The boot
 // is finished after the last one.
-func (m *first) inTurn(all []program) {
+func (m *machine) inTurn(all []program) {
 	if len(all) == 0 {
 		finishBoot()
 		return
@@ -158,7 +158,7 @@ const quiet = 3 * time.Second
 
 // sshd starts the image's OpenSSH. The machine is ready when it says that it
 // listens; where it says nothing or ends there is nothing to wait for.
-func (m *first) sshd() error {
+func (m *machine) sshd() error {
 	listening := m.ready
 	ready := sync.OnceFunc(func() { close(listening) })
 	r, w, err := os.Pipe()
@@ -208,7 +208,7 @@ const (
 
 // initctl makes the pipe that shutdown, reboot, halt, poweroff and telinit
 // write to.
-func (m *first) initctl() error {
+func (m *machine) initctl() error {
 	if err := unix.Mkfifo(initctl, 0o600); err != nil {
 		return err
 	}

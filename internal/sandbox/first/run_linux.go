@@ -1,4 +1,4 @@
-package host
+package first
 
 import (
 	"errors"
@@ -16,9 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineName is the name that a machine's first process is started under.
-const machineName = "ingot-machine"
-
 // controlFD is where it finds its connection to the host.
 const controlFD = 3
 
@@ -27,39 +24,39 @@ const controlFD = 3
 const grace = 3 * time.Second
 
 // IsMachine says that this process was started to be the first one of a
-// machine: then main must do nothing but exit with RunMachine's result.
-func IsMachine() bool { return len(os.Args) > 0 && os.Args[0] == machineName }
+// machine: then main must do nothing but exit with Run's result.
+func IsMachine() bool { return len(os.Args) > 0 && os.Args[0] == Name }
 
-// RunMachine is the first process of a machine: it makes the machine's file
+// Run is the first process of a machine: it makes the machine's file
 // tree, starts its programs and reaps them. It returns when the machine can't
 // boot, or the host is gone.
-func RunMachine() int {
+func Run() int {
 	// What a process may not do is said thread by thread: all programs are
 	// started by this one.
 	runtime.LockOSThread()
-	m, err := newFirst()
+	m, err := newMachine()
 	if err == nil {
 		err = m.run()
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stdout, "boot: %v\n", err)
 		if m != nil {
-			_ = m.wire.send(report{Error: err.Error()})
+			_ = m.wire.Send(Report{Error: err.Error()})
 		}
 		return 1
 	}
 	return 0
 }
 
-// first is the first process.
-type first struct {
-	wire    *wire
-	orders  chan order
+// machine is this one, from inside.
+type machine struct {
+	wire    *Wire
+	orders  chan Order
 	gone    chan struct{} // the host is
 	power   chan power
 	signals chan os.Signal
 	ready   chan struct{} // sshd listens, or will not
-	boot    *boot
+	boot    *Boot
 	procs   map[int]func(unix.WaitStatus)
 }
 
@@ -71,17 +68,17 @@ const (
 	halt    power = unix.LINUX_REBOOT_CMD_POWER_OFF
 )
 
-func newFirst() (*first, error) {
+func newMachine() (*machine, error) {
 	file := os.NewFile(controlFD, "control")
 	conn, err := net.FileConn(file)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("a machine's first process is started by the sandbox, not by hand")
 	}
 	if err := file.Close(); err != nil {
 		return nil, err
 	}
-	m := &first{
-		wire: newWire(conn), orders: make(chan order), gone: make(chan struct{}),
+	m := &machine{
+		wire: NewWire(conn), orders: make(chan Order), gone: make(chan struct{}),
 		power: make(chan power, 1), signals: make(chan os.Signal, 16), ready: make(chan struct{}),
 		procs: map[int]func(unix.WaitStatus){},
 	}
@@ -92,11 +89,11 @@ func newFirst() (*first, error) {
 
 // listen reads orders until the host is gone. That may be at once, and takes
 // the machine with it: nothing of it must outlive the host.
-func (m *first) listen() {
+func (m *machine) listen() {
 	defer close(m.gone)
 	for {
-		var o order
-		if err := m.wire.in.Decode(&o); err != nil {
+		var o Order
+		if err := m.wire.Receive(&o); err != nil {
 			return
 		}
 		m.orders <- o
@@ -104,7 +101,7 @@ func (m *first) listen() {
 }
 
 // run boots the machine and does what it is told until its end.
-func (m *first) run() error {
+func (m *machine) run() error {
 	select {
 	case o := <-m.orders:
 		m.boot = o.Boot
@@ -135,7 +132,7 @@ func (m *first) run() error {
 			return m.shutdown(how)
 		case <-m.ready:
 			m.ready = nil
-			if err := m.wire.send(report{Listening: true}); err != nil {
+			if err := m.wire.Send(Report{Listening: true}); err != nil {
 				return err
 			}
 		case <-m.gone:
@@ -145,7 +142,7 @@ func (m *first) run() error {
 }
 
 // start makes the machine what its image and its boot say.
-func (m *first) start() error {
+func (m *machine) start() error {
 	steps := []struct {
 		what string
 		do   func() error
@@ -156,7 +153,7 @@ func (m *first) start() error {
 		{"listen for shutdown", m.initctl},
 		{"open the console", openConsoles},
 		{"listen for devices", m.follow},
-		{"report", func() error { return m.wire.send(report{Running: true}) }},
+		{"report", func() error { return m.wire.Send(Report{Running: true}) }},
 	}
 	for _, s := range steps {
 		if err := s.do(); err != nil {
@@ -167,7 +164,7 @@ func (m *first) start() error {
 }
 
 // obey does what an order says.
-func (m *first) obey(o order) error {
+func (m *machine) obey(o Order) error {
 	var err error
 	switch {
 	case o.Network:
@@ -180,9 +177,9 @@ func (m *first) obey(o order) error {
 		err = killAll(unix.SIGCONT)
 	}
 	if err != nil {
-		return m.wire.send(report{Done: true, Error: err.Error()})
+		return m.wire.Send(Report{Done: true, Error: err.Error()})
 	}
-	return m.wire.send(report{Done: true})
+	return m.wire.Send(Report{Done: true})
 }
 
 // pause stops all processes, and writes their files to the disks.
@@ -219,7 +216,7 @@ func killAll(s unix.Signal) error {
 
 // shutdown ends all processes and then the machine, which this process does not
 // survive: who waits for it sees how it ended.
-func (m *first) shutdown(how power) error {
+func (m *machine) shutdown(how power) error {
 	fmt.Println("shutting down")
 	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGCONT} {
 		if err := killAll(s); err != nil {

@@ -1,15 +1,7 @@
-package host
+package first
 
 import (
-	"bytes"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -17,13 +9,12 @@ import (
 	"runtime"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 )
 
 // setup does in the machine's file tree what cloud-init or a guest agent does
 // at a boot.
-func (m *first) setup() error {
+func (m *machine) setup() error {
 	// What ps shows: programs look there for the kind of init.
 	if err := os.WriteFile("/proc/1/comm", []byte("init"), 0); err != nil {
 		return err
@@ -37,7 +28,7 @@ func (m *first) setup() error {
 	if err := m.beginBoot(); err != nil {
 		return err
 	}
-	if m.boot.New {
+	if m.boot.Identity != nil {
 		if err := m.identity(); err != nil {
 			return err
 		}
@@ -65,20 +56,18 @@ func cleanTemp() error {
 
 // identity replaces what the image's maker left of its own: an instance must
 // not share keys with others.
-func (m *first) identity() error {
+func (m *machine) identity() error {
 	if err := os.WriteFile("/etc/hostname", []byte(m.boot.Hostname+"\n"), 0o644); err != nil {
 		return err
 	}
-	id := make([]byte, 16)
-	_, _ = rand.Read(id)
-	if err := replace("/etc/machine-id", []byte(hex.EncodeToString(id)+"\n"), 0o444); err != nil {
+	if err := replace("/etc/machine-id", []byte(m.boot.Identity.MachineID+"\n"), 0o444); err != nil {
 		return err
 	}
-	return hostKeys("/etc/ssh", m.boot.Hostname)
+	return hostKeys("/etc/ssh", m.boot.Identity.HostKeys)
 }
 
-// hostKeys makes new keys for sshd, in place of all it has.
-func hostKeys(dir, comment string) error {
+// hostKeys gives sshd its keys, in place of all it has.
+func hostKeys(dir string, keys []HostKey) error {
 	old, err := filepath.Glob(filepath.Join(dir, "ssh_host_*_key*"))
 	if err != nil {
 		return err
@@ -88,43 +77,23 @@ func hostKeys(dir, comment string) error {
 			return err
 		}
 	}
-	_, ed, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	// The console is where one who trusts it learns the keys from.
 	fmt.Println("-----BEGIN SSH HOST KEY KEYS-----")
-	for name, key := range map[string]crypto.Signer{"ed25519": ed, "ecdsa": ec} {
-		if err := hostKey(filepath.Join(dir, "ssh_host_"+name+"_key"), key, "root@"+comment); err != nil {
+	for _, k := range keys {
+		path := filepath.Join(dir, "ssh_host_"+k.Name+"_key")
+		if err := os.WriteFile(path, k.Private, 0o600); err != nil {
+			return err
+		}
+		fmt.Printf("%s", k.Public)
+		if err := os.WriteFile(path+".pub", k.Public, 0o644); err != nil {
 			return err
 		}
 	}
 	fmt.Println("-----END SSH HOST KEY KEYS-----")
 	return nil
-}
-
-func hostKey(path string, key crypto.Signer, comment string) error {
-	block, err := ssh.MarshalPrivateKey(key, comment)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
-		return err
-	}
-	public, err := ssh.NewPublicKey(key.Public())
-	if err != nil {
-		return err
-	}
-	line := append(bytes.TrimSpace(ssh.MarshalAuthorizedKey(public)), " "+comment+"\n"...)
-	fmt.Printf("%s", line)
-	return os.WriteFile(path+".pub", line, 0o644)
 }
 
 // utmp says that the machine is in runlevel 2, as Debian's scripts that start
@@ -148,7 +117,7 @@ func utmp() []byte {
 const hostsMark = " # of this instance"
 
 // hosts gives the machine's name and those of the metadata service addresses.
-func (m *first) hosts() error {
+func (m *machine) hosts() error {
 	const path = "/etc/hosts"
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -169,7 +138,7 @@ func (m *first) hosts() error {
 	}
 	fmt.Fprintf(&b, "127.0.1.1 %s%s\n", names, hostsMark)
 	if len(m.boot.Names) > 0 {
-		fmt.Fprintf(&b, "%s %s%s\n", metadataAddress, strings.Join(m.boot.Names, " "), hostsMark)
+		fmt.Fprintf(&b, "%s %s%s\n", m.boot.Metadata, strings.Join(m.boot.Names, " "), hostsMark)
 	}
 	if b.String() == string(text) {
 		return nil

@@ -1,4 +1,4 @@
-package host
+package first
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 // mount makes the machine's file tree, in the mount namespace of this process
 // alone, and enters it.
-func (m *first) mount() error {
+func (m *machine) mount() error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return os.NewSyscallError("make mounts private", err)
 	}
@@ -46,7 +46,7 @@ func (m *first) mount() error {
 
 // overlay mounts the machine's disk. Its paths are relative, so that there is
 // room for many layers: the kernel takes one page of options.
-func (m *first) overlay() error {
+func (m *machine) overlay() error {
 	upper, work := filepath.Join(m.boot.Disk, "upper"), filepath.Join(m.boot.Disk, "work")
 	// A machine that was killed leaves a mark that its disk was not synced. The
 	// host did not crash, so that nothing is lost.
@@ -62,7 +62,7 @@ func (m *first) overlay() error {
 }
 
 // kernel mounts the file systems of the kernel below the working directory.
-func (m *first) kernel() error {
+func (m *machine) kernel() error {
 	const safe = unix.MS_NOSUID | unix.MS_NODEV
 	mounts := []struct {
 		kind, path string
@@ -94,7 +94,7 @@ func (m *first) kernel() error {
 }
 
 // covers lays files of this boot over those that the kernel or the image has.
-func (m *first) covers() error {
+func (m *machine) covers() error {
 	if err := protect(); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func cover(file, path, text string) error {
 
 // resolver says where the name server is. The image's own file stays as it is;
 // where it is a link to a file in /run, that file is made.
-func (m *first) resolver(file string) error {
+func (m *machine) resolver(file string) error {
 	if m.boot.Resolver == "" {
 		return nil
 	}

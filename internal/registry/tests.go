@@ -1,0 +1,152 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opencontainers/go-digest"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/errdef"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+)
+
+// TestRun is what tests of a version's artifacts came to, after the version was
+// published. It is stored beside the version, which does not change.
+type TestRun struct {
+	Version string                     `json:"version"`
+	Time    time.Time                  `json:"time"` // when they ended
+	RunID   string                     `json:"runId"`
+	By      string                     `json:"by,omitempty"` // who ran them
+	Builds  map[string]artifact.Tested `json:"builds"`       // by the build's address
+}
+
+// PutTests stores what tests of a version came to, beside what is there.
+func (r *Registry) PutTests(ctx context.Context, bucket string, t TestRun) error {
+	op := "store tests of " + bucket + ":" + t.Version
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return err
+	}
+	version, v, err := resolveVersion(ctx, repo, bucket, t.Version)
+	if err != nil {
+		return r.explain(op, err)
+	}
+	t.Version, t.Time = v.Name, t.Time.UTC()
+	config, err := push(ctx, repo, TestsConfigType, t)
+	if err != nil {
+		return r.explain(op, err)
+	}
+	tok := token()
+	subject := ocispec.Descriptor{MediaType: version.MediaType, Digest: version.Digest, Size: version.Size}
+	desc, err := pushManifest(ctx, repo, ocispec.Manifest{
+		ArtifactType: TestsType, Config: config, Subject: &subject,
+		Annotations: map[string]string{ocispec.AnnotationCreated: t.Time.Format(time.RFC3339Nano), annToken: tok},
+	})
+	if err == nil {
+		desc.ArtifactType = TestsType
+		err = repo.name(ctx, desc, testsTag(version.Digest, t.Time, tok))
+	}
+	return r.explain(op, err)
+}
+
+// Tests returns what PutTests has stored for a version, newest first. What the
+// run that made the version came to is in its records.
+func (r *Registry) Tests(ctx context.Context, bucket, version string) ([]TestRun, error) {
+	op := "tests of " + bucket + ":" + version
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, err
+	}
+	desc, _, err := resolveVersion(ctx, repo, bucket, version)
+	if err != nil {
+		return nil, r.explain(op, err)
+	}
+	list, err := repo.tags(ctx)
+	if err != nil {
+		return nil, r.explain(op, err)
+	}
+	prefix := testsOf(desc.Digest)
+	list = slices.DeleteFunc(list, func(tag string) bool { return !strings.HasPrefix(tag, prefix) })
+	slices.SortFunc(list, func(a, b string) int { return strings.Compare(b, a) })
+	runs := make([]*TestRun, len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for i, tag := range list {
+		g.Go(func() (err error) {
+			if runs[i], err = readTests(gctx, repo, tag); err != nil {
+				return fmt.Errorf("%s: %w", tag, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, r.explain(op, err)
+	}
+	var out []TestRun
+	for _, t := range runs {
+		if t != nil {
+			out = append(out, *t)
+		}
+	}
+	return out, nil
+}
+
+// readTests reads one run; nil is one that was removed since it was listed.
+func readTests(ctx context.Context, repo repository, tag string) (*TestRun, error) {
+	desc, err := repo.Resolve(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var m ocispec.Manifest
+	if err := fetchJSON(ctx, repo, desc, &m); err != nil {
+		return nil, err
+	}
+	if m.Config.MediaType != TestsConfigType {
+		return nil, &corruptError{string(desc.Digest), plainError("it is not a run of tests")}
+	}
+	data, err := fetch(ctx, repo, m.Config)
+	if err != nil {
+		return nil, err
+	}
+	t := &TestRun{}
+	if err := json.Unmarshal(data, t); err != nil {
+		return nil, &corruptError{string(m.Config.Digest), err}
+	}
+	return t, nil
+}
+
+// testsOf begins the tags of a version's tests. A version's name may be as long
+// as a tag, so that its digest stands for it.
+func testsOf(version digest.Digest) string { return testsPrefix + version.Encoded()[:32] + "." }
+
+func testsTag(version digest.Digest, at time.Time, tok string) string {
+	return testsOf(version) + at.UTC().Format(stamp) + "-" + tok
+}
+
+// LastTests returns, for each build of a version, what the last run of its
+// tests came to: the newest of runs, else what its record says. A build that
+// was never tested is not in it.
+func LastTests(v Version, runs []TestRun) map[string]artifact.Tested {
+	out := map[string]artifact.Tested{}
+	for _, rec := range v.Records {
+		if rec.Tested != nil {
+			out[rec.Build] = *rec.Tested
+		}
+	}
+	for _, run := range slices.Backward(runs) {
+		for build, tested := range run.Builds {
+			out[build] = tested
+		}
+	}
+	return out
+}
