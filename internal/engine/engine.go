@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/registry"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -38,7 +39,9 @@ type Registry interface {
 	Fetch(ctx context.Context, bucket string, img artifact.Image) error
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
+	Latest(ctx context.Context, bucket string) (registry.Version, bool, error)
 	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	Lease(ctx context.Context, bucket string, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	Address() string
 }
 

@@ -49,7 +49,7 @@ const (
 	annBy          = "vnd.ingot.by"             // who moved it
 	annNumber      = "vnd.ingot.lease.number"   // whose turn it is; 0 while it is drawn
 	annBeat        = "vnd.ingot.lease.beat"     // another one each time that the holder is known to live
-	annOver        = "vnd.ingot.lease.over"     // "true" where the holder let go
+	annState       = "vnd.ingot.lease.state"    // "held", "over" or "left"; none while it waits
 	annToken       = "vnd.ingot.token"          // makes a manifest the only one of its kind
 	annImageName   = "io.containerd.image.name" // the name containerd and docker load read
 )

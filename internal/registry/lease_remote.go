@@ -24,7 +24,8 @@ import (
 // tag of its own, "lease.KEY.TOKEN", that only it writes. It says that it is
 // about to draw a number, looks at the numbers of all others, and draws a
 // higher one. Then it waits for all who have a lower number, and for those who
-// were drawing while it looked. The lowest number holds the lease.
+// were drawing while it looked. The lowest number holds the lease, and its tag
+// says so: who sees it go knows that something was done.
 //
 // As long as it lives, everybody moves its tag to another manifest now and
 // then. A tag that stands still for long, by the clock of who watches it, is
@@ -35,7 +36,7 @@ type leaseTimes struct {
 	beat  time.Duration // how often the tag of one that lives is moved
 	dead  time.Duration // how long a tag stands still until it counts for nothing
 	look  time.Duration // how often a tag that is waited for is looked at
-	leave time.Duration // how long giving a lease back may take
+	leave time.Duration // how long one write may take, the last one too
 }
 
 func usualLeaseTimes() leaseTimes {
@@ -45,11 +46,19 @@ func usualLeaseTimes() leaseTimes {
 // beats is how many different manifests a tag is moved between.
 const beats = 4
 
+// What a tag says beside the number.
+const (
+	stateHeld = "held"
+	stateOver = "over" // held, and let go
+	stateLeft = "left" // before it was held
+)
+
 // contender is one that wants a lease, or has it.
 type contender struct {
 	tag    string
 	number int    // 0 while it draws
 	who    string // as people read it
+	held   bool   // it had its turn
 	over   bool   // it let go, where its tag can't be removed
 	beat   int
 	desc   ocispec.Descriptor // of the manifest that says so
@@ -80,6 +89,9 @@ func (b *remoteBucket) lease(ctx context.Context, k key.Key, holder string, wait
 		l.letGo(context.WithoutCancel(ctx))
 	}
 	gone, err := l.queue(ctx, waiting)
+	if err == nil && !gone {
+		err = l.say(ctx, func(c *contender) { c.held = true })
+	}
 	if err != nil || gone {
 		release()
 		return nil, err
@@ -87,8 +99,8 @@ func (b *remoteBucket) lease(ctx context.Context, k key.Key, holder string, wait
 	return release, nil
 }
 
-// queue draws a number and waits for its turn. It reports whether one that it
-// waited for let go.
+// queue draws a number and waits for its turn. It reports whether one that held
+// the lease meanwhile let go.
 func (l *leasing) queue(ctx context.Context, waiting func(string)) (gone bool, err error) {
 	others, err := l.others(ctx)
 	if err != nil {
@@ -118,7 +130,9 @@ func (l *leasing) before(o contender) bool {
 }
 
 // outlast waits as long as another is before this one and lives. It reports
-// whether it let go.
+// whether it held the lease and let go. One that only waited, too, and does no
+// more, is nothing to go away for: two that did would make each other go on
+// and on.
 func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)) (gone bool, err error) {
 	said := false
 	for moved := time.Now(); !o.over && l.before(o); {
@@ -126,7 +140,7 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 			_ = l.Delete(ctx, o.desc) // not all registries can
 			return false, nil
 		}
-		if o.number > 0 && !said {
+		if o.held && !said {
 			waiting(o.who)
 			said = true
 		}
@@ -135,7 +149,7 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 		}
 		now, err := l.read(ctx, o.tag)
 		if errors.Is(err, errdef.ErrNotFound) {
-			return said, nil
+			return o.held, nil
 		}
 		if err != nil {
 			return false, err
@@ -144,7 +158,7 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 			o, moved = now, time.Now()
 		}
 	}
-	return said, nil
+	return o.held, nil
 }
 
 // others are those who want the lease too, or have it, in the order of their
@@ -198,8 +212,9 @@ func (l *leasing) read(ctx context.Context, tag string) (contender, error) {
 		return contender{tag: tag, over: true}, nil
 	}
 	number, err := strconv.Atoi(m.Annotations[annNumber])
-	over := err != nil || m.Annotations[annOver] != ""
-	return contender{tag: tag, number: number, who: m.Annotations[annBy], over: over, desc: desc}, nil
+	state := m.Annotations[annState]
+	return contender{tag: tag, number: number, who: m.Annotations[annBy], held: state == stateHeld || state == stateOver,
+		over: err != nil || state == stateOver || state == stateLeft, desc: desc}, nil
 }
 
 // say changes what the contender's own tag says.
@@ -215,8 +230,13 @@ func (l *leasing) say(ctx context.Context, change func(*contender)) error {
 		},
 	}
 	m.Config.Data, m.Layers[0].Data = nil, nil
-	if l.over {
-		m.Annotations[annOver] = "true"
+	switch {
+	case l.over && l.held:
+		m.Annotations[annState] = stateOver
+	case l.over:
+		m.Annotations[annState] = stateLeft
+	case l.held:
+		m.Annotations[annState] = stateHeld
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
@@ -226,16 +246,19 @@ func (l *leasing) say(ctx context.Context, change func(*contender)) error {
 	return l.PushReference(ctx, l.desc, bytes.NewReader(data), l.tag)
 }
 
-// live moves the tag now and then, until stop is called.
+// live moves the tag now and then, until stop is called. A write that is under
+// way then is waited for: it must not come after the last.
 func (l *leasing) live(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+	beating, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for wait(ctx, l.times.beat) == nil {
+		for wait(beating, l.times.beat) == nil {
+			ctx, cancel := context.WithTimeout(ctx, l.times.leave)
 			// What can't be written now may be the next time, and others wait
 			// longer than for one.
 			_ = l.say(ctx, func(c *contender) { c.beat = (c.beat + 1) % beats })
+			cancel()
 		}
 	}()
 	return func() {
