@@ -162,22 +162,25 @@ func (m *instance) imageBody() (*gce.Image, error) {
 	if diskKey != nil && diskKey.RawKey.Reveal() != "" {
 		img.SourceDiskEncryptionKey = diskKey.api()
 	}
+	return img, m.firmware(img, m.launch.host.Dir)
+}
+
+// firmware says what an image asks of the firmware: features, and keys of Secure
+// Boot, whose files are below dir.
+func (m *ImageOptions) firmware(img *gce.Image, dir string) error {
 	for _, f := range m.ImageGuestOSFeatures {
 		img.GuestOsFeatures = append(img.GuestOsFeatures, &gce.GuestOsFeature{Type: f})
 	}
-	state, err := m.shieldedState()
-	if err != nil {
-		return nil, err
-	}
+	state, err := m.shieldedState(dir)
 	if state != nil && !hasFeature(img, "UEFI_COMPATIBLE") {
 		img.GuestOsFeatures = append(img.GuestOsFeatures, &gce.GuestOsFeature{Type: "UEFI_COMPATIBLE"})
 	}
 	img.ShieldedInstanceInitialState = state
-	return img, nil
+	return err
 }
 
 // shieldedState are the keys of Secure Boot that the image brings along.
-func (m *instance) shieldedState() (*gce.InitialStateConfig, error) {
+func (m *ImageOptions) shieldedState(dir string) (*gce.InitialStateConfig, error) {
 	s := &gce.InitialStateConfig{}
 	var pk []*gce.FileContentBuffer
 	any := false
@@ -189,7 +192,7 @@ func (m *instance) shieldedState() (*gce.InitialStateConfig, error) {
 		{m.ImageSignaturesDB, &s.Dbs}, {m.ImageForbiddenSignaturesDB, &s.Dbxs},
 	} {
 		for _, file := range part.files {
-			b, err := certificate(localPath(m.launch.host.Dir, file))
+			b, err := certificate(localPath(dir, file))
 			if err != nil {
 				return nil, err
 			}

@@ -84,6 +84,12 @@ func (c *Config) checkImage(dir string) error {
 	if c.ImageName == "" {
 		c.ImageName = defaultImageName(time.Now())
 	}
+	return c.CheckImage(dir)
+}
+
+// CheckImage checks what the image is to be. It looks for the files of its keys
+// below dir.
+func (c *ImageOptions) CheckImage(dir string) error {
 	if !nameForm.MatchString(c.ImageName) {
 		return badName("image_name", c.ImageName)
 	}

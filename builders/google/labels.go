@@ -18,6 +18,9 @@ const (
 	buildLabel   = "ingot-build"
 	userLabel    = "ingot-user"
 	expiresLabel = "ingot-expires" // Unix seconds
+
+	// originLabel tells an image that was imported again: by what it was made of.
+	originLabel = "ingot-origin"
 )
 
 const labelLength = 63
@@ -42,11 +45,16 @@ func owner() string {
 
 // runLabels are the marks of all that a build makes.
 func (c *cloud) runLabels(env builders.Env, now time.Time) map[string]string {
+	return marks(env, c.MaxLifetime, now)
+}
+
+// marks are those of all that a run makes, with an expiry unless lifetime is 0.
+func marks(env builders.Env, lifetime time.Duration, now time.Time) map[string]string {
 	labels := map[string]string{
 		runLabel: labelValue(env.RunID), buildLabel: labelValue(env.Build), userLabel: owner(),
 	}
-	if c.MaxLifetime > 0 {
-		labels[expiresLabel] = fmt.Sprint(now.Add(c.MaxLifetime).Unix())
+	if lifetime > 0 {
+		labels[expiresLabel] = fmt.Sprint(now.Add(lifetime).Unix())
 	}
 	return labels
 }

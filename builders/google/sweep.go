@@ -114,7 +114,7 @@ func (s *sweeping) run(ctx context.Context) error {
 	}
 	finding.Wait()
 	// Disks are free once their instance is gone.
-	for _, kinds := range [][]string{{"instance", "image", loginKeyKind}, {"disk"}} {
+	for _, kinds := range [][]string{{"instance", "image", loginKeyKind, objectKind}, {"disk"}} {
 		var removing sync.WaitGroup
 		for _, t := range s.things {
 			if slices.Contains(kinds, t.Kind) {
@@ -181,6 +181,13 @@ func (s *sweeping) labelsOf(ctx context.Context, r journal.Resource) (map[string
 			return nil, err
 		}
 		return d.Labels, nil
+	case r.Kind == objectKind:
+		bucket, key, _ := strings.Cut(r.Name, "/")
+		o, err := s.api.Storage.Objects.Get(bucket, key).Context(ctx).Do()
+		if err != nil {
+			return nil, err
+		}
+		return o.Metadata, nil
 	}
 	return nil, fmt.Errorf("this version of ingot does not know a %s", r.Kind)
 }
@@ -300,6 +307,8 @@ func (s *sweeping) delete(ctx context.Context, r journal.Resource) error {
 	switch {
 	case r.Kind == loginKeyKind:
 		return removeLoginKey(ctx, s.api, r.Place, r.Name)
+	case r.Kind == objectKind:
+		return removeObject(ctx, s.api, r.Name)
 	case r.Kind == "instance":
 		op, err = s.api.Compute.Instances.Delete(project, where, r.Name).RequestId(request).Context(ctx).Do()
 	case r.Kind == "image":

@@ -52,6 +52,17 @@ type inspectedSource struct {
 	Address string `json:"address"` // what -only and -except match
 	Type    string `json:"type"`
 	Name    string `json:"name"`
+	// Parents are the builds whose images it takes.
+	Parents []string `json:"parents,omitempty"`
+}
+
+// parentsOf returns the addresses of the builds whose images a source takes.
+func parentsOf(s *lang.Source) []string {
+	var out []string
+	for _, p := range s.Parents() {
+		out = append(out, p.Address)
+	}
+	return out
 }
 
 type inspectedComponent struct {
@@ -75,7 +86,7 @@ func inspectionOf(t *lang.Template, chosen func(address string) bool) inspection
 			Sources: []inspectedSource{}, Provisioners: []inspectedComponent{}, PostProcessors: [][]inspectedComponent{}}
 		for _, s := range b.Sources {
 			if chosen(b.Address(s)) {
-				view.Sources = append(view.Sources, inspectedSource{b.Address(s), s.Type, s.LocalName})
+				view.Sources = append(view.Sources, inspectedSource{b.Address(s), s.Type, s.LocalName, parentsOf(s)})
 			}
 		}
 		for _, p := range b.Provisioners {
@@ -152,7 +163,11 @@ func (in inspection) builds() string {
 func (b inspectedBuild) text(out *strings.Builder) {
 	out.WriteString("\n    sources:\n")
 	for _, s := range b.Sources {
-		fmt.Fprintf(out, "\n      %s.%s\n", s.Type, s.Name)
+		follows := ""
+		if len(s.Parents) > 0 {
+			follows = " (takes the image of " + strings.Join(s.Parents, ", ") + ")"
+		}
+		fmt.Fprintf(out, "\n      %s.%s%s\n", s.Type, s.Name, follows)
 	}
 	if len(b.Sources) == 0 {
 		out.WriteString("\n      <no source>\n")

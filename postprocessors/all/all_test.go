@@ -30,7 +30,11 @@ var options = map[string]string{
 		"login login_password login_server login_username platform",
 	"docker-save": "docker_path path",
 	"docker-tag":  "docker_path force repository tag tags",
-	"manifest":    "custom_data output strip_path strip_time",
+	"googlecompute-import": "access_token account_file bucket credentials_file credentials_json custom_endpoints gcs_object_name " +
+		"image_architecture image_description image_family image_forbidden_signatures_db image_guest_os_features image_key_exchange_key " +
+		"image_labels image_name image_platform_key image_signatures_db image_storage_locations impersonate_service_account project_id " +
+		"scopes skip_clean universe_domain vault_gcp_oauth_engine",
+	"manifest": "custom_data output strip_path strip_time",
 	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
 		"tempfile_extension use_linux_pathing valid_exit_codes",
 	"vagrant": "architecture compression_level include output override provider_override vagrantfile_template vagrantfile_template_generated",
@@ -100,6 +104,13 @@ func TestTemplates(t *testing.T) {
 		{"amazon-import", "s3_bucket_name = \"acme\"\narchitecture = \"arm64\"\nboot_mode = \"legacy-bios\"", `boot_mode: arm64`},
 		{"amazon-import", "s3_bucket_name = \"acme\"\nami_name = \"a\"", `ami_name: "a" has 1 letters`},
 		{"amazon-import", "s3_bucket_name = \"acme\"\ns3_key_name = \"{{nope}}\"", `s3_key_name: `},
+		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\nimage_architecture = \"arm64\"\ngcs_object_name = \"a.tar.gz\"", ""},
+		{"googlecompute-import", "project_id = \"p\"\nimage_name = \"web\"", `Missing option "bucket"`},
+		{"googlecompute-import", "project_id = \"p\"\nbucket = \"gs://acme\"\nimage_name = \"web\"", `bucket: "gs://acme" is not the name of a bucket`},
+		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"Web\"", `image_name: "Web" is not a name`},
+		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\ngcs_object_name = \"web.raw\"", `gcs_object_name: must end with .tar.gz`},
+		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\nimage_architecture = \"mips\"", `image_architecture: "MIPS" is not one of`},
+		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\nimage_signatures_db = [\"no.pem\"]", `image_signatures_db: `},
 		{"docker-save", "path = \"web.tar\"\ndocker_path = \"podman\"", ""},
 	} {
 		if got := decode(t, tt.kind, tt.text); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {

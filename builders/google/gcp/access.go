@@ -43,8 +43,7 @@ type Access struct {
 	// GOOGLE_CLOUD_UNIVERSE_DOMAIN says, else "googleapis.com".
 	UniverseDomain string `hcl:"universe_domain,optional"`
 	// CustomEndpoints are other addresses of services: "compute", "oslogin",
-	// "oauth2", "secretmanager", "parametermanager" and "iap". "storage" is taken
-	// too, though no call of Cloud Storage is made.
+	// "oauth2", "secretmanager", "parametermanager", "iap" and "storage".
 	CustomEndpoints map[string]string `hcl:"custom_endpoints,optional"`
 
 	scopes []string // of tokens; none is the usual ones
@@ -182,7 +181,7 @@ func (a *Access) universe() string {
 
 // endpoint returns the base of a service's addresses.
 func (a *Access) endpoint(service string, h builders.Host) string {
-	path := map[string]string{compute: "compute/v1/"}[service]
+	path := map[string]string{compute: "compute/v1/", storage: "storage/v1/"}[service]
 	switch {
 	case h.Sandbox != nil:
 		base := strings.TrimSuffix(h.Sandbox.GCE, "/") + "/"

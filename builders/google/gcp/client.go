@@ -15,6 +15,7 @@ import (
 	gcelogin "google.golang.org/api/oslogin/v1"
 	gceparameter "google.golang.org/api/parametermanager/v1"
 	gcesecret "google.golang.org/api/secretmanager/v1"
+	gcestorage "google.golang.org/api/storage/v1"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/key"
@@ -31,6 +32,7 @@ type Client struct {
 	Secrets *gcesecret.Service
 	// Parameters are those of the location global.
 	Parameters *gceparameter.Service
+	Storage    *gcestorage.Service
 
 	outages *outage.Watch
 	relay   string       // of IAP
@@ -100,6 +102,9 @@ func (a *Access) client(h builders.Host) (*Client, error) {
 		return nil, err
 	}
 	if c.Secrets, err = gcesecret.NewService(ctx, at(secretmanager)...); err != nil {
+		return nil, err
+	}
+	if c.Storage, err = gcestorage.NewService(ctx, at(storage)...); err != nil {
 		return nil, err
 	}
 	c.Parameters, err = gceparameter.NewService(ctx, at(parametermanager)...)

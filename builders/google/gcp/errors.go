@@ -121,6 +121,7 @@ func hasReason(err error, reason string) bool {
 }
 
 var (
+	storageRight   = regexp.MustCompile(`does not have (storage\.[a-zA-Z.]+) access`)
 	permission     = regexp.MustCompile(`[Rr]equired '([a-zA-Z.]+)' permission for '([^']+)'`)
 	missingProject = regexp.MustCompile(`[Rr]esource 'projects/([^'/]+)' was not found|[Pp]roject '?([a-z0-9:.-]+)'? (?:was )?not found|[Uu]nknown project id: ([a-z0-9:.-]+)`)
 	disabledAPI    = regexp.MustCompile(`([A-Za-z() ]+ API) has not been used in project ([^ ]+) before or it is disabled`)
@@ -173,7 +174,11 @@ func explainCall(api *googleapi.Error) error {
 	if m := missingProject.FindStringSubmatch(text); m != nil && (api.Code == http.StatusNotFound || api.Code == http.StatusBadRequest || api.Code == http.StatusForbidden) {
 		return builders.WithHint(line("there is no project %q", m[1]+m[2]+m[3]), "check project_id: it is the project's id, not its name")
 	}
-	if m := permission.FindStringSubmatch(text); m != nil {
+	m := storageRight.FindStringSubmatch(text)
+	if m == nil {
+		m = permission.FindStringSubmatch(text)
+	}
+	if m != nil {
 		return builders.WithHint(line("%s", text), "give the account a role that has "+m[1]+": docs/google.md lists the permissions that a build needs")
 	}
 	switch {

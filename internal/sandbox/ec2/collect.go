@@ -7,11 +7,8 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/sandbox/host"
+	"github.com/ingot-build/ingot/internal/sandbox/rootdisk"
 )
-
-// layoutExt is added to the name of a disk image for that of the layout that its
-// root file system is kept in.
-const layoutExt = ".oci"
 
 // collect removes layers and files that nothing uses any more. The server is
 // locked.
@@ -55,7 +52,7 @@ func (s *Server) collect() {
 	for f := range s.state.Files {
 		if !files[f] {
 			delete(s.state.Files, f)
-			_, _ = os.Remove(f), os.RemoveAll(f+layoutExt) // they may never have been made
+			_, _ = os.Remove(f), os.RemoveAll(f+rootdisk.LayoutExt) // they may never have been made
 		}
 	}
 }

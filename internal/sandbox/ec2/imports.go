@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"os"
@@ -10,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/ingot-build/ingot/internal/sandbox/rootdisk"
 )
 
 // States of an import: a task that failed or was cancelled counts as deleted.
@@ -107,7 +108,7 @@ func (s *Server) importLater(region string, t *importTask, from, to string) {
 	case <-s.ctx.Done():
 		return
 	}
-	err := hasSystem(from)
+	err := rootdisk.Has(from)
 	if err == nil {
 		err = copySparse(from, to, max(1, t.gigabytes())<<30)
 	}
@@ -120,7 +121,7 @@ func (s *Server) importLater(region string, t *importTask, from, to string) {
 	if err != nil {
 		s.Log.Error("import", slog.String("task", t.ID), slog.Any("error", err))
 		t.end("ServerError: " + err.Error())
-		if errors.Is(err, errNoSystem) {
+		if errors.Is(err, rootdisk.ErrNoSystem) {
 			t.end("ClientError: Unknown OS / Missing OS files.")
 		}
 		s.collect()
@@ -148,33 +149,6 @@ func (c *call) finishImport(t *importTask) {
 	}
 	c.Images[m.ID] = m
 	t.Status, t.Image, t.File = imported, m.ID, ""
-}
-
-var errNoSystem = errors.New("no file system is known on the disk")
-
-// hasSystem looks whether there is a file system on a disk that the sandbox
-// knows.
-func hasSystem(file string) error {
-	disk, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer disk.Close()
-	info, err := disk.Stat()
-	if err != nil {
-		return err
-	}
-	const ext4Magic, xfsMagic, btrfsMagic, btrfsAt = 0xEF53, "XFSB", "_BHRfS_M", 0x10040
-	head := make([]byte, btrfsAt+len(btrfsMagic))
-	at, err := rootPart(disk, info.Size())
-	if err == nil {
-		_, err = disk.ReadAt(head, at.from)
-	}
-	known := binary.LittleEndian.Uint16(head[1080:]) == ext4Magic || string(head[:4]) == xfsMagic || string(head[btrfsAt:]) == btrfsMagic
-	if err != nil || !known {
-		return errNoSystem
-	}
-	return nil
 }
 
 type importOut struct {

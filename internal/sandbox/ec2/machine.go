@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/sandbox/catalog"
 	"github.com/ingot-build/ingot/internal/sandbox/host"
+	"github.com/ingot-build/ingot/internal/sandbox/rootdisk"
 )
 
 // runtime is what there is of an instance beside its state.
@@ -129,7 +130,7 @@ func (s *Server) start(ctx context.Context, spec host.Spec, from content, blanks
 // what is on a block device, is made when it is not there yet.
 func (s *Server) layers(ctx context.Context, from content) ([]host.LayerID, error) {
 	if from.File != "" {
-		ref, err := layout(ctx, from.File)
+		ref, err := rootdisk.Layout(ctx, from.File)
 		if err != nil {
 			return nil, err
 		}

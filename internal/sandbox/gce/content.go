@@ -30,9 +30,12 @@ type content struct {
 	Machine string         `json:"machine,omitempty"` // the host's disk that has the tree, once it has booted
 	File    string         `json:"file,omitempty"`    // of a data disk, in the folder disks
 	From    string         `json:"from,omitempty"`    // the file that File is to be a copy of
+	Archive string         `json:"archive,omitempty"` // the object of a raw disk, until it is unpacked
 }
 
-func (c *content) bootable() bool { return len(c.Public)+len(c.Layers) > 0 || c.Machine != "" }
+func (c *content) bootable() bool {
+	return len(c.Public)+len(c.Layers) > 0 || c.Base+host.LayerID(c.Machine) != ""
+}
 
 // copy is the content of something new that is made of this.
 func (c *content) copy() *content {

@@ -138,7 +138,8 @@ type call struct {
 	name   string // of the method without its service: "instances.insert"
 	params map[string][]string
 	body   json.RawMessage
-	user   string // who has the token: an email address
+	user   string   // who has the token: an email address
+	scopes []string // that the token is good for; none is all
 	ctx    context.Context
 }
 
@@ -168,6 +169,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, "iap.connect", s.connect)
 	case path == "/v4/reconnect":
 		s.serve(w, r, "iap.reconnect", s.reconnect)
+	case strings.HasPrefix(path, uploadPath+"/storage/"):
+		s.serveUpload(w, r)
+	case strings.HasPrefix(path, "/storage/") && r.URL.Query().Get("alt") == "media":
+		s.serve(w, r, "storage.objects.download", s.download)
 	default:
 		s.serveAPI(w, r)
 	}
@@ -202,6 +207,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	act := func(w http.ResponseWriter, r *http.Request) {
 		text, bad := []byte(nil), err
 		if c.user, err = caller(r); err == nil {
+			c.scopes = tokenScopes(bearer(r))
 			if err = bad; err == nil {
 				text, err = s.answer(c, r)
 			}
@@ -296,6 +302,9 @@ func (s *Server) Inventory() []string {
 		lines = append(lines, line)
 	}
 	lines = append(lines, s.state.accounts()...)
+	for name := range s.state.Objects {
+		lines = append(lines, "gcs object "+name)
+	}
 	slices.Sort(lines)
 	return lines
 }

@@ -174,15 +174,17 @@ func (c *call) checkImage(img *compute.Image) error {
 func (c *call) imageSource(r *resource) error {
 	img := r.Image
 	given := 0
-	for _, from := range []string{img.SourceDisk, img.SourceImage, img.SourceSnapshot} {
-		if from != "" {
+	for _, is := range []bool{img.SourceDisk != "", img.SourceImage != "", img.SourceSnapshot != "", img.RawDisk != nil} {
+		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		return invalid("resource", "", "Exactly one of sourceDisk, sourceImage and sourceSnapshot must be given.")
+		return invalid("resource", "", "Exactly one of sourceDisk, sourceImage, sourceSnapshot and rawDisk must be given.")
 	}
 	switch {
+	case img.RawDisk != nil:
+		return c.rawDisk(r)
 	case img.SourceDisk != "":
 		path, d, err := c.sourceDisk(img.SourceDisk, "resource.sourceDisk", c.param("forceCreate") == "true")
 		if err != nil {
@@ -250,6 +252,14 @@ func (c *call) completeImage(path string, r *resource) {
 // makeImage freezes the disk of a new image.
 func makeImage(s *Server, op *operation) error {
 	if err := s.freeze(op.Target); err != nil {
+		return err
+	}
+	if err := s.unpack(op.Target); err != nil {
+		s.locked(func() {
+			if r := s.state.Resources[op.Target]; r != nil {
+				r.Image.Status, s.dirty = "FAILED", true
+			}
+		})
 		return err
 	}
 	if err := s.pause(op.Began.Add(s.options.Timing.Image)); err != nil {

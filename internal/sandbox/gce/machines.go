@@ -197,7 +197,7 @@ func (s *Server) spec(path string, reachable time.Time) (host.Spec, error) {
 			return s.openPorts(path)
 		},
 		Metadata:      s.metadataServer(path),
-		MetadataNames: []string{"metadata.google.internal", "metadata"},
+		MetadataNames: []string{"metadata.google.internal", "metadata", storageHost},
 	}
 	for _, n := range r.Instance.NetworkInterfaces {
 		addrs := []string{n.NetworkIP}

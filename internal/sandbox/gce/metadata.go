@@ -25,11 +25,19 @@ type (
 	oneLine []string // as JSON, also where text is asked for
 )
 
+// storageHost is where machines reach Cloud Storage: by its real name, though
+// with no TLS, for which they would have to trust somebody.
+const storageHost = "storage.googleapis.com"
+
 const metadataRoot = "/computeMetadata/v1/"
 
 // metadataServer answers the requests of one instance.
 func (s *Server) metadataServer(path string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host == storageHost {
+			s.ServeHTTP(w, r)
+			return
+		}
 		w.Header().Set("Metadata-Flavor", "Google")
 		w.Header().Set("Server", "Metadata Server for VM")
 		if r.URL.Path == "/" {
@@ -122,7 +130,7 @@ func (s *Server) metadata(path, below string, recursive bool, alt string) ([]byt
 		return nil, "", nil, errNoMetadata
 	}
 	if account, ok := strings.CutSuffix(below, "/token"); ok && strings.HasPrefix(account, "instance/service-accounts/") && len(r.Instance.ServiceAccounts) > 0 {
-		text, err := json.Marshal(newToken(r.Instance.ServiceAccounts[0].Email))
+		text, err := json.Marshal(newToken(r.Instance.ServiceAccounts[0].Email, r.Instance.ServiceAccounts[0].Scopes...))
 		return text, "application/json", s.changed, err
 	}
 	var at any = s.metadataTree(path, r)

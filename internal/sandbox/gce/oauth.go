@@ -25,9 +25,14 @@ type accessToken struct {
 	Scope       string `json:"scope,omitempty"`
 }
 
-// newToken makes a token that says whose it is.
-func newToken(email string) accessToken {
-	return accessToken{AccessToken: tokenPrefix + base64.RawURLEncoding.EncodeToString([]byte(email)) + "." + rand.Text(),
+// newToken makes a token that says whose it is, and what it is good for.
+func newToken(email string, scopes ...string) accessToken {
+	encode := base64.RawURLEncoding.EncodeToString
+	token := tokenPrefix + encode([]byte(email)) + "." + rand.Text()
+	if len(scopes) > 0 {
+		token += "." + encode([]byte(strings.Join(scopes, " ")))
+	}
+	return accessToken{AccessToken: token,
 		ExpiresIn: int(tokenLife / time.Second), TokenType: "Bearer"}
 }
 
@@ -43,6 +48,19 @@ func owner(token string) string {
 		return defaultUser
 	}
 	return string(email)
+}
+
+// tokenScopes are those that a machine's token is good for; none is all.
+func tokenScopes(token string) []string {
+	parts := strings.Split(strings.TrimPrefix(token, tokenPrefix), ".")
+	if !strings.HasPrefix(token, tokenPrefix) || len(parts) != 3 {
+		return nil
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[2])
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
 }
 
 func bearer(r *http.Request) string {

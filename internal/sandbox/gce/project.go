@@ -134,6 +134,7 @@ func handlers() map[string]handler {
 		all[kind+"s.get"], all[kind+"s.list"] = given(kind, g.names, g.make)
 	}
 	named := map[string]handler{
+		"storage.objects.get": getObject, "storage.objects.delete": deleteObject, "storage.objects.insert": insertObject,
 		"oslogin.users.getLoginProfile": getLoginProfile, "oslogin.users.importSshPublicKey": importKey,
 		"oslogin.users.sshPublicKeys.get": getKey, "oslogin.users.sshPublicKeys.delete": deleteKey,
 		"secretmanager.projects.secrets.create": createSecret, "secretmanager.projects.secrets.delete": deleteSecret,

@@ -34,6 +34,8 @@ type state struct {
 	Secrets    map[string]*secret    `json:"secrets"`    // by path
 	Parameters map[string]*parameter `json:"parameters"` // by path
 	Layers     map[host.LayerID]bool `json:"layers"`     // that were frozen for an image or snapshot
+	Objects    map[string]*object    `json:"objects"`    // of Cloud Storage, by bucket/name
+	Uploads    map[string]*session   `json:"uploads"`    // to it, in parts
 }
 
 // resource is one thing, at a path such as "projects/p/zones/z/disks/d".
@@ -75,6 +77,9 @@ func readState(file string) (*state, error) {
 	if st.Resources == nil {
 		*st = state{Resources: map[string]*resource{}, Operations: map[string]*operation{}, Projects: map[string]*project{},
 			Logins: map[string]*login{}, Secrets: map[string]*secret{}, Parameters: map[string]*parameter{}, Layers: map[host.LayerID]bool{}}
+	}
+	if st.Objects == nil { // it is of an older version
+		st.Objects, st.Uploads = map[string]*object{}, map[string]*session{}
 	}
 	return st, nil
 }

@@ -55,6 +55,7 @@ func TestRoute(t *testing.T) {
 		{"GET /compute/v1/projects/example.com:p/zones/us-central1-a/instances?maxResults=7", "compute.instances.list", ""},
 		{"POST /v1/users/ann@example.com:importSshPublicKey?projectId=p", "oslogin.users.importSshPublicKey", ""},
 		{"GET /v1/projects/p/secrets/s/versions/latest:access", "secretmanager.projects.secrets.versions.access", ""},
+		{"DELETE /storage/v1/b/acme/o/in%2Fdisk.tar.gz?alt=json", "storage.objects.delete", ""},
 		{"DELETE /v1/projects/p/secrets/s", "secretmanager.projects.secrets.delete", ""},
 		{"PUT /compute/v1/projects/p/global/images/i", "", "Method not found."},
 		{"GET /compute/v1/projects/p/global/pictures/i", "", "Method not found."},

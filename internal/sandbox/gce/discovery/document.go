@@ -125,9 +125,22 @@ func (m *Method) pattern() (*regexp.Regexp, error) {
 // Route returns the method of a request and its parameters, those of the path
 // and the query, checked; and a *Violation where it has none.
 func (d *Document) Route(r *http.Request) (*Method, url.Values, error) {
-	path := strings.TrimPrefix(r.URL.Path, "/")
+	same := func(text string) (string, error) { return text, nil }
+	method, params := d.match(r.Method, r.URL.Path, same)
+	if method == nil { // the name of an object may have slashes: they are escaped
+		method, params = d.match(r.Method, r.URL.EscapedPath(), url.PathUnescape)
+	}
+	if method == nil {
+		return nil, nil, &Violation{Reason: "notFound", Message: "Method not found."}
+	}
+	return method, params, d.parameters(method, params, r.URL.Query())
+}
+
+// match finds the method of a path, nil where there is none.
+func (d *Document) match(verb, path string, read func(string) (string, error)) (*Method, url.Values) {
+	path = strings.TrimPrefix(path, "/")
 	for _, route := range d.routes {
-		if route.method.HTTP != r.Method {
+		if route.method.HTTP != verb {
 			continue
 		}
 		groups := route.path.FindStringSubmatch(path)
@@ -136,13 +149,18 @@ func (d *Document) Route(r *http.Request) (*Method, url.Values, error) {
 		}
 		params := url.Values{}
 		for i, name := range route.path.SubexpNames() {
-			if name != "" {
-				params.Set(name, groups[i])
+			if name == "" {
+				continue
 			}
+			value, err := read(groups[i])
+			if err != nil {
+				return nil, nil
+			}
+			params.Set(name, value)
 		}
-		return route.method, params, d.parameters(route.method, params, r.URL.Query())
+		return route.method, params
 	}
-	return nil, nil, &Violation{Reason: "notFound", Message: "Method not found."}
+	return nil, nil
 }
 
 // parameters checks those of the path and adds those of the query.

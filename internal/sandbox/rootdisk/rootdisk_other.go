@@ -1,12 +1,13 @@
 //go:build !linux
 
-package ec2
+package rootdisk
 
 import (
 	"context"
 	"errors"
 )
 
-func layout(context.Context, string) (string, error) {
+// Layout needs loop devices.
+func Layout(context.Context, string) (string, error) {
 	return "", errors.New("disk images can be read on Linux only")
 }

@@ -1,9 +1,45 @@
-package ec2
+// Package rootdisk reads the root file system of a disk image, with or without
+// partitions, for machines that boot from file trees.
+package rootdisk
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
+	"os"
 )
+
+// LayoutExt is added to the name of a disk image for that of the layout that its
+// root file system is kept in.
+const LayoutExt = ".oci"
+
+// ErrNoSystem says that a disk has no file system that is known.
+var ErrNoSystem = errors.New("no file system is known on the disk")
+
+// Has looks whether there is a file system on a disk that Layout knows: its
+// error is ErrNoSystem where there is none.
+func Has(file string) error {
+	disk, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer disk.Close()
+	info, err := disk.Stat()
+	if err != nil {
+		return err
+	}
+	const ext4Magic, xfsMagic, btrfsMagic, btrfsAt = 0xEF53, "XFSB", "_BHRfS_M", 0x10040
+	head := make([]byte, btrfsAt+len(btrfsMagic))
+	at, err := rootPart(disk, info.Size())
+	if err == nil {
+		_, err = disk.ReadAt(head, at.from)
+	}
+	known := binary.LittleEndian.Uint16(head[1080:]) == ext4Magic || string(head[:4]) == xfsMagic || string(head[btrfsAt:]) == btrfsMagic
+	if err != nil || !known {
+		return ErrNoSystem
+	}
+	return nil
+}
 
 // part is where on a disk a file system is, in bytes.
 type part struct{ from, size int64 }

@@ -1,4 +1,4 @@
-package ec2
+package rootdisk
 
 import (
 	"context"
@@ -18,10 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// layout returns a reference of the root file system of a disk image, as an
+// Layout returns a reference of the root file system of a disk image, as an
 // image in an OCI layout beside it. It is made once.
-func layout(ctx context.Context, file string) (string, error) {
-	dir := file + layoutExt
+func Layout(ctx context.Context, file string) (string, error) {
+	dir := file + LayoutExt
 	ref := "oci-layout:" + dir + ":latest"
 	if _, err := os.Stat(dir); err == nil {
 		return ref, nil

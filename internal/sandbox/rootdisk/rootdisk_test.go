@@ -1,6 +1,6 @@
 //go:build linux
 
-package ec2
+package rootdisk
 
 import (
 	"archive/tar"
@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -39,28 +40,26 @@ func TestRootDisk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			disk := filepath.Join(t.TempDir(), "snap-1.img")
-			if err := makeSparse(disk, size); err != nil {
-				t.Fatal(err)
-			}
-			at := part{size: size}
+			at, head := part{size: size}, make([]byte, 4*sector)
 			if table != nil {
-				head := make([]byte, 4*sector)
 				table(head)
-				put(t, disk, string(head))
 				at = part{from, size - 2*from}
 			}
-			offset := itoa(int(at.from))
-			if out, err := exec.Command("mkfs.ext4", "-q", "-d", tree, "-E", "offset="+offset, disk, itoa(int(at.size>>10))+"k").CombinedOutput(); err != nil {
+			if err := errors.Join(os.WriteFile(disk, head, 0o600), os.Truncate(disk, size)); err != nil {
+				t.Fatal(err)
+			}
+			offset := strconv.FormatInt(at.from, 10)
+			if out, err := exec.Command("mkfs.ext4", "-q", "-d", tree, "-E", "offset="+offset, disk, strconv.FormatInt(at.size>>10, 10)+"k").CombinedOutput(); err != nil {
 				t.Fatalf("mkfs: %v\n%s", err, out)
 			}
-			ref, err := layout(t.Context(), disk)
+			ref, err := Layout(t.Context(), disk)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if want := "oci-layout:" + disk + ".oci:latest"; ref != want {
 				t.Errorf("reference %s, want %s", ref, want)
 			}
-			names := tarred(t, disk+layoutExt)
+			names := tarred(t, disk+LayoutExt)
 			for _, want := range []string{"etc/hostname", "usr/bin/app"} {
 				if !slices.Contains(names, want) {
 					t.Errorf("%s is not in it: %v", want, names)
