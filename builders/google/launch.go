@@ -31,6 +31,7 @@ type launch struct {
 	disk   string // name of its boot disk
 	image  string // partial URL
 	origin string // name of the source image
+	again  bool   // image was made by a build of this source, with its key
 	labels map[string]string
 
 	source    *gce.Image
@@ -86,7 +87,7 @@ func (c *cloud) newLaunch(base builders.Base, env builders.Env) (*launch, error)
 		return nil, err
 	}
 	origin := cmp.Or(base.Vars["build.SourceImageName"].Reveal(), gcp.Last(image))
-	return &launch{cloud: c, env: env, image: image, origin: origin, labels: c.runLabels(env, time.Now())}, nil
+	return &launch{cloud: c, env: env, image: image, again: base.From != nil, origin: origin, labels: c.runLabels(env, time.Now())}, nil
 }
 
 // prepare asks all that has to be known, in one round of calls, and makes the

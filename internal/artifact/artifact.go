@@ -3,6 +3,7 @@
 package artifact
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -176,6 +177,16 @@ type Checkpoint struct {
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires"`
 	RunID    string    `json:"runId"`
+
+	// Base and Steps are what Key was made of, kept to say later what changed.
+	Base  Base   `json:"base"`
+	Steps []Step `json:"steps,omitempty"`
+
+	// Attachments are what its steps have attached to the artifact to be.
+	Attachments []Attachment `json:"attachments,omitempty"`
+
+	// Resource is the line that the journal had of it, for a sweep.
+	Resource json.RawMessage `json:"resource,omitempty"`
 }
 
 // Base is the source a build started from.

@@ -27,6 +27,8 @@ type build struct {
 	held    *held.Build // what is gone on with; nil where the build starts anew
 
 	attachments []artifact.Attachment
+	marks       marks
+	cases       []artifact.Case // of the step that expects something
 
 	phase   string
 	since   time.Time
@@ -65,6 +67,9 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 		rec, err = b.bake(ctx)
 	}
 	if err == nil {
+		rec, err = b.test(ctx, rec)
+	}
+	if err == nil {
 		rec, err = b.distribute(ctx, rec)
 	}
 	if err != nil {
@@ -79,7 +84,9 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 	if b.Status != plan.Unchanged {
 		return artifact.Record{}, nil
 	}
-	if b.Distribute {
+	if b.Test {
+		b.log.Say(b.Summary() + "; testing")
+	} else if b.Distribute {
 		b.log.Say(b.Summary() + "; distributing")
 	} else {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
@@ -145,8 +152,13 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	for b.done < len(b.Steps) {
-		if err := b.step(ctx, b.done, b.Steps[b.done]); err != nil {
-			return rec, cancelledOr(ctx, b.onError(ctx, err))
+		i, s := b.done, b.Steps[b.done]
+		if !b.inCheckpoint(i, s) {
+			b.markBefore(ctx, i)
+			if err := b.step(ctx, i, s); err != nil {
+				return rec, cancelledOr(ctx, b.onError(ctx, err))
+			}
+			b.markAfter(ctx, i, s)
 		}
 		b.done++
 		b.progress()

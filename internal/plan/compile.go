@@ -207,6 +207,10 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 		diags = append(diags, ds...)
 		b.Cleanup = step
 	}
+	diags = append(diags, c.checkpoints(b)...)
+	tests, ds := c.tests(b)
+	b.Tests = tests
+	diags = append(diags, ds...)
 	post, ds := c.post(b)
 	b.Post = post
 	return b, append(diags, ds...)
@@ -275,7 +279,7 @@ func (c *compiler) distribution(real builders.Builder, keyed builders.Config, ma
 // step decodes and lowers one provisioner.
 func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl.Diagnostics) {
 	s := &Step{Name: spec.Name, Type: spec.Type, Range: spec.Range, PauseBefore: spec.PauseBefore, Timeout: spec.Timeout,
-		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun}
+		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun, Checkpoint: spec.Checkpoint}
 	if s.Name == "" {
 		s.Name = s.Type
 	}
@@ -297,6 +301,9 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 		in := c.input(index, lang.Real)
 		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }
 		s.Lenient = a.Lenient()
+	}
+	if x, ok := cfg.(provisioners.Examiner); ok {
+		s.Cases = x.Cases
 	}
 	if c.options.Check {
 		if dec.Shared && len(diags) == 0 {
