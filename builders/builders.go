@@ -166,6 +166,13 @@ type Booter interface {
 	BaseOf(a artifact.Artifact, base Base) (Base, error)
 }
 
+// Checkpointing is a Booter whose sessions are Checkpointers.
+type Checkpointing interface {
+	// Checkpoints returns an error that says why where the options of the
+	// source make checkpoints impossible.
+	Checkpoints() error
+}
+
 // Checkpointer is a Session that can make an image on its way.
 type Checkpointer interface {
 	// Mark notes the state of the machine after the step with this key. It
@@ -197,8 +204,36 @@ type Holder interface {
 	Hold(ctx context.Context, until time.Time) (json.RawMessage, error)
 }
 
+// Mortal is a Session whose machine ends by itself at some time.
+type Mortal interface {
+	// Ends returns when; the zero time is never.
+	Ends() time.Time
+}
+
+// Visited is a Session whose machine a person can log in to.
+type Visited interface {
+	// Login returns how. Ok is false where nobody can.
+	Login() (l Login, ok bool)
+}
+
+// Login is how a person logs in to a machine.
+type Login struct {
+	// Command is the command without the files below: "ssh", then "-p" …
+	Command []string
+	To      string // what it ends with: "admin@203.0.113.7"
+	// Key is the private key and KnownHosts the text of a file with the host
+	// key, for the options -i and -o UserKnownHostsFile. "" where there is none.
+	Key        secret.String
+	KnownHosts string
+	// Password is one that was made for the machine.
+	Password secret.String
+}
+
 // Resumer is a Builder that can go on with a machine that was held.
 type Resumer interface {
+	// Resume returns a session like the one that was held: what held says is
+	// what its Hold returned. When it fails the machine stays as it is; a
+	// machine that is not there any more is an ErrMachineGone.
 	Resume(ctx context.Context, base Base, held json.RawMessage, env Env) (Session, error)
 }
 

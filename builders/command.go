@@ -1,6 +1,10 @@
 package builders
 
-import "github.com/ingot-build/ingot/internal/op"
+import (
+	"strings"
+
+	"github.com/ingot-build/ingot/internal/op"
+)
 
 // CommandName is what people call a command: its script, or the command's text
 // where there is none.
@@ -22,4 +26,23 @@ func ExecName(o *op.Exec) string {
 		return o.Title
 	}
 	return CommandName(o.Argv, o.Inputs)
+}
+
+// ShellText returns a command as it can be given to a POSIX shell: quoted only
+// where it has to be, so that people can read it.
+func ShellText(argv []string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		if plain := strings.IndexFunc(word, special) < 0; plain && word != "" {
+			words[i] = word
+		} else {
+			words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func special(r rune) bool {
+	letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+	return !letter && !strings.ContainsRune("-_./:=@%+,", r)
 }

@@ -10,6 +10,10 @@ import (
 // went away while an op was under way.
 var ErrConnectionLost = errors.New("the connection to the machine was lost")
 
+// ErrMachineGone is in the chain of an error that came because a machine that
+// was held is not there any more.
+var ErrMachineGone = errors.New("the machine is not there any more")
+
 // ExitError is a command that ended with an exit code that does not count as
 // success, or by a signal.
 type ExitError struct {

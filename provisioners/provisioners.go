@@ -33,6 +33,14 @@ type Attacher interface {
 	Lenient() bool
 }
 
+// Examiner is a Provisioner that changes nothing on the machine, and tells
+// whether it is as expected.
+type Examiner interface {
+	// Cases returns what was looked at, from the files that the ops have brought
+	// to dir: the folder of this host that op.Attachments stands for.
+	Cases(dir string) ([]artifact.Case, error)
+}
+
 // Input is what a provisioner may know of the build it is lowered for.
 type Input struct {
 	BuildName   string // PACKER_BUILD_NAME: the source's name

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/machine"
+	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/ssh"
 )
 
@@ -39,20 +40,11 @@ func (c *ebs) Launch(ctx context.Context, base builders.Base, env builders.Env) 
 	if err != nil {
 		return nil, err
 	}
-	imageID, values := base.ID, base.Vars
-	if base.From != nil {
-		if imageID, err = placeIn(*base.From, r.Name); err != nil {
-			return nil, err
-		}
-	}
-	img, err := c.base(ctx, r, imageID)
+	from, err := c.launchedFrom(ctx, r, base)
 	if err != nil {
 		return nil, err
 	}
-	if values == nil {
-		values = baseVars(img, r.Name)
-	}
-	name := values.Text(c.ami.Name)
+	name := from.values.Text(c.ami.Name)
 	var old *types.Image
 	p := plan{
 		encrypt: c.ami.encrypts(), kmsKey: c.ami.kmsKey(r.Name),
@@ -60,18 +52,41 @@ func (c *ebs) Launch(ctx context.Context, base builders.Base, env builders.Env) 
 	if !env.Trial {
 		p.checks = []func(context.Context) error{
 			func(ctx context.Context) (err error) {
-				old, err = c.checkName(ctx, r, name, imageID, env.Force)
+				old, err = c.checkName(ctx, r, name, from.id, env.Force)
 				return
 			},
-			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, imageID, env.Force) },
+			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, from.id, env.Force) },
 		}
 	}
-	i, err := c.newStay(r, env, img, values).start(ctx, p)
+	s := c.newStay(r, env, from.image, from.values)
+	s.again = base.From != nil
+	i, err := s.start(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	i.quiet = quiet
 	return &ebsInstance{instance: i, cloud: c, name: name, old: old}, nil
+}
+
+// start is what an instance is launched from.
+type start struct {
+	id     string
+	image  types.Image
+	values op.Values // of the tokens of the source image
+}
+
+// launchedFrom returns what an instance is launched from in a region.
+func (c *ebs) launchedFrom(ctx context.Context, r *Region, base builders.Base) (s start, err error) {
+	s.id, s.values = base.ID, base.Vars
+	if base.From != nil {
+		if s.id, err = placeIn(*base.From, r.Name); err != nil {
+			return s, err
+		}
+	}
+	if s.image, err = c.base(ctx, r, s.id); err == nil && s.values == nil {
+		s.values = baseVars(s.image, r.Name)
+	}
+	return s, err
 }
 
 // kmsKey returns the key to encrypt with in a region, "" for its default.

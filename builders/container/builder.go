@@ -76,7 +76,7 @@ func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.En
 		return nil, err
 	}
 	s := newSession(b, base, env, kit)
-	if err := s.begin(ctx, b.source); err != nil {
+	if err := s.begin(ctx, b.sourceOf(base)); err != nil {
 		return nil, errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 	}
 	return s, nil

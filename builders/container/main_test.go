@@ -143,6 +143,9 @@ func opened(t *testing.T, c *Config) *options {
 		}
 		t.Fatal(err)
 	}
+	if c, ok := b.(committing); ok {
+		return c.opts
+	}
 	return b.(*builder).opts
 }
 

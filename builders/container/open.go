@@ -65,6 +65,9 @@ func (c *Config) Open(host builders.Host) (builders.Builder, error) {
 	quiet()
 	b := &builder{opts: o, host: host}
 	b.source = o.newSource(b)
+	if o.Commit {
+		return committing{b}, nil
+	}
 	return b, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -300,6 +301,7 @@ func (s *buildSession) Close(ctx context.Context) error {
 }
 
 func shortID(id string) string {
+	id = strings.TrimPrefix(id, baked)
 	const algorithm = "sha256:"
 	if len(id) > len(algorithm)+12 && id[:len(algorithm)] == algorithm {
 		return id[len(algorithm) : len(algorithm)+12]

@@ -83,7 +83,7 @@ func TestKilled(t *testing.T) {
 		return nil
 	}
 	sweepAll := func(dir string) {
-		dead, err := journal.ReadDead(dir)
+		dead, err := journal.ReadDead(dir, time.Now())
 		if err != nil {
 			t.Fatal(err)
 		}

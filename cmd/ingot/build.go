@@ -25,6 +25,8 @@ const keptRuns = 20
 
 type buildFlags struct {
 	templateFlags
+	hold holdFlags
+
 	color, timestamp, debug bool
 	parallel                int
 	onError, logFormat      string
@@ -39,20 +41,23 @@ func newBuildCommand(p *program) *cobra.Command {
 and publishes what they made as one version. A build whose source, steps and
 files are all recorded, and whose artifact still exists, is not run.
 
+With -on-error=hold a step that fails leaves its machine for -hold-for: look at
+it, mend the step, and go on with it by -resume RUN, the same template and the
+same variables.
+
 It exits with 0 when all builds succeeded and 1 otherwise. The log of each
 build is in .ingot/logs.`,
 		Example: `  ingot build .
   ingot build -only='docker.*' -var release=1.4 .
   ingot build -force -on-error=ask web.pkr.hcl
+  ingot build -on-error=checkpoint .        # the next run goes on with the step that failed
+  ingot build -on-error=hold -hold-for=8h web.pkr.hcl
+  ingot build -resume 8c0e91f4 web.pkr.hcl
   ingot build -debug -only=amazon-ebs.web .
   ingot build -registry registry.example.com/images .`,
 		Args: oneTemplate,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path, err := f.template(cmd, args)
-			if err != nil {
-				return err
-			}
-			return f.run(cmd, path)
+			return f.run(cmd, args)
 		},
 	}
 	f.add(cmd)
@@ -67,13 +72,14 @@ build is in .ingot/logs.`,
 	inert(cmd, "skip-enforcement", noEnforce)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
 	fl.IntVar(&f.parallel, "parallel-builds", 0, "run at most `n` builds at the same time; 0 is all at once")
-	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask or run-cleanup-provisioner")
+	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask, checkpoint (keep what the steps before it did for the next run), hold or run-cleanup-provisioner")
+	f.hold.add(cmd)
 	values(cmd, "on-error", onErrors)
 	values(cmd, "log-format", []string{"text", "json"})
 	return cmd
 }
 
-var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.RunCleanup)}
+var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.Checkpoint), string(engine.Hold), string(engine.RunCleanup)}
 
 // values completes a flag with the values that it takes.
 func values(cmd *cobra.Command, flag string, list []string) {
@@ -90,15 +96,30 @@ func (f *buildFlags) check() error {
 	if f.parallel < 0 {
 		return fmt.Errorf("-parallel-builds=%d: it takes 0 or more", f.parallel)
 	}
-	return nil
+	return f.hold.check(f.force)
 }
 
-func (f *buildFlags) run(cmd *cobra.Command, path string) error {
+func (f *buildFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
 	f.openSecrets = true
 	runID := uuid.NewString()
+	var resume *engine.Resume
+	if f.hold.resume != "" {
+		id, template, r, err := f.takeUp(args)
+		if err != nil {
+			return err
+		}
+		runID, resume = id, r
+		if len(args) == 0 {
+			args = []string{template}
+		}
+	}
+	path, err := f.template(cmd, args)
+	if err != nil {
+		return err
+	}
 	// What runs on this host can look at it, as where Packer starts it.
 	if err := os.Setenv("PACKER_RUN_UUID", runID); err != nil {
 		return err
@@ -115,11 +136,17 @@ func (f *buildFlags) run(cmd *cobra.Command, path string) error {
 			return err
 		}
 	}
-	return f.bake(cmd, ws, runID)
+	if resume != nil {
+		if err := resume.Check(ws.plan); err != nil {
+			return err
+		}
+	}
+	return f.bake(cmd, ws, engine.Options{RunID: runID, Resume: resume, Holding: f.holding(cmd, path, runID)})
 }
 
-// bake runs the builds and shows that.
-func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, runID string) error {
+// bake runs the builds and shows that. What options have are those about the
+// run as such.
+func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, run engine.Options) error {
 	journals, err := journalDir(f.sandbox)
 	if err != nil {
 		return err
@@ -137,7 +164,7 @@ func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, runID string) error
 		view.Emit(event.Event{Time: time.Now(), Body: event.Say{Text: debugText(interactive)}})
 	}
 	err = engine.Run(ctx, ws.plan, engine.Options{
-		RunID: runID, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
+		RunID: run.RunID, Resume: run.Resume, Holding: run.Holding, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
 		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
 		Journals: journals, Sweep: sweepCommand(f.sandbox), User: userName(), Ask: ask,
 		GitCommit: func() string { return how().commit }, Made: func() map[string]string { return how().made },

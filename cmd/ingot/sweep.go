@@ -24,7 +24,7 @@ const settling = 5 * time.Minute
 type sweepFlags struct {
 	dryRun, sandbox, json, color bool
 	olderThan                    time.Duration
-	regions                      []string
+	regions, held                []string
 }
 
 func newSweepCommand() *cobra.Command {
@@ -39,7 +39,8 @@ those of -region, it also finds what carries the marks of your builds, is past
 its expiry and is in no journal.
 
 It leaves alone what a build under way uses, what is another user's, and images
-that are finished and recorded.
+that are finished and recorded. What -on-error=hold has left it lists, and
+removes when its time is over, or at once with -held.
 
 It exits with 0 when nothing is left and with 1 when something could not be
 removed.`,
@@ -47,6 +48,7 @@ removed.`,
   ingot sweep
   ingot sweep -older-than 6h                # leave alone what is younger
   ingot sweep -region eu-west-1 -region my-project/europe-west1-b
+  ingot sweep -held 8c0e91f4                # the machines that a run has left too
   ingot sweep -json | jq -r '.resources[].id'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -55,6 +57,8 @@ removed.`,
 	fl.BoolVar(&f.dryRun, "dry-run", false, "remove nothing, show what would be removed")
 	fl.DurationVar(&f.olderThan, "older-than", 0, "leave alone what is younger than this `time`, e.g. 6h")
 	fl.StringSliceVar(&f.regions, "region", nil, "look in this `place` too: a region of EC2, or PROJECT/ZONE of Google Compute Engine; may be repeated")
+	fl.StringSliceVar(&f.held, "held", nil, "remove what the `run` holds too, before its time: an id, or all; may be repeated")
+	_ = cmd.RegisterFlagCompletionFunc("held", completeHeld)
 	fl.BoolVar(&f.sandbox, "sandbox", false, "sweep the sandbox, not the clouds")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.color, "color", true, "use colours on a terminal")
@@ -74,11 +78,15 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	dead, err := journal.ReadDead(dir)
+	now := time.Now()
+	dead, err := journal.ReadDead(dir, now)
 	if err != nil {
 		reportError(cmd.ErrOrStderr(), err)
 	}
-	s := &sweep{flags: f, dead: dead, dir: dir, now: time.Now(), secrets: h.Secrets, out: out, errs: errorsByCloud{}, paint: painter(colorful(f.color, out))}
+	if err := f.release(dir, dead); err != nil {
+		return err
+	}
+	s := &sweep{flags: f, dead: dead, dir: dir, now: now, secrets: h.Secrets, out: out, errs: errorsByCloud{}, paint: painter(colorful(f.color, out))}
 	broken := err != nil
 	for _, sweeper := range buildersall.Sweepers() {
 		s.sweepCloud(ctx, h, sweeper)
@@ -94,6 +102,32 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 		return exitCode(exitError)
 	}
 	return nil
+}
+
+// release has what -held names swept like the rest.
+func (f *sweepFlags) release(dir string, dead []journal.Dead) error {
+	for _, name := range f.held {
+		id, found := heldRun(dir, name), false
+		for i := range dead {
+			if name == "all" || dead[i].RunID == id {
+				found = found || len(dead[i].Held) > 0
+				dead[i].Release(func(string) bool { return true })
+			}
+		}
+		switch {
+		case found || name == "all":
+		case journal.Live(dir, id):
+			return fmt.Errorf("-held=%s: the run is under way", name)
+		default:
+			return fmt.Errorf("-held=%s: no such run is held", name)
+		}
+	}
+	return nil
+}
+
+// holds reports whether a run has left something to go on with.
+func (s *sweep) holds(runID string) bool {
+	return slices.ContainsFunc(s.dead, func(d journal.Dead) bool { return d.RunID == runID && len(d.Held) > 0 })
 }
 
 // host is where the clouds are reached.
@@ -125,7 +159,7 @@ type found struct {
 func (s *sweep) sweepCloud(ctx context.Context, h builders.Host, sweeper builders.Sweeper) {
 	in := builders.SweepInput{
 		Places: s.places(sweeper.Cloud), Now: s.now, OlderThan: s.flags.olderThan, DryRun: s.flags.dryRun,
-		Live:  func(runID string) bool { return journal.Live(s.dir, runID) },
+		Live:  func(runID string) bool { return journal.Live(s.dir, runID) || s.holds(runID) },
 		Found: s.note,
 	}
 	for _, d := range s.dead {
@@ -172,7 +206,7 @@ func (s *sweep) unknownClouds() {
 func (s *sweep) forget() {
 	for _, d := range s.dead {
 		stay := slices.DeleteFunc(slices.Clone(d.Resources), func(r journal.Resource) bool { return !s.stays(r) })
-		if len(stay) == len(d.Resources) {
+		if len(stay) == len(d.Resources) && !d.Released() {
 			continue
 		}
 		if err := d.Forget(stay); err != nil {

@@ -31,7 +31,7 @@ func swept(t *testing.T, f *sweepFlags, left ...journal.Resource) (*sweep, *stri
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
 	}
-	dead, err := journal.ReadDead(dir)
+	dead, err := journal.ReadDead(dir, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func made(kind, id string, age time.Duration) journal.Resource {
 
 func kinds(t *testing.T, dir string) []string {
 	t.Helper()
-	dead, err := journal.ReadDead(dir)
+	dead, err := journal.ReadDead(dir, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,6 +86,9 @@ func (s *sweep) report(stderr io.Writer) error {
 	if s.flags.json {
 		return s.reportJSON()
 	}
+	for _, h := range s.held() {
+		fmt.Fprintln(s.out, s.heldLine(h))
+	}
 	for _, cloud := range slices.Sorted(maps.Keys(s.errs)) {
 		for _, err := range s.untold(s.errs[cloud]) {
 			reportError(stderr, fmt.Errorf("%s: %w", cloud, err))
@@ -97,6 +101,40 @@ func (s *sweep) report(stderr io.Writer) error {
 	}
 	_, err := fmt.Fprintln(s.out, s.sum())
 	return err
+}
+
+// heldJSON is a build that a later run may go on with.
+type heldJSON struct {
+	Run       string      `json:"run"`
+	Build     string      `json:"build"`
+	Until     time.Time   `json:"until"`
+	Resources []sweptJSON `json:"resources"`
+}
+
+func (s *sweep) held() []heldJSON {
+	out := []heldJSON{}
+	for _, d := range s.dead {
+		for _, h := range d.Held {
+			row := heldJSON{Run: d.RunID, Build: h.Build, Until: h.Until, Resources: []sweptJSON{}}
+			for _, r := range h.Resources {
+				row.Resources = append(row.Resources, s.row(r))
+			}
+			out = append(out, row)
+		}
+	}
+	return out
+}
+
+func (s *sweep) heldLine(h heldJSON) string {
+	text := fmt.Sprintf("%s  %s of run %s, until %s", s.paint("yellow", "held   "), h.Build, h.Run, h.Until.Local().Format(time.DateTime))
+	var what []string
+	for _, r := range h.Resources {
+		what = append(what, r.Kind+" "+cmp.Or(r.ID, r.Name))
+	}
+	if len(what) > 0 {
+		text += ": " + strings.Join(what, ", ")
+	}
+	return text
 }
 
 func calls(n int) string {
@@ -150,14 +188,15 @@ type sweptJSON struct {
 	Error   string     `json:"error,omitempty"`
 }
 
-// reportJSON prints {"dry_run", "resources", "unsure", "errors"}.
+// reportJSON prints {"dry_run", "resources", "unsure", "held", "errors"}.
 func (s *sweep) reportJSON() error {
 	doc := struct {
 		DryRun    bool        `json:"dry_run"`
 		Resources []sweptJSON `json:"resources"`
 		Unsure    []sweptJSON `json:"unsure"`
+		Held      []heldJSON  `json:"held"`
 		Errors    []string    `json:"errors"`
-	}{s.flags.dryRun, []sweptJSON{}, []sweptJSON{}, []string{}}
+	}{s.flags.dryRun, []sweptJSON{}, []sweptJSON{}, s.held(), []string{}}
 	for _, f := range s.found {
 		row := s.row(f.Resource)
 		row.Removed = f.err == nil && !s.flags.dryRun

@@ -164,8 +164,20 @@ func (g *generator) option(b *strings.Builder, s *component.Schema, f *component
 	}
 	fmt.Fprintf(b, "%s- `%s` (%s): %s\n", indent, f.Name, strings.Join(notes, ", "), plain(doc))
 	if f.Nested != nil {
+		g.label(b, f, indent+"  ")
 		g.options(b, f.Nested, reflect.Value{}, indent+"  ")
 	}
+}
+
+// label says what stands behind the name of a block.
+func (g *generator) label(b *strings.Builder, f *component.Field, indent string) {
+	l := f.Nested.Label
+	if l == nil {
+		return
+	}
+	doc, err := g.comments.field(ownerOf(f.Nested.Type, l.Go.Index), l.Go.Name)
+	g.fail(err)
+	fmt.Fprintf(b, "%s- `%s %q`: %s\n", indent, f.Name, strings.ToUpper(l.Name), plain(doc))
 }
 
 func (g *generator) fail(err error) {

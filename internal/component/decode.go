@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -206,7 +207,7 @@ func (x *decoding) present(s *Schema, what string, p Part) (*hcl.BodySchema, hcl
 		for _, block := range b.Blocks {
 			switch f := s.Field(block.Type); {
 			case f != nil && f.Block:
-				bs.Blocks = append(bs.Blocks, hcl.BlockHeaderSchema{Type: f.Name})
+				bs.Blocks = append(bs.Blocks, f.header())
 			case block.Type != dynamic.Type:
 				strange = true
 			case !x.in.Partial:
@@ -276,6 +277,10 @@ func (x *decoding) argument(f *Field, l level, arg argument, dst reflect.Value) 
 		x.fail(arg.name, fmt.Sprintf("%q is not supported", f.Name), sentence(f.Refuse))
 		return true
 	}
+	if f.Nested != nil && f.Nested.Label != nil {
+		x.fail(arg.name, fmt.Sprintf("%q is a block", f.Name), fmt.Sprintf("Write it as a block with a label: %s \"%s\" { … }", f.Name, strings.ToUpper(f.Nested.Label.Name)))
+		return true
+	}
 	w := weak{x: x, at: arg.expr.Range(), nested: f.Nested}
 	w.set(dst, plain.WithMarks(marks), path, false)
 	return true
@@ -310,7 +315,12 @@ func (x *decoding) blocks(f *Field, l level, list []Block, ctxs map[*hcl.Block]*
 			at.Set(reflect.New(at.Type().Elem()))
 			at = at.Elem()
 		}
-		x.body(f.Nested, level{what: "block " + quote(f.Name), path: sub, at: b.DefRange,
+		what := "block " + quote(f.Name)
+		if label := f.Nested.Label; label != nil && len(b.Labels) == 1 {
+			what += " " + quote(b.Labels[0])
+			at.FieldByIndex(label.Go.Index).SetString(b.Labels[0])
+		}
+		x.body(f.Nested, level{what: what, path: sub, at: b.DefRange,
 			parts: []Part{{Body: b.Body, Context: ctxs[b.Block]}}}, at)
 	}
 	return true

@@ -20,6 +20,7 @@ import (
 type Schema struct {
 	Type   reflect.Type
 	Fields []*Field // in the struct's order, embedded structs flattened
+	Label  *Field   // of the block: port "tcp:22" { … }; nil where it has none
 
 	byName  map[string]*Field
 	names   []string // sorted
@@ -55,10 +56,19 @@ func schemaOf(t reflect.Type) *Schema {
 	for _, f := range s.Fields {
 		s.attrs = append(s.attrs, hcl.AttributeSchema{Name: f.Name})
 		if f.Block {
-			s.headers = append(s.headers, hcl.BlockHeaderSchema{Type: f.Name})
+			s.headers = append(s.headers, f.header())
 		}
 	}
 	return s
+}
+
+// header is the schema of a block.
+func (f *Field) header() hcl.BlockHeaderSchema {
+	h := hcl.BlockHeaderSchema{Type: f.Name}
+	if f.Nested != nil && f.Nested.Label != nil {
+		h.LabelNames = []string{f.Nested.Label.Name}
+	}
+	return h
 }
 
 // add adds the fields of a struct. Where one that is embedded is refused, all
@@ -77,6 +87,10 @@ func (s *Schema) add(t reflect.Type, index []int, refuse string) {
 		}
 		f := &Field{Name: name, Go: sf, Block: kind == "block", Template: sf.Tag.Get("template"),
 			Key: sf.Tag.Get("key"), Image: sf.Tag.Get("image"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
+		if kind == "label" {
+			s.Label = f
+			continue
+		}
 		f.Required = kind == "" || f.Block && sf.Type.Kind() == reflect.Struct
 		f.Repeated = f.Block && sf.Type.Kind() == reflect.Slice
 		if nested := structIn(sf.Type); nested != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/held"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/plan"
@@ -20,10 +21,14 @@ type build struct {
 	log     event.Log
 	session builders.Session
 	values  op.Values
-	tainted bool // a step failed and was let pass: the result is not the key's
-	kept    bool // the machine is left as it is
+	tainted bool        // a step failed and was let pass: the result is not the key's
+	kept    bool        // the machine is left as it is
+	done    int         // steps
+	held    *held.Build // what is gone on with; nil where the build starts anew
 
 	attachments []artifact.Attachment
+	marks       marks
+	cases       []artifact.Case // of the step that expects something
 
 	phase   string
 	since   time.Time
@@ -62,6 +67,9 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 		rec, err = b.bake(ctx)
 	}
 	if err == nil {
+		rec, err = b.test(ctx, rec)
+	}
+	if err == nil {
 		rec, err = b.distribute(ctx, rec)
 	}
 	if err != nil {
@@ -76,7 +84,9 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 	if b.Status != plan.Unchanged {
 		return artifact.Record{}, nil
 	}
-	if b.Distribute {
+	if b.Test {
+		b.log.Say(b.Summary() + "; testing")
+	} else if b.Distribute {
 		b.log.Say(b.Summary() + "; distributing")
 	} else {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
@@ -100,6 +110,9 @@ func (b *build) resolve(ctx context.Context) error {
 	if err := b.refuseConflict(); err != nil {
 		return err
 	}
+	if err := b.takeUp(); err != nil {
+		return err
+	}
 	if err := b.follow(ctx); err != nil {
 		return err
 	}
@@ -114,7 +127,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	b.enter("begin", b.BaseRecord.Name, 0)
-	b.session, err = b.Builder.Begin(ctx, b.Base, b.env())
+	b.session, err = b.begin(ctx)
 	if err != nil {
 		return rec, cancelledOr(ctx, b.SourceError(err))
 	}
@@ -138,15 +151,23 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	if err := b.forget(ctx); err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
-	for i, s := range b.Steps {
-		if err := b.step(ctx, i, s); err != nil {
-			return rec, cancelledOr(ctx, b.onError(ctx, err))
+	for b.done < len(b.Steps) {
+		i, s := b.done, b.Steps[b.done]
+		if !b.inCheckpoint(i, s) {
+			b.markBefore(ctx, i)
+			if err := b.step(ctx, i, s); err != nil {
+				return rec, cancelledOr(ctx, b.onError(ctx, err))
+			}
+			b.markAfter(ctx, i, s)
 		}
+		b.done++
+		b.progress()
 	}
 	if err := b.pauseBefore(ctx, "the image is made"); err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
 	b.enter("seal", "", 0)
+	b.free() // the machine is not one to go on with from here on
 	a, err := b.session.Seal(ctx)
 	if err != nil {
 		return rec, cancelledOr(ctx, err)
@@ -164,7 +185,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 }
 
 func (b *build) env() builders.Env {
-	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal, Force: b.Force}
+	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal, Force: b.Force || b.held != nil && b.held.Force}
 }
 
 // record stores a record, also when the run was cancelled meanwhile: the image

@@ -72,6 +72,8 @@ func (b *build) closeBehind(ctx context.Context) {
 func (b *build) close(ctx context.Context) {
 	if k, ok := b.session.(builders.Keeper); ok && b.kept {
 		k.Keep()
+	} else {
+		b.free()
 	}
 	b.endPhase()
 	b.log.Emit(event.Phase{Name: "cleanup", Steps: len(b.Steps)})
@@ -85,6 +87,7 @@ func (b *build) close(ctx context.Context) {
 
 // endSession closes the session and tells what came of it.
 func (b *build) endSession(ctx context.Context) {
+	b.endMarks(ctx)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), closeTimeout, fmt.Errorf("not done after %s", closeTimeout))
 	defer cancel()
 	start := time.Now()

@@ -15,10 +15,11 @@ func (r *run) sayDead() {
 	if r.Journals == "" {
 		return
 	}
-	dead, err := journal.ReadDead(r.Journals)
+	dead, err := journal.ReadDead(r.Journals, time.Now())
 	if err != nil {
 		r.emit(event.Warning{Text: err.Error()})
 	}
+	dead = slices.DeleteFunc(dead, func(d journal.Dead) bool { return len(d.Resources) == 0 }) // all of it is held
 	if len(dead) == 0 {
 		return
 	}

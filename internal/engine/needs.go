@@ -14,10 +14,24 @@ import (
 // needs looks for the programs of this host that the steps run, before
 // anything is launched.
 func (b *build) needs() error {
-	if b.Status == plan.Unchanged {
-		return nil
+	if b.Status != plan.Unchanged {
+		if err := needsOf(b.Steps); err != nil {
+			return err
+		}
 	}
-	for i, s := range b.Steps {
+	for _, x := range b.Tests {
+		if b.Status == plan.Unchanged && !b.Test {
+			break
+		}
+		if err := needsOf(x.Steps); err != nil {
+			return fmt.Errorf("test %q: %w", x.Name, err)
+		}
+	}
+	return nil
+}
+
+func needsOf(steps []*plan.Step) error {
+	for i, s := range steps {
 		for _, o := range s.Ops {
 			l, ok := o.(*op.Local)
 			if !ok {

@@ -61,9 +61,10 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 	return nil
 }
 
-// attach applies a step, and notes what it attaches to the artifact.
+// attach applies a step, and notes what it attaches to the artifact, or what it
+// looked at.
 func (b *build) attach(ctx context.Context, s *plan.Step) error {
-	if s.Attach == nil {
+	if s.Attach == nil && s.Cases == nil {
 		return b.apply(ctx, s)
 	}
 	dir, err := os.MkdirTemp("", "ingot-attach-")
@@ -74,6 +75,9 @@ func (b *build) attach(ctx context.Context, s *plan.Step) error {
 	b.values[op.Attachments] = secret.Plain(dir)
 	if err := b.apply(ctx, s); err != nil {
 		return err
+	}
+	if s.Cases != nil {
+		return b.examine(dir, s)
 	}
 	list, err := s.Attach(dir)
 	if err != nil {

@@ -34,7 +34,7 @@ type RunStarted struct {
 // Steps counts the provisioners, Step is the 1-based number of this one and 0
 // in other phases.
 type Phase struct {
-	Name        string // "resolve", "begin", "provision", "seal", "distribute", "post-process", "publish", "cleanup"
+	Name        string // "resolve", "begin", "provision", "seal", "test", "distribute", "post-process", "publish", "cleanup"
 	Detail      string // e.g. the provisioner's type
 	Step, Steps int
 }
@@ -66,6 +66,13 @@ type StepDone struct {
 	Name   string
 	Cached bool
 	Took   time.Duration
+}
+
+// TestDone ends a test of an image. Known says that it was not run: the image
+// passed it before.
+type TestDone struct {
+	Test  artifact.Test
+	Known bool
 }
 
 // BuildDone ends a build. Artifacts is empty when it failed.
@@ -122,6 +129,7 @@ func (Warning) event()    {}
 func (Failed) event()     {}
 func (Skipped) event()    {}
 func (StepDone) event()   {}
+func (TestDone) event()   {}
 func (BuildDone) event()  {}
 func (CleanedUp) event()  {}
 func (Published) event()  {}

@@ -47,7 +47,8 @@ type Journal struct {
 	lock    *flock.Flock
 	next    int
 	entries map[int]*Entry // that are neither gone nor kept
-	written int            // lines
+	held    map[string]time.Time
+	written int // lines
 
 	syncing sync.Mutex
 	synced  int // lines that are on disk
@@ -63,10 +64,12 @@ type Entry struct {
 
 // line is what a file has for each change of an entry.
 type line struct {
-	N        int       `json:"n"`
+	N        int       `json:"n,omitempty"` // 0 in a line about a build
 	State    State     `json:"state"`
 	Resource *Resource `json:"resource,omitempty"` // of the first line
 	ID       string    `json:"id,omitempty"`
+	Build    string    `json:"build,omitempty"` // of a line about a build
+	Until    time.Time `json:"until,omitzero"`
 }
 
 // State is how far a resource has come.
@@ -78,6 +81,9 @@ const (
 	Made     State = "made"     // it is there, and its id is known
 	Gone     State = "gone"     // it was deleted, or never came to be
 	Kept     State = "kept"     // it is what the run was for: an image that is recorded
+
+	Holding State = "held"  // what the build made is to stay for a while
+	Freed   State = "freed" // it is not any more
 )
 
 // Open returns the journal of a run, below dir. Its file is made with the
@@ -199,7 +205,7 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	err := j.file.Close()
-	if len(j.entries) == 0 {
+	if len(j.entries) == 0 && len(j.held) == 0 {
 		file := path(j.dir, j.runID)
 		err = errors.Join(err, os.Remove(file), os.Remove(file+lockExtension))
 	}
@@ -207,7 +213,7 @@ func (j *Journal) Close() error {
 	return errors.Join(err, j.lock.Unlock())
 }
 
-// Left returns the resources that are neither gone nor kept.
+// Left returns the resources that are neither gone, kept nor held.
 func (j *Journal) Left() []Resource {
 	if j == nil {
 		return nil
@@ -216,7 +222,7 @@ func (j *Journal) Left() []Resource {
 	defer j.mu.Unlock()
 	var out []Resource
 	for n := 1; n <= j.next; n++ {
-		if e := j.entries[n]; e != nil {
+		if e := j.entries[n]; e != nil && j.held[e.Resource().Build].IsZero() {
 			out = append(out, e.Resource())
 		}
 	}
@@ -225,22 +231,44 @@ func (j *Journal) Left() []Resource {
 
 // Keep notes that the image with this id is recorded, and is not to be swept.
 func (j *Journal) Keep(id string) error {
+	var err error
+	for _, e := range j.with(id) {
+		err = errors.Join(err, e.end(Kept))
+	}
+	return err
+}
+
+// Gone notes that what has this id was deleted.
+func (j *Journal) Gone(id string) error {
+	var err error
+	for _, e := range j.with(id) {
+		err = errors.Join(err, e.end(Gone))
+	}
+	return err
+}
+
+// Find returns the resource with this id that is neither gone nor kept.
+func (j *Journal) Find(id string) (Resource, bool) {
+	for _, e := range j.with(id) {
+		return e.Resource(), true
+	}
+	return Resource{}, false
+}
+
+// with returns the open entries with an id.
+func (j *Journal) with(id string) []*Entry {
 	if j == nil {
 		return nil
 	}
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	var found []*Entry
 	for _, e := range j.entries {
 		if e.Resource().ID == id {
 			found = append(found, e)
 		}
 	}
-	j.mu.Unlock()
-	var err error
-	for _, e := range found {
-		err = errors.Join(err, e.end(Kept))
-	}
-	return err
+	return found
 }
 
 // Resource returns the entry's resource as it is known now.

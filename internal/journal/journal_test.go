@@ -39,7 +39,7 @@ func die(t testing.TB, j *Journal) {
 
 func dead(t testing.TB, dir string) []Dead {
 	t.Helper()
-	list, err := ReadDead(dir)
+	list, err := ReadDead(dir, created.Add(time.Hour))
 	check(t, err)
 	return list
 }
@@ -139,8 +139,9 @@ func TestCutOff(t *testing.T) {
 	check(t, err)
 	for n := range whole {
 		check(t, os.WriteFile(path(dir, "run-1"), whole[:n], 0o600))
-		left, err := parse(whole[:n])
+		s, err := parse(whole[:n])
 		check(t, err)
+		left := s.left()
 		lines := bytes.Count(whole[:n], []byte("\n"))
 		if want := min(lines, 1); len(left) != want {
 			t.Fatalf("%q leaves %d resources, want %d", whole[:n], len(left), want)
@@ -156,7 +157,7 @@ func TestDamaged(t *testing.T) {
 	intend(t, j, resource("instance", ""))
 	die(t, j)
 	check(t, os.WriteFile(path(dir, "bad"), []byte("{}\n\x00\x00\n"), 0o600))
-	list, err := ReadDead(dir)
+	list, err := ReadDead(dir, created.Add(time.Hour))
 	if err == nil || !strings.Contains(err.Error(), "bad.jsonl: line 2") {
 		t.Errorf("error %v", err)
 	}
@@ -174,7 +175,7 @@ func TestLiveRefusesPaths(t *testing.T) {
 			t.Errorf("%q is live", id)
 		}
 	}
-	if list, err := ReadDead(filepath.Join(dir, "missing")); err != nil || list != nil {
+	if list, err := ReadDead(filepath.Join(dir, "missing"), created); err != nil || list != nil {
 		t.Errorf("a missing folder: %v, %v", list, err)
 	}
 }
@@ -236,26 +237,29 @@ func TestNone(t *testing.T) {
 // FuzzParse reads what no run has written.
 func FuzzParse(f *testing.F) {
 	r := resource("instance", "a")
-	for _, l := range []line{{N: 1, State: Intended, Resource: &r}, {N: 1, State: Made, ID: "i-1"}, {N: 1, State: Gone}, {N: 2, State: Intended}} {
+	for _, l := range []line{{N: 1, State: Intended, Resource: &r}, {N: 1, State: Made, ID: "i-1"}, {N: 1, State: Gone}, {N: 2, State: Intended}, {State: Holding, Build: "a.b", Until: created}, {State: Freed, Build: "a.b"}} {
 		text, err := json.Marshal(l)
 		check(f, err)
 		f.Add(append(text, '\n'))
 	}
 	f.Add([]byte("{\"n\":1,\"state\":\"intended\",\"resource\":{}}\n{\"n\":1,\"state\":\"intended\",\"resource\":{}}\n{\"n\":1,\"sta"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		left, err := parse(text)
+		s, err := parse(text)
 		if err != nil {
 			return
 		}
+		left := s.left()
 		dir := t.TempDir()
 		d := Dead{RunID: "run", dir: dir}
 		if len(left) == 0 {
 			return
 		}
 		check(t, d.Forget(left))
-		again, err := readDead(dir, "run")
+		text, err = os.ReadFile(path(dir, "run"))
 		check(t, err)
-		if d := cmp.Diff(left, again.Resources); d != "" {
+		again, err := parse(text)
+		check(t, err)
+		if d := cmp.Diff(left, again.left()); d != "" {
 			t.Error(d)
 		}
 	})

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,14 +23,16 @@ type Dead struct {
 	RunID     string
 	Began     time.Time // of the first entry
 	Resources []Resource
+	Held      []Held // that a later run may go on with
 
-	dir string
+	dir  string
+	over []string // builds that were held, and are not any more
 }
 
 // ReadDead returns the dead runs whose journals are below dir, each with what
-// is neither gone nor kept. A journal that can't be read is an error beside
-// the others.
-func ReadDead(dir string) ([]Dead, error) {
+// is neither gone nor kept. What is held until after now is told apart. A
+// journal that can't be read is an error beside the others.
+func ReadDead(dir string, now time.Time) ([]Dead, error) {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -40,12 +44,12 @@ func ReadDead(dir string) ([]Dead, error) {
 		if !ok || Live(dir, runID) {
 			continue
 		}
-		d, err := readDead(dir, runID)
+		d, err := readDead(dir, runID, now)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // swept by another process just now
 		case err != nil:
 			errs = append(errs, fmt.Errorf("journal %s: %w", path(dir, runID), err))
-		case len(d.Resources) > 0:
+		case len(d.Resources) > 0 || len(d.Held) > 0:
 			dead = append(dead, d)
 		default: // it died after its last resource was gone
 			errs = append(errs, d.Forget(nil))
@@ -73,70 +77,106 @@ func Live(dir, runID string) bool {
 	return !free
 }
 
-func readDead(dir, runID string) (Dead, error) {
+func readDead(dir, runID string, now time.Time) (Dead, error) {
 	text, err := os.ReadFile(path(dir, runID))
 	if err != nil {
 		return Dead{}, err
 	}
+	s, err := parse(text)
 	d := Dead{RunID: runID, dir: dir}
-	d.Resources, err = parse(text)
-	for _, r := range d.Resources {
+	for _, r := range s.left() {
 		if d.Began.IsZero() || r.Created.Before(d.Began) {
 			d.Began = r.Created
 		}
+		if s.held[r.Build].IsZero() {
+			d.Resources = append(d.Resources, r)
+		}
 	}
+	for _, build := range slices.Sorted(maps.Keys(s.held)) {
+		h := Held{Build: build, Until: s.held[build]}
+		for _, r := range s.left() {
+			if r.Build == build {
+				h.Resources = append(h.Resources, r)
+			}
+		}
+		d.Held = append(d.Held, h)
+	}
+	d.Release(func(build string) bool { return !s.held[build].After(now) })
 	return d, err
 }
 
-// parse returns what the lines of a journal leave. The last line may be cut
-// off: then what it was to tell had not been done.
-func parse(text []byte) ([]Resource, error) {
+// state is what the lines of a journal come to.
+type state struct {
+	open  map[int]*Resource // by number; nil is gone or kept
+	order []int             // numbers, as they were written
+	held  map[string]time.Time
+}
+
+func (s state) left() []Resource {
+	var left []Resource
+	for _, n := range s.order {
+		if r := s.open[n]; r != nil {
+			left = append(left, *r)
+		}
+	}
+	return left
+}
+
+// parse reads the lines of a journal. The last line may be cut off: then what
+// it was to tell had not been done.
+func parse(text []byte) (state, error) {
 	whole := text[:bytes.LastIndexByte(text, '\n')+1]
-	open := map[int]*Resource{}
-	var order []int
+	s := state{open: map[int]*Resource{}}
 	n := 0
 	for row := range bytes.Lines(whole) {
 		n++
 		var l line
 		if err := json.Unmarshal(row, &l); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return state{}, fmt.Errorf("line %d: %w", n, err)
 		}
-		switch r := open[l.N]; {
+		switch r := s.open[l.N]; {
+		case l.State == Holding || l.State == Freed:
+			s.held = holding(s.held, l)
 		case l.State == Intended && l.Resource != nil:
 			if r == nil {
-				order = append(order, l.N)
+				s.order = append(s.order, l.N)
 			}
-			open[l.N] = l.Resource
+			s.open[l.N] = l.Resource
 		case l.State == Made && r != nil:
 			r.ID = l.ID
 		case l.State == Gone || l.State == Kept:
-			open[l.N] = nil
+			s.open[l.N] = nil
 		}
 	}
-	var left []Resource
-	for _, n := range order {
-		if r := open[n]; r != nil {
-			left = append(left, *r)
-		}
-	}
-	return left, nil
+	return s, nil
 }
 
 // Forget takes from the run's journal all but the resources that are to stay
-// in it. Without any its file is removed.
+// in it, and what is held. Without any its file is removed.
 func (d Dead) Forget(stay []Resource) error {
 	file := path(d.dir, d.RunID)
-	if len(stay) == 0 {
-		return errors.Join(remove(file), remove(file+lockExtension))
+	if len(stay) == 0 && len(d.Held) == 0 {
+		return errors.Join(remove(file), remove(file+lockExtension), os.RemoveAll(heldDir(d.dir, d.RunID)))
 	}
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
+	var lines []line
+	for _, h := range d.Held {
+		stay = append(stay[:len(stay):len(stay)], h.Resources...)
+		lines = append(lines, line{State: Holding, Build: h.Build, Until: h.Until})
+	}
 	for i, r := range stay {
-		if err := enc.Encode(line{N: i + 1, State: Intended, Resource: &r}); err != nil {
+		lines = append(lines, line{N: i + 1, State: Intended, Resource: &r})
+	}
+	for _, l := range lines {
+		if err := enc.Encode(l); err != nil {
 			return err
 		}
 	}
-	return renameio.WriteFile(file, text.Bytes(), 0o600)
+	if err := renameio.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		return err
+	}
+	return d.forgetHeld()
 }
 
 func remove(file string) error {

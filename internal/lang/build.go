@@ -18,7 +18,9 @@ type Build struct {
 	Provisioners      []*Provisioner
 	ErrorCleanup      *Provisioner       // nil where there is none
 	PostProcessors    [][]*PostProcessor // chains; a single post-processor is a chain of one
-	Publish           *Publish           // nil where there is none
+	Checkpoints       *Checkpoints       // nil where there is no such block
+	Tests             []*Test
+	Publish           *Publish // nil where there is none
 }
 
 // Address names the build of a source: "[name.]type.localname", and in a
@@ -44,6 +46,7 @@ func inBuild() []hcl.BlockHeaderSchema {
 	return []hcl.BlockHeaderSchema{
 		{Type: "source", LabelNames: []string{"source"}}, {Type: "provisioner", LabelNames: typ},
 		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+		{Type: "test", LabelNames: []string{"name"}},
 	}
 }
 
@@ -55,7 +58,7 @@ func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}},
 		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
-			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
+			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "checkpoint"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
 	for _, from := range c.Blocks.OfType("from") {
 		diags = append(diags, warningAt(from.DefRange, "from has no effect", "Packer does nothing with it either. The sources of a build are in sources."))
@@ -123,7 +126,7 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 		diags = append(diags, t.addToBuild(b, e)...)
 	}
 	t.Builds = append(t.Builds, b)
-	return diags
+	return append(diags, b.markCheckpoints()...)
 }
 
 func (b *Build) source(typ, local string) *Source {
@@ -201,6 +204,8 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 		p, diags := t.provisioner(e)
 		b.ErrorCleanup = p
 		return diags
+	case "test":
+		return t.addTest(b, e)
 	case "post-processor":
 		p, diags := t.postProcessor(e)
 		b.PostProcessors = append(b.PostProcessors, []*PostProcessor{p})
@@ -210,6 +215,14 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 		if len(chain) > 0 {
 			b.PostProcessors = append(b.PostProcessors, chain)
 		}
+		return diags
+	}
+	if e.Type == "checkpoint" {
+		if b.Checkpoints != nil {
+			return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.Checkpoints.Range)}
+		}
+		c, diags := t.checkpoints(e.Block, e.around)
+		b.Checkpoints = c
 		return diags
 	}
 	if b.Publish != nil {

@@ -46,11 +46,11 @@ func (o *Outline) addUses(body hcl.Body) {
 	typ := []string{"type"}
 	c, _, _ := body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{
 		{Type: "provisioner", LabelNames: typ}, {Type: "error-cleanup-provisioner", LabelNames: typ},
-		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"}, {Type: "test", LabelNames: []string{"name"}},
 	}})
 	for _, b := range c.Blocks {
 		switch b.Type {
-		case "post-processors":
+		case "post-processors", "test":
 			o.addUses(b.Body)
 		case "error-cleanup-provisioner":
 			o.Uses = append(o.Uses, Use{"provisioner", b.Labels[0], b.DefRange})

@@ -172,6 +172,11 @@ func (t *Template) Uses(what, typ string) []hcl.Range {
 		if p := b.ErrorCleanup; p != nil {
 			add("provisioner", p.Type, p.Range)
 		}
+		for _, x := range b.Tests {
+			for _, p := range x.Provisioners {
+				add("provisioner", p.Type, p.Range)
+			}
+		}
 		for _, chain := range b.PostProcessors {
 			for _, p := range chain {
 				add("post-processor", p.Type, p.Range)

@@ -61,10 +61,14 @@ type Build struct {
 	Builder builders.Builder
 	Steps   []*Step
 	Cleanup *Step    // error-cleanup-provisioner; nil where there is none
+	Tests   []*Test  // of the image
 	Post    [][]Post // chains of post-processors
 	Force   bool     // -force
 	Fresh   bool     // every step runs, also where nothing changed
 	Parents []Parent // builds whose images the source takes, in the order of the template
+
+	KeepCheckpoints time.Duration // until a checkpoint expires
+	MostCheckpoints int           // that are kept of this build
 
 	options      []artifact.Input // builder options that count, by name
 	distribution key.Key          // of a builder that distributes its images, else ""
@@ -80,9 +84,13 @@ type Build struct {
 	Status     Status
 	Err        error
 	Record     *artifact.Record // of the artifact, where Unchanged
+	Test       bool             // Unchanged, but the artifact has not passed the tests as they are now
 	Distribute bool             // Unchanged, but the artifact is not yet where and as it is to be
 	Version    string           // the version compared with; "" where there is none
 	Reasons    []Reason         // why the build as a whole runs
+
+	From     *artifact.Checkpoint // what it begins with in place of the base, with the steps up to there; nil is the base
+	Fallback []Reason             // why it does not begin with a later checkpoint
 
 	// Made is the record of what the build made in this run; nil before that.
 	Made *artifact.Record
@@ -106,11 +114,15 @@ type Step struct {
 	MaxRetries           int
 	ContinueOnError      bool
 	AlwaysRun            bool
+	Checkpoint           bool // an image of the machine is made after it
 
 	// Attach returns what the step attaches to the artifact, from the folder
 	// that op.Attachments stands for; nil for one that works on the machine.
 	Attach  func(dir string) ([]artifact.Attachment, error)
 	Lenient bool // it is no more than a warning when the step fails
+	// Cases returns what the step looked at, from the same folder; nil for one
+	// that expects nothing.
+	Cases func(dir string) ([]artifact.Case, error)
 
 	late   bool          // it reads files that an earlier step makes
 	later  *lang.Decoded // has expressions that are evaluated when the step runs
@@ -135,7 +147,7 @@ func (s *Step) Bind(ops []op.Op, values op.Values) ([]op.Op, op.Values, error) {
 
 // Reason is one cause for running.
 type Reason struct {
-	Kind string `json:"kind"`           // "file", "variable", "option", "base", "build", "step", "new", "force", "always"
+	Kind string `json:"kind"`           // "file", "variable", "option", "base", "build", "step", "new", "force", "always", "checkpoint"
 	Name string `json:"name,omitempty"` // what changed
 	Text string `json:"text"`           // for people: "scripts/setup.sh changed"
 }
@@ -195,10 +207,10 @@ func (p *Plan) NothingLeft() error {
 	return fmt.Errorf("no builds to run: -only and -except leave none of %s", strings.Join(all, ", "))
 }
 
-// Todo reports whether a run would build or distribute something.
+// Todo reports whether a run would build, test or distribute something.
 func (p *Plan) Todo() bool {
 	for _, b := range p.Builds {
-		if b.Status != Unchanged || b.Distribute {
+		if b.Status != Unchanged || b.Test || b.Distribute {
 			return true
 		}
 	}

@@ -117,7 +117,7 @@ func (b *Build) exists(ctx context.Context, rec artifact.Record) (bool, error) {
 	if !rec.Removed() {
 		return b.Builder.Exists(ctx, rec.Artifact)
 	}
-	if rec.Build != b.Address || rec.Processed.Key != b.PostKey() {
+	if rec.Build != b.Address || rec.Processed.Key != b.PostKey() || b.untested(rec) {
 		return false, nil
 	}
 	for _, out := range rec.Processed.Outputs {

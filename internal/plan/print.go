@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Summary says in one line why an unchanged build is known to be so.
@@ -38,32 +39,46 @@ func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 	for _, b := range p.Builds {
 		b.text(ew, paint)
 	}
-	todo, distribute := 0, 0
+	todo, test, distribute := 0, 0, 0
 	for _, b := range p.Builds {
 		switch {
 		case b.Status != Unchanged:
 			todo++
+		case b.Test:
+			test++
 		case b.Distribute:
 			distribute++
 		}
 	}
-	unchanged := len(p.Builds) - todo - distribute
-	switch {
-	case todo+distribute == 0:
+	if todo+test+distribute == 0 {
 		ew.printf("Nothing to do: %s unchanged.\n", count(len(p.Builds), "build"))
-	case distribute == 0:
-		ew.printf("%s to run, %d unchanged.\n", count(todo, "build"), unchanged)
-	default:
-		ew.printf("%s to run, %d to distribute, %d unchanged.\n", count(todo, "build"), distribute, unchanged)
+		return ew.err
 	}
+	ew.printf("%s to run", count(todo, "build"))
+	for _, more := range []struct {
+		n    int
+		what string
+	}{{test, "to test"}, {distribute, "to distribute"}} {
+		if more.n > 0 {
+			ew.printf(", %d %s", more.n, more.what)
+		}
+	}
+	ew.printf(", %d unchanged.\n", len(p.Builds)-todo-test-distribute)
 	return ew.err
 }
 
 func (b *Build) text(w *errWriter, paint func(string, string) string) {
 	switch b.Status {
 	case Unchanged:
+		var will []string
+		if b.Test {
+			will = append(will, "will test: "+b.TestNames())
+		}
 		if b.Distribute {
-			w.printf("%s %s: %s; %s\n\n", paint("yellow", "~"), b.Address, b.Summary(), paint("yellow", "will distribute"+b.undistributed()))
+			will = append(will, "will distribute"+b.undistributed())
+		}
+		if len(will) > 0 {
+			w.printf("%s %s: %s; %s\n\n", paint("yellow", "~"), b.Address, b.Summary(), paint("yellow", strings.Join(will, "; ")))
 			return
 		}
 		w.printf("%s %s: %s\n\n", paint("green", "="), b.Address, b.Summary())
@@ -80,12 +95,24 @@ func (b *Build) text(w *errWriter, paint func(string, string) string) {
 	}
 	w.printf("%s %s: %d of %s to run%s\n", paint("yellow", "~"), b.Address, len(b.Steps)-known, count(len(b.Steps), "step"), compared(b.Version))
 	w.printf("    base  %s%s\n", b.BaseRecord.Name, paint("yellow", reasons(b.Reasons)))
+	if b.From != nil {
+		w.printf("    from  %s%s\n", b.Beginning(), paint("dim", ", of "+b.From.Created.Local().Format(time.DateTime)))
+	}
+	for _, r := range b.Fallback {
+		w.printf("          %s\n", paint("yellow", r.Text))
+	}
 	for i, s := range b.Steps {
 		mark, why := paint("yellow", "~"), paint("yellow", reasons(s.Reasons))
 		if s.Known {
 			mark, why = paint("green", "="), paint("dim", "  known")
+			if b.From != nil && i < b.From.Step {
+				why = paint("dim", "  in the checkpoint")
+			}
 		}
 		w.printf("  %s %-4d  %s%s%s\n", mark, i+1, s.Name, paint("dim", place(s)), why)
+	}
+	for _, x := range b.Tests {
+		w.printf("  %s test  %s%s\n", paint("yellow", "~"), x.Name, paint("dim", "  ("+x.Where()+")"))
 	}
 	w.printf("\n")
 }
@@ -151,7 +178,23 @@ type jsonBuild struct {
 	Parents    []string   `json:"parents,omitempty"`  // addresses of the builds whose images it takes
 	Reasons    []Reason   `json:"reasons,omitempty"`
 	Error      string     `json:"error,omitempty"`
+	From       *jsonFrom  `json:"from,omitempty"`     // the checkpoint that it begins with
+	Fallback   []Reason   `json:"fallback,omitempty"` // why it does not begin with a later one
 	Steps      []jsonStep `json:"steps"`
+	Test       bool       `json:"test,omitempty"` // unchanged, and yet to pass its tests
+	Tests      []jsonTest `json:"tests,omitempty"`
+}
+
+type jsonTest struct {
+	Name  string `json:"name"`
+	Where string `json:"where"`
+}
+
+type jsonFrom struct {
+	Step     int       `json:"step"` // the last one that is in it, from 1
+	Name     string    `json:"name"`
+	Artifact string    `json:"artifact"`
+	Created  time.Time `json:"created"`
 }
 
 type jsonStep struct {
@@ -181,8 +224,16 @@ func (p *Plan) JSON(w io.Writer) error {
 		if b.Record != nil {
 			jb.Artifact = b.Record.Artifact.ID
 		}
+		if f := b.From; f != nil {
+			jb.From = &jsonFrom{f.Step, f.Name, f.Artifact.ID, f.Created}
+		}
+		jb.Fallback = b.Fallback
 		for _, s := range b.Steps {
 			jb.Steps = append(jb.Steps, jsonStep{Name: s.Name, Type: s.Type, Where: s.Where(), Key: string(s.Key), Known: s.Known, Reasons: s.Reasons})
+		}
+		jb.Test = b.Test
+		for _, x := range b.Tests {
+			jb.Tests = append(jb.Tests, jsonTest{x.Name, x.Where()})
 		}
 		out.Builds = append(out.Builds, jb)
 	}

@@ -23,6 +23,8 @@ type History interface {
 	Images
 	// Since returns the newest version in which a build has this key, "" where none does.
 	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
+	// Checkpoints lists the checkpoints of a bucket, newest first.
+	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 }
 
 // Resolve pins every source, chains the keys and finds out what is recorded.
@@ -87,6 +89,9 @@ func (b *Build) Resolve(ctx context.Context, h History) error {
 	b.Version = version
 	b.compare(old, recorded)
 	b.decide(rec, found, old, recorded)
+	if err := b.resume(ctx, h); err != nil {
+		return err
+	}
 	if b.Status == Unchanged && old.Key != b.Key {
 		b.Version, err = h.Since(ctx, b.Publish.Bucket, b.Address, b.Key)
 	}
@@ -148,6 +153,7 @@ func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, re
 	case exists && !b.Force && !b.Fresh && always < 0 && restless == nil:
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
 		b.Distribute = rec.Distributed != b.Distribution() && !rec.Removed()
+		b.Test = b.untested(rec)
 		for _, s := range b.Steps {
 			s.Known, s.Reasons = true, nil
 		}
@@ -198,6 +204,8 @@ func (b *Build) gone(old artifact.Record) Reason {
 		text = "always runs: it makes nothing that stays"
 	case inPlace:
 		text = "the machine was changed since " + b.Version + ", or does not answer"
+	case old.Removed() && b.untested(old):
+		text = "the tests changed, and what they are about was removed (keep_input_artifact)"
 	case old.Removed() && old.Processed.Key != b.PostKey():
 		text = "post-processing changed, and what it began with was removed (keep_input_artifact)"
 	}

@@ -28,6 +28,7 @@ import (
 //	error        error, hint
 //	skipped      text (why), version
 //	step_done    step, name, cached, seconds
+//	test_done    name, ok, cached (it passed before and was not run), seconds, error, cases ([{name, ok, detail}])
 //	build_done   ok, seconds, artifacts, times ([{phase, seconds}]), error, hint, log
 //	cleaned_up   ok, seconds, error, hint
 //	published    registry, bucket, version, channels, new
@@ -47,34 +48,35 @@ type jsonLines struct {
 
 // object is one line. Pointers tell "false" and 0 from absent.
 type object struct {
-	Time      string      `json:"time"`
-	Type      string      `json:"type"`
-	Build     string      `json:"build,omitempty"`
-	RunID     string      `json:"run_id,omitempty"`
-	Builds    []string    `json:"builds,omitempty"`
-	Phase     string      `json:"phase,omitempty"`
-	Detail    string      `json:"detail,omitempty"`
-	Step      int         `json:"step,omitempty"`
-	Steps     int         `json:"steps,omitempty"`
-	Name      string      `json:"name,omitempty"`
-	Text      *string     `json:"text,omitempty"`
-	Stream    string      `json:"stream,omitempty"`
-	OK        *bool       `json:"ok,omitempty"`
-	Cached    *bool       `json:"cached,omitempty"`
-	Cancelled *bool       `json:"cancelled,omitempty"`
-	Seconds   *float64    `json:"seconds,omitempty"`
-	Error     string      `json:"error,omitempty"`
-	Hint      string      `json:"hint,omitempty"`
-	Registry  string      `json:"registry,omitempty"`
-	Bucket    string      `json:"bucket,omitempty"`
-	Version   string      `json:"version,omitempty"`
-	Channels  []string    `json:"channels,omitempty"`
-	New       *bool       `json:"new,omitempty"`
-	Failed    []string    `json:"failed,omitempty"`
-	Cleaning  []string    `json:"cleaning,omitempty"`
-	Artifacts []any       `json:"artifacts,omitempty"`
-	Times     []phaseTime `json:"times,omitempty"`
-	Log       string      `json:"log,omitempty"`
+	Time      string           `json:"time"`
+	Type      string           `json:"type"`
+	Build     string           `json:"build,omitempty"`
+	RunID     string           `json:"run_id,omitempty"`
+	Builds    []string         `json:"builds,omitempty"`
+	Phase     string           `json:"phase,omitempty"`
+	Detail    string           `json:"detail,omitempty"`
+	Step      int              `json:"step,omitempty"`
+	Steps     int              `json:"steps,omitempty"`
+	Name      string           `json:"name,omitempty"`
+	Text      *string          `json:"text,omitempty"`
+	Stream    string           `json:"stream,omitempty"`
+	OK        *bool            `json:"ok,omitempty"`
+	Cached    *bool            `json:"cached,omitempty"`
+	Cancelled *bool            `json:"cancelled,omitempty"`
+	Seconds   *float64         `json:"seconds,omitempty"`
+	Error     string           `json:"error,omitempty"`
+	Hint      string           `json:"hint,omitempty"`
+	Registry  string           `json:"registry,omitempty"`
+	Bucket    string           `json:"bucket,omitempty"`
+	Version   string           `json:"version,omitempty"`
+	Channels  []string         `json:"channels,omitempty"`
+	New       *bool            `json:"new,omitempty"`
+	Failed    []string         `json:"failed,omitempty"`
+	Cleaning  []string         `json:"cleaning,omitempty"`
+	Artifacts []any            `json:"artifacts,omitempty"`
+	Cases     []testCaseObject `json:"cases,omitempty"`
+	Times     []phaseTime      `json:"times,omitempty"`
+	Log       string           `json:"log,omitempty"`
 }
 
 type phaseTime struct {
@@ -119,6 +121,8 @@ func (j *jsonLines) objects(e event.Event) []object {
 		return []object{{Type: "skipped", Text: j.text(b.Why), Version: j.clean(b.Version)}}
 	case event.StepDone:
 		return []object{{Type: "step_done", Step: b.Step, Name: j.clean(b.Name), Cached: &b.Cached, Seconds: seconds(b.Took)}}
+	case event.TestDone:
+		return []object{j.testDone(b)}
 	case event.BuildDone:
 		return []object{j.buildDone(e.Build, b)}
 	case event.CleanedUp:

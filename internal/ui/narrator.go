@@ -96,6 +96,8 @@ func (n *narrator) tell(e event.Event) {
 		n.say(say, e.Build, body.Why)
 	case event.StepDone:
 		n.stepDone(e.Build, body)
+	case event.TestDone:
+		n.testDone(e.Build, body)
 	case event.BuildDone:
 		n.done(e.Build, body)
 	case event.CleanedUp:

@@ -8,6 +8,7 @@ import (
 	"github.com/ingot-build/ingot/provisioners/breakpoint"
 	"github.com/ingot-build/ingot/provisioners/chefclient"
 	"github.com/ingot-build/ingot/provisioners/chefsolo"
+	"github.com/ingot-build/ingot/provisioners/expect"
 	"github.com/ingot-build/ingot/provisioners/file"
 	"github.com/ingot-build/ingot/provisioners/hcpsbom"
 	"github.com/ingot-build/ingot/provisioners/powershell"
@@ -30,6 +31,7 @@ func List() []provisioners.Definition {
 		breakpoint.Definition(),
 		chefclient.Definition(),
 		chefsolo.Definition(),
+		expect.Definition(),
 		file.Definition(),
 		hcpsbom.Definition(),
 		powershell.Definition(),

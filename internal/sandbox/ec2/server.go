@@ -73,10 +73,12 @@ func New(o Options) (*Server, error) {
 		"secretsmanager": {awsJSON{}, s.secretsActions()},
 	}
 	s.ctx, s.end = context.WithCancel(context.Background())
+	file := path.Join(o.Dir, "ec2.json")
 	var err error
-	if s.saved, s.state, err = open(path.Join(o.Dir, "ec2.json")); err != nil {
+	if s.state, err = open(file); err != nil {
 		return nil, err
 	}
+	s.saved = s.keep(file)
 	o.Faults.OnInterrupt(s.interrupt)
 	s.resume()
 	return s, nil
@@ -92,9 +94,7 @@ func (s *Server) Close() error {
 	}
 	s.mu.Unlock()
 	s.work.Wait()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.saved.close(s.state)
+	return s.saved.close()
 }
 
 // call is one request.

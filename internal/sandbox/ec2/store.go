@@ -12,46 +12,48 @@ import (
 // store keeps the state in a file. Changes that come while one is written are
 // written together.
 type store struct {
-	file string
+	file  string
+	state func() ([]byte, error) // the present one
 
 	mu      sync.Mutex
-	next    []byte        // to be written
-	stored  chan struct{} // closed when next is
+	stored  chan struct{} // closed when all that was asked for is in the file; nil is nothing
 	writing bool
 	err     error
 	idle    *sync.Cond
 }
 
-func open(file string) (*store, *state, error) {
-	st := &store{file: file}
-	st.idle = sync.NewCond(&st.mu)
+func open(file string) (*state, error) {
 	s := &state{}
 	raw, err := os.ReadFile(file)
 	if err == nil {
 		if err := json.Unmarshal(raw, s); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w", file, err)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
+		return nil, err
 	}
 	s.init()
-	return st, s, nil
+	return s, nil
+}
+
+// keep returns the store of the server's state.
+func (s *Server) keep(file string) *store {
+	st := &store{file: file, state: func() ([]byte, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return json.Marshal(s.state)
+	}}
+	st.idle = sync.NewCond(&st.mu)
+	return st
 }
 
 // save returns a channel that is closed when the present state is in the file.
 // The server is locked.
-func (s *Server) save() <-chan struct{} {
-	raw, err := json.Marshal(s.state)
-	if err != nil {
-		panic(err) // one of our structs can't be written
-	}
-	return s.saved.put(raw)
-}
+func (s *Server) save() <-chan struct{} { return s.saved.put() }
 
-func (st *store) put(raw []byte) <-chan struct{} {
+func (st *store) put() <-chan struct{} {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.next = raw
 	if st.stored == nil {
 		st.stored = make(chan struct{})
 	}
@@ -65,11 +67,11 @@ func (st *store) put(raw []byte) <-chan struct{} {
 
 func (st *store) run() {
 	st.mu.Lock()
-	for st.next != nil {
-		raw, stored := st.next, st.stored
-		st.next, st.stored = nil, nil
+	for st.stored != nil {
+		stored := st.stored
+		st.stored = nil
 		st.mu.Unlock()
-		err := replace(st.file, raw)
+		err := st.write()
 		close(stored)
 		st.mu.Lock()
 		st.err = err
@@ -77,6 +79,14 @@ func (st *store) run() {
 	st.writing = false
 	st.idle.Broadcast()
 	st.mu.Unlock()
+}
+
+func (st *store) write() error {
+	raw, err := st.state()
+	if err != nil {
+		return err
+	}
+	return replace(st.file, raw)
 }
 
 // replace writes a file that is whole at any time, also when this process is
@@ -88,13 +98,9 @@ func replace(file string, raw []byte) error {
 	return os.Rename(file+".new", file)
 }
 
-// close writes the last state.
-func (st *store) close(s *state) error {
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return err
-	}
-	<-st.put(raw)
+// close writes the last state. The server is not locked.
+func (st *store) close() error {
+	<-st.put()
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	for st.writing {
