@@ -32,6 +32,9 @@ type Options struct {
 	// be resolved then.
 	Check bool
 	Fresh bool // run every build and step, also where nothing changed
+	// Found returns the build of a published version that made the image which
+	// a source names so; nil knows none.
+	Found func(id string) (artifact.Parent, bool)
 }
 
 // Compile checks the whole template and lowers its builds. It touches neither
@@ -227,7 +230,7 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	b.family = family{base: dec.Parent, source: dec.Image, open: c.reopen}
+	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
 		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
 	}
