@@ -167,7 +167,7 @@ func (b *Build) found(ctx context.Context, out artifact.Output) (bool, error) {
 			if p.Name != out.By {
 				continue
 			}
-			in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir}
+			in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir, Builder: b.Builder}
 			proc, err := p.Open(nil, &in)
 			if err != nil {
 				return false, err
