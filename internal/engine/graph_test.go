@@ -1,0 +1,234 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/engine"
+	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/lang"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/plan"
+	"github.com/ingot-build/ingot/internal/registry"
+	"github.com/ingot-build/ingot/internal/secret"
+)
+
+// yard makes images of images.
+type yard struct {
+	mu      sync.Mutex
+	began   []string // "BUILD of IMAGE", in order
+	running int
+	most    int    // builds at the same time
+	fails   string // address of a build
+	begun   func(build string)
+}
+
+type linkConfig struct {
+	yard *yard
+	// Image is what to start from.
+	Image string `hcl:"image,optional" image:"link"`
+	// Size counts.
+	Size string `hcl:"size,optional" key:"disk"`
+}
+
+func (c *linkConfig) Open(builders.Host) (builders.Builder, error) { return link{c}, nil }
+
+type link struct{ *linkConfig }
+
+func (l link) Resolve(context.Context) (builders.Base, error) {
+	if len(op.Tokens(l.Image)) > 0 {
+		return builders.Base{}, errors.New("the image is not known yet")
+	}
+	return builders.Base{ID: l.Image, Name: l.Image}, nil
+}
+func (link) Supports(op.Kind) error                                  { return nil }
+func (link) Exists(context.Context, artifact.Artifact) (bool, error) { return true, nil }
+func (link) SourceOf(_ context.Context, a artifact.Artifact) (string, error) {
+	return a.ID, nil
+}
+
+func (l link) Begin(_ context.Context, base builders.Base, env builders.Env) (builders.Session, error) {
+	y := l.yard
+	y.mu.Lock()
+	y.began = append(y.began, env.Build+" of "+base.ID)
+	y.running++
+	y.most = max(y.most, y.running)
+	y.mu.Unlock()
+	if y.begun != nil {
+		y.begun(env.Build)
+	}
+	return &linkSession{y, env.Build}, nil
+}
+
+type linkSession struct {
+	*yard
+	build string
+}
+
+func (s *linkSession) Vars() op.Values                            { return nil }
+func (s *linkSession) Apply(context.Context, builders.Step) error { return nil }
+func (s *linkSession) Close(context.Context) error                { return nil }
+func (s *linkSession) Seal(context.Context) (artifact.Artifact, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if s.build == s.fails {
+		return artifact.Artifact{}, errors.New("no image")
+	}
+	return artifact.Artifact{Builder: "link", ID: "image of " + s.build, Places: []artifact.Place{{Name: "yard", ID: s.build}}}, nil
+}
+
+const diamond = `
+source "link" "top" {
+  image = build.link.left.id
+  size  = build.link.right.id
+}
+source "link" "right" {
+  image = build.link.base.id
+  size  = "1"
+}
+source "link" "left" { image = build.link.base.id }
+source "link" "base" { image = "debian" }
+source "link" "alone" {
+  image = "debian"
+  size  = "1"
+}
+build { sources = ["link.top", "link.right", "link.left", "link.base", "link.alone"] }
+`
+
+func (y *yard) run(ctx context.Context, t *testing.T, dir, text string, o engine.Options, only ...string) (*sink, error) {
+	t.Helper()
+	file := filepath.Join(dir, "t.pkr.hcl")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	tmpl, diags := lang.Load(lang.Options{Path: file, Now: time.Now(), Secrets: &secret.Set{}, Version: "1.16.0", RunID: "run"})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	reg, err := registry.Open("", filepath.Join(dir, "registry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	def := builders.Definition{Type: "link", New: func() builders.Config { return &linkConfig{yard: y} }}
+	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}}, plan.Options{Host: builders.Host{Dir: dir, Secrets: &secret.Set{}}, Only: only})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	s := &sink{}
+	o.RunID, o.Registry, o.History, o.Events = "run", reg, engine.History(reg), s
+	o.Secrets, o.Dir, o.GitCommit = &secret.Set{}, dir, func() string { return "" }
+	y.began, y.most = nil, 0
+	return s, engine.Run(ctx, p, o)
+}
+
+func (s *sink) failures() string {
+	var out []string
+	for _, e := range s.events {
+		if f, ok := e.Body.(event.Failed); ok && e.Build != "" {
+			out = append(out, e.Build+": "+f.Err.Error())
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+// Builds run when those that they start from are done, with their images.
+func TestGraph(t *testing.T) {
+	t.Parallel()
+	y, dir := &yard{}, t.TempDir()
+	if _, err := y.run(t.Context(), t, dir, diamond, engine.Options{Parallel: 1}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"link.base of debian", "link.right of image of link.base", "link.left of image of link.base",
+		"link.top of image of link.left", "link.alone of debian"}
+	if !slices.Equal(y.began, want) || y.most != 1 {
+		t.Errorf("began %q, %d at a time", y.began, y.most)
+	}
+	if _, err := y.run(t.Context(), t, dir, diamond, engine.Options{}); err != nil || len(y.began) > 0 {
+		t.Errorf("unchanged builds ran: %q, %v", y.began, err)
+	}
+	// What is on the disk of one counts for all that follow it, by whatever option.
+	changed := strings.Replace(diamond, `size  = "1"`, `size = "2"`, 1)
+	if _, err := y.run(t.Context(), t, dir, changed, engine.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"link.right of image of link.base", "link.top of image of link.left"}; !slices.Equal(y.began, want) {
+		t.Errorf("after a change of one began %q", y.began)
+	}
+}
+
+// Those that wait for others take no place.
+func TestGraphWaiting(t *testing.T) {
+	t.Parallel()
+	y := &yard{}
+	var both sync.WaitGroup // of two that run at the same time, though three others are before one of them
+	both.Add(2)
+	y.begun = func(build string) {
+		if build == "link.base" || build == "link.alone" {
+			both.Done()
+			both.Wait()
+		}
+	}
+	if _, err := y.run(t.Context(), t, t.TempDir(), diamond, engine.Options{Parallel: 2}); err != nil || y.most != 2 {
+		t.Errorf("%d at a time, %v", y.most, err)
+	}
+}
+
+// A build that fails takes those with it that follow it, and no others.
+func TestGraphFails(t *testing.T) {
+	t.Parallel()
+	y, dir := &yard{fails: "link.left"}, t.TempDir()
+	s, err := y.run(t.Context(), t, dir, diamond, engine.Options{})
+	if !errors.Is(err, engine.ErrFailed) || !strings.Contains(err.Error(), "2 of 5 builds") {
+		t.Errorf("error %v", err)
+	}
+	if want := "link.left: no image\nlink.top: not run: its parent link.left failed"; s.failures() != want {
+		t.Errorf("failures\n%s\nwant\n%s", s.failures(), want)
+	}
+	if len(y.began) != 4 {
+		t.Errorf("began %q", y.began)
+	}
+	y.fails = ""
+	if _, err := y.run(t.Context(), t, dir, diamond, engine.Options{}); err != nil || len(y.began) != 2 {
+		t.Errorf("the next run began %q, %v", y.began, err)
+	}
+}
+
+// A parent that is left out is taken from the registry, or missed at once.
+func TestGraphLeftOut(t *testing.T) {
+	t.Parallel()
+	y, dir := &yard{}, t.TempDir()
+	_, err := y.run(t.Context(), t, dir, diamond, engine.Options{}, "link.left", "link.alone")
+	if err == nil || !strings.Contains(err.Error(), "its parent link.base is left out of this run, and has to run itself") || len(y.began) > 0 {
+		t.Errorf("error %v, began %q", err, y.began)
+	}
+	if _, err := y.run(t.Context(), t, dir, diamond, engine.Options{}, "link.base"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := y.run(t.Context(), t, dir, diamond, engine.Options{}, "link.left"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"link.left of image of link.base"}; !slices.Equal(y.began, want) {
+		t.Errorf("began %q", y.began)
+	}
+}
+
+// A run that is cancelled says so of those that were waiting.
+func TestGraphCancelled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	y := &yard{fails: "link.base", begun: func(string) { cancel() }}
+	s, err := y.run(ctx, t, t.TempDir(), diamond, engine.Options{Parallel: 1})
+	if !errors.Is(err, engine.ErrFailed) || strings.Contains(s.failures(), "not run") || len(y.began) != 1 {
+		t.Errorf("error %v, failures\n%s\nbegan %q", err, s.failures(), y.began)
+	}
+}
