@@ -2,6 +2,7 @@ package lang
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -330,7 +331,7 @@ func cycle(way []Parent) *hcl.Diagnostic {
 	return errorAt(last.Range, "Cycle of builds", "Each starts from the next one's image: "+strings.Join(names, " → ")+".")
 }
 
-// expressions are those of all options in a body.
+// expressions are those of all options in a body, in order.
 func expressions(body hcl.Body) []hcl.Expression {
 	var out []hcl.Expression
 	native, ok := body.(*hclsyntax.Body)
@@ -347,5 +348,6 @@ func expressions(body hcl.Body) []hcl.Expression {
 		}
 		return nil
 	})
+	slices.SortFunc(out, func(a, b hcl.Expression) int { return cmp.Compare(a.Range().Start.Byte, b.Range().Start.Byte) })
 	return out
 }
