@@ -82,6 +82,9 @@ type Base struct {
 	From *artifact.Artifact
 }
 
+// NoMachine is the ID of a Base that is none: steps run on this host alone.
+const NoMachine = "none"
+
 // Env is what a session is given.
 type Env struct {
 	RunID   string
@@ -164,6 +167,13 @@ type Booter interface {
 	// BaseOf returns base with the artifact in place of its image: what is
 	// known of the source image, in Vars too, stays. It talks to nobody.
 	BaseOf(a artifact.Artifact, base Base) (Base, error)
+}
+
+// Checkpointing is a Booter whose sessions are Checkpointers.
+type Checkpointing interface {
+	// Checkpoints returns an error that says why where the options of the
+	// source make checkpoints impossible.
+	Checkpoints() error
 }
 
 // Checkpointer is a Session that can make an image on its way.

@@ -27,6 +27,7 @@ type build struct {
 	held    *held.Build // what is gone on with; nil where the build starts anew
 
 	attachments []artifact.Attachment
+	marks       marks
 	cases       []artifact.Case // of the step that expects something
 
 	phase   string
@@ -60,6 +61,11 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 	if err := b.resolve(ctx); err != nil {
 		return artifact.Record{}, nil, cancelledOr(ctx, err)
 	}
+	release, err := b.lease(ctx)
+	if err != nil {
+		return artifact.Record{}, nil, cancelledOr(ctx, err)
+	}
+	defer release()
 	b.values = b.Vars()
 	rec, err := b.recorded(ctx)
 	if err == nil && b.Status != plan.Unchanged {
@@ -90,11 +96,13 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 	} else {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
 	}
-	img := b.Record.Artifact.Image
-	if img == nil || len(b.Post) == 0 || b.Record.Removed() {
-		return *b.Record, nil
+	rec := *b.Record
+	rec.Build = b.Address // another one may have made the same
+	img := rec.Artifact.Image
+	if img == nil || len(b.Post) == 0 || rec.Removed() {
+		return rec, nil
 	}
-	return *b.Record, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)
+	return rec, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)
 }
 
 // resolve finds out what there is to do.
@@ -151,8 +159,13 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	for b.done < len(b.Steps) {
-		if err := b.step(ctx, b.done, b.Steps[b.done]); err != nil {
-			return rec, cancelledOr(ctx, b.onError(ctx, err))
+		i, s := b.done, b.Steps[b.done]
+		if !b.inCheckpoint(i, s) {
+			b.markBefore(ctx, i)
+			if err := b.step(ctx, i, s); err != nil {
+				return rec, cancelledOr(ctx, b.onError(ctx, err))
+			}
+			b.markAfter(ctx, i, s)
 		}
 		b.done++
 		b.progress()

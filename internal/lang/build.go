@@ -18,8 +18,11 @@ type Build struct {
 	Provisioners      []*Provisioner
 	ErrorCleanup      *Provisioner       // nil where there is none
 	PostProcessors    [][]*PostProcessor // chains; a single post-processor is a chain of one
+	Checkpoints       *Checkpoints       // nil where there is no such block
 	Tests             []*Test
 	Publish           *Publish // nil where there is none
+
+	byRef map[string]*Source // the sources by "type.localname"
 }
 
 // Address names the build of a source: "[name.]type.localname", and in a
@@ -57,7 +60,7 @@ func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}},
 		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
-			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
+			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "checkpoint"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
 	for _, from := range c.Blocks.OfType("from") {
 		diags = append(diags, warningAt(from.DefRange, "from has no effect", "Packer does nothing with it either. The sources of a build are in sources."))
@@ -114,9 +117,7 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 		list, ds := t.sourceRefs(a.Expr, i.around)
 		diags = append(diags, ds...)
 		for _, s := range list {
-			if b.source(s.Type, s.LocalName) == nil {
-				b.Sources = append(b.Sources, s)
-			}
+			b.add(s)
 		}
 	}
 	expanded, ds := t.expand(c.Blocks, inBuild(), i.around)
@@ -125,15 +126,20 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 		diags = append(diags, t.addToBuild(b, e)...)
 	}
 	t.Builds = append(t.Builds, b)
-	return diags
+	return append(diags, b.markCheckpoints()...)
 }
 
-func (b *Build) source(typ, local string) *Source {
-	for _, s := range b.Sources {
-		if s.Type == typ && s.LocalName == local {
-			return s
-		}
+// add adds a source. It returns the one of that name where there is one already.
+func (b *Build) add(s *Source) (first *Source) {
+	ref := s.Type + "." + s.LocalName
+	if first := b.byRef[ref]; first != nil {
+		return first
 	}
+	if b.byRef == nil {
+		b.byRef = map[string]*Source{}
+	}
+	b.byRef[ref] = s
+	b.Sources = append(b.Sources, s)
 	return nil
 }
 
@@ -216,6 +222,14 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 		}
 		return diags
 	}
+	if e.Type == "checkpoint" {
+		if b.Checkpoints != nil {
+			return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.Checkpoints.Range)}
+		}
+		c, diags := t.checkpoints(e.Block, e.around)
+		b.Checkpoints = c
+		return diags
+	}
 	if b.Publish != nil {
 		return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.Publish.Range)}
 	}
@@ -235,13 +249,12 @@ func (t *Template) addSource(b *Build, e expandedBlock) hcl.Diagnostics {
 	list, ds := t.newSources(e.Labels[0], attrs.Name, e.LabelRanges[0])
 	diags = append(diags, ds...)
 	for _, s := range list {
-		if first := b.source(s.Type, s.LocalName); first != nil {
+		if first := b.add(s); first != nil {
 			return append(diags, errorAt(e.DefRange, fmt.Sprintf("Duplicate source %q", s.Type+"."+s.LocalName),
 				fmt.Sprintf("The build has it from %s:%d already. Give one of them another name = \"…\".", first.Range.Filename, first.Range.Start.Line)))
 		}
 		s.Range = e.DefRange
 		s.bodies = append(s.bodies, sourceBody{body: e.Body, around: e.around, ignore: []string{"name"}})
-		b.Sources = append(b.Sources, s)
 	}
 	return diags
 }

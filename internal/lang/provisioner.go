@@ -19,6 +19,7 @@ type Provisioner struct {
 	MaxRetries           int
 	ContinueOnError      bool
 	AlwaysRun            bool // also when its key is known: only ingot has this
+	Checkpoint           bool // make an image of the machine after it: only ingot has this
 
 	t        *Template
 	block    expandedBlock
@@ -35,10 +36,11 @@ type provisionerAttrs struct {
 	MaxRetries      int           `hcl:"max_retries,optional"`
 	ContinueOnError bool          `hcl:"continue_on_error,optional"`
 	AlwaysRun       bool          `hcl:"always_run,optional"`
+	Checkpoint      bool          `hcl:"checkpoint,optional"`
 }
 
 func provisionerArguments() []string {
-	return []string{"name", "only", "except", "pause_before", "timeout", "max_retries", "continue_on_error", "always_run", "override"}
+	return []string{"name", "only", "except", "pause_before", "timeout", "max_retries", "continue_on_error", "always_run", "checkpoint", "override"}
 }
 
 func (t *Template) provisioner(e expandedBlock) (*Provisioner, hcl.Diagnostics) {
@@ -47,7 +49,10 @@ func (t *Template) provisioner(e expandedBlock) (*Provisioner, hcl.Diagnostics) 
 	diags := t.meta(e.Body, e.around, e.Block.Type+" "+quote(p.Type), e.DefRange, &a)
 	p.Name, p.Only, p.Except = a.Name, a.Only, a.Except
 	p.PauseBefore, p.Timeout, p.MaxRetries = a.PauseBefore, a.Timeout, a.MaxRetries
-	p.ContinueOnError, p.AlwaysRun = a.ContinueOnError, a.AlwaysRun
+	p.ContinueOnError, p.AlwaysRun, p.Checkpoint = a.ContinueOnError, a.AlwaysRun, a.Checkpoint
+	if p.Checkpoint && e.Type == "error-cleanup-provisioner" {
+		diags = append(diags, errorAt(e.DefRange, "checkpoint has no place here", "The error-cleanup-provisioner runs after a step has failed: what it leaves is not gone on with."))
+	}
 	if p.MaxRetries < 0 || p.PauseBefore < 0 || p.Timeout < 0 {
 		diags = append(diags, errorAt(e.DefRange, "Negative value", "pause_before, timeout and max_retries can't be below zero."))
 	}
@@ -69,14 +74,15 @@ func exclusive(at hcl.Range, only, except []string) hcl.Diagnostics {
 func (p *Provisioner) AppliesTo(s *Source) bool { return appliesTo(p.Only, p.Except, s) }
 
 func appliesTo(only, except []string, s *Source) bool {
-	named := func(list []string) bool {
-		return slices.Contains(list, s.LocalName) || slices.Contains(list, s.Type+"."+s.LocalName) ||
-			s.of != "" && (slices.Contains(list, s.of) || slices.Contains(list, s.Type+"."+s.of))
+	if len(only) == 0 && len(except) == 0 {
+		return true
 	}
+	names := s.Names()
+	named := func(in string) bool { return slices.Contains(names, in) }
 	if len(only) > 0 {
-		return named(only)
+		return slices.ContainsFunc(only, named)
 	}
-	return !named(except)
+	return !slices.ContainsFunc(except, named)
 }
 
 // Decode sets dst, a provisioner's configuration, to the block's options for
@@ -85,8 +91,25 @@ func (p *Provisioner) Decode(sc Scope, dst any) (*Decoded, hcl.Diagnostics) {
 	set, diags := p.overrides(sc)
 	d, ds := sc.decode(decodeInput{what: "provisioner " + quote(p.Type), at: p.Range, set: set, withBuild: true,
 		bodies: []sourceBody{{body: p.block.Body, around: p.block.around, ignore: provisionerArguments()}}}, dst)
-	d.Shared = d.Shared && p.override == nil
 	return d, append(diags, ds...)
+}
+
+// Overridden returns the sources, by their names in the build, that override
+// has arguments for. The last result is false where it is not the same for
+// all sources, or can't be told.
+func (p *Provisioner) Overridden(sc Scope) (map[string]bool, bool) {
+	if p.override == nil {
+		return nil, true
+	}
+	if namesSource(p.override.Variables()) {
+		return nil, false
+	}
+	pairs, diags := p.pairs(sc.Form, p.override, p.t.context(sc.Form, sc.Source, true, p.block.around))
+	out := map[string]bool{}
+	for name := range pairs {
+		out[name] = true
+	}
+	return out, !diags.HasErrors()
 }
 
 // overrides returns the arguments that override has for the scope's source,

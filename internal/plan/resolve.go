@@ -23,6 +23,8 @@ type History interface {
 	Images
 	// Since returns the newest version in which a build has this key, "" where none does.
 	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
+	// Checkpoints lists the checkpoints of a bucket, newest first.
+	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 }
 
 // Resolve pins every source, chains the keys and finds out what is recorded.
@@ -87,6 +89,9 @@ func (b *Build) Resolve(ctx context.Context, h History) error {
 	b.Version = version
 	b.compare(old, recorded)
 	b.decide(rec, found, old, recorded)
+	if err := b.resume(ctx, h); err != nil {
+		return err
+	}
 	if b.Status == Unchanged && old.Key != b.Key {
 		b.Version, err = h.Since(ctx, b.Publish.Bucket, b.Address, b.Key)
 	}
@@ -140,12 +145,18 @@ func (b *Build) chain() {
 	}
 }
 
+// Skippable reports whether the build is not to run where its artifact is
+// recorded and there.
+func (b *Build) Skippable() bool {
+	return !b.Force && !b.Fresh && b.always() < 0 && b.restless() == nil
+}
+
 // decide sets the status. Exists says that rec, the artifact of this key, is
 // recorded and there; old is what the last version has, where it is recorded.
 func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, recorded bool) {
 	always, restless := b.always(), b.restless()
 	switch {
-	case exists && !b.Force && !b.Fresh && always < 0 && restless == nil:
+	case exists && b.Skippable():
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
 		b.Distribute = rec.Distributed != b.Distribution() && !rec.Removed()
 		b.Test = b.untested(rec)

@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/content"
 
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
 )
 
 // DefaultLayout is the layout folder of a registry without an address.
@@ -33,6 +34,8 @@ type Registry struct {
 type store interface {
 	bucket(name string) (repository, error)
 	buckets(ctx context.Context) ([]string, error)
+	// bucketsWith lists the buckets that may have tags with a prefix.
+	bucketsWith(ctx context.Context, prefix string) ([]string, error)
 }
 
 // repository is one bucket. Fetch, Resolve and the like return an error with
@@ -49,8 +52,13 @@ type repository interface {
 	// tags lists the names there are, but those of records. What a layout
 	// resolves them to has annotations; a registry's descriptors have none.
 	tags(ctx context.Context) ([]string, error)
+	// forget takes a name away, of content that has no other. A name that is not
+	// there is no error.
+	forget(ctx context.Context, tag string) error
 	// newest returns the version that was published last, without reading all.
 	newest(ctx context.Context) (ocispec.Descriptor, bool, error)
+	// lease makes the caller the only one that works on a key; see Registry.Lease.
+	lease(ctx context.Context, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	// whole reports whether an image is there with all that it needs.
 	whole(ctx context.Context, image ocispec.Descriptor) (bool, error)
 	// take copies an image and all it needs from a layout.

@@ -31,6 +31,7 @@ const attempts = 3
 type remoteStore struct {
 	at     address
 	client *auth.Client
+	times  leaseTimes
 }
 
 func newRemote(at address) (*remoteStore, error) {
@@ -44,7 +45,7 @@ func newRemote(at address) (*remoteStore, error) {
 		// A registry of this host may have its token server here too.
 		client.BlockedRealmPrefixes = []netip.Prefix{}
 	}
-	return &remoteStore{at, client}, nil
+	return &remoteStore{at, client, usualLeaseTimes()}, nil
 }
 
 // httpClient returns a client that tries requests again which a registry may
@@ -75,7 +76,7 @@ func (s *remoteStore) bucket(name string) (repository, error) {
 	if err := repo.SetReferrersCapability(true); err != nil {
 		return nil, err
 	}
-	return &remoteBucket{repo}, nil
+	return &remoteBucket{repo, s.times}, nil
 }
 
 // buckets asks for the registry's catalog, which is optional and which public
@@ -104,11 +105,36 @@ func (s *remoteStore) buckets(ctx context.Context) ([]string, error) {
 	return sorted(found), err
 }
 
+// bucketsWith is buckets: to look at the tags of each is for the caller.
+func (s *remoteStore) bucketsWith(ctx context.Context, _ string) ([]string, error) {
+	return s.buckets(ctx)
+}
+
 // remoteBucket is one repository of a registry.
-type remoteBucket struct{ *remote.Repository }
+type remoteBucket struct {
+	*remote.Repository
+	times leaseTimes
+}
 
 func (b *remoteBucket) name(ctx context.Context, desc ocispec.Descriptor, tag string) error {
 	return b.Tag(ctx, desc, tag)
+}
+
+// forget deletes what the name stands for. Many registries let nobody delete:
+// there the name is given to nothing, which every reader leaves out.
+func (b *remoteBucket) forget(ctx context.Context, tag string) error {
+	desc, err := b.Resolve(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil
+	}
+	if err == nil && b.Delete(ctx, desc) == nil {
+		return nil
+	}
+	nothing, err := pushManifest(ctx, b, ocispec.Manifest{ArtifactType: NothingType})
+	if err != nil {
+		return err
+	}
+	return b.Tag(ctx, nothing, tag)
 }
 
 // move writes the record of the move first: where the process ends between the
