@@ -166,6 +166,13 @@ type Booter interface {
 	BaseOf(a artifact.Artifact, base Base) (Base, error)
 }
 
+// Checkpointing is a Booter whose sessions are Checkpointers.
+type Checkpointing interface {
+	// Checkpoints returns an error that says why where the options of the
+	// source make checkpoints impossible.
+	Checkpoints() error
+}
+
 // Checkpointer is a Session that can make an image on its way.
 type Checkpointer interface {
 	// Mark notes the state of the machine after the step with this key. It

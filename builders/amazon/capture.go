@@ -65,7 +65,7 @@ func (i *ebsInstance) createImage(ctx context.Context) (string, error) {
 	i.env.Log.Say("Creating AMI " + i.name + " from instance " + i.id)
 	image, snapshot := c.tags().of(i.values)
 	in := &ec2.CreateImageInput{
-		InstanceId: &i.id, Name: &i.name, BlockDeviceMappings: i.imageDisks(),
+		InstanceId: &i.id, Name: &i.name, BlockDeviceMappings: i.imageDisks(c.disks.AMIBlockDevices),
 		TagSpecifications: append(tagSpec(types.ResourceTypeImage, image, i.marks), tagSpec(types.ResourceTypeSnapshot, snapshot, i.marks)...),
 	}
 	if d := i.values.Text(c.ami.Description); d != "" {
@@ -135,9 +135,9 @@ func underWay(img types.Image, from types.Instance) bool {
 // imageDisks are the block devices of the image beside those of the instance,
 // and what is different about those: the instance's volumes are removed with
 // it, which need not hold for those of instances of the image.
-func (i *ebsInstance) imageDisks() []types.BlockDeviceMapping {
+func (i *ebsInstance) imageDisks(beside []BlockDevice) []types.BlockDeviceMapping {
 	c := i.cloud
-	out := mappings(c.disks.AMIBlockDevices, false)
+	out := mappings(beside, false)
 	given := map[string]bool{}
 	for _, m := range out {
 		given[aws.ToString(m.DeviceName)] = true

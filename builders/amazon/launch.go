@@ -58,7 +58,9 @@ func (c *ebs) Launch(ctx context.Context, base builders.Base, env builders.Env) 
 			func(ctx context.Context) error { return c.checkRegions(ctx, r, name, from.id, env.Force) },
 		}
 	}
-	i, err := c.newStay(r, env, from.image, from.values).start(ctx, p)
+	s := c.newStay(r, env, from.image, from.values)
+	s.again = base.From != nil
+	i, err := s.start(ctx, p)
 	if err != nil {
 		return nil, err
 	}

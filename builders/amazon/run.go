@@ -226,6 +226,9 @@ func (s *stay) instanceData() ([]byte, error) {
 func (s *stay) disks(encrypt bool, kmsKey string) []types.BlockDeviceMapping {
 	given := map[string]bool{}
 	out := mappings(s.devices, true)
+	if s.again {
+		s.keepContent(out)
+	}
 	for _, m := range out {
 		given[aws.ToString(m.DeviceName)] = true
 	}

@@ -28,6 +28,7 @@ type stay struct {
 	image types.Image // that the instance is launched from
 
 	values op.Values // of the tokens of the source image
+	again  bool      // the image was made of an instance of this source
 
 	marks map[string]string // tags of all that is made
 	tags  map[string]string // run_tags, with the image's values

@@ -120,6 +120,9 @@ func (l *launch) disks() []*gce.AttachedDisk {
 			SourceImage: l.image, Labels: merged(l.Labels, l.labels), ResourceManagerTags: l.ResourceManagerTags,
 		},
 	}}
+	if l.again {
+		list[0].InitializeParams.SourceImageEncryptionKey = l.ImageEncryptionKey.api()
+	}
 	for i := range l.DiskAttachment {
 		list = append(list, l.attached(i))
 	}

@@ -31,6 +31,7 @@ type launch struct {
 	disk   string // name of its boot disk
 	image  string // partial URL
 	origin string // name of the source image
+	again  bool   // image was made by a build of this source, with its key
 	labels map[string]string
 
 	source    *gce.Image
@@ -67,7 +68,7 @@ func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env
 	if err != nil {
 		return nil, err
 	}
-	l := &launch{cloud: c, env: env, image: image, origin: cmp.Or(base.Vars["build.SourceImageName"].Reveal(), gcp.Last(image)), labels: c.runLabels(env, time.Now())}
+	l := &launch{cloud: c, env: env, image: image, again: base.From != nil, origin: cmp.Or(base.Vars["build.SourceImageName"].Reveal(), gcp.Last(image)), labels: c.runLabels(env, time.Now())}
 	l.name, l.disk = c.names(env)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.stateTimeout()+c.WaitToAddSSHKeys,
 		fmt.Errorf("the instance does not run within %s (state_timeout)", c.stateTimeout()))

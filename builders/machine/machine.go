@@ -121,7 +121,11 @@ func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.En
 	if b.ssh == nil && b.winrm == nil {
 		return s, nil
 	}
-	if err := s.connect(ctx); err != nil {
+	err = s.connect(ctx)
+	if err == nil {
+		err = s.takeOver(ctx, base.From)
+	}
+	if err != nil {
 		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 		defer cancel()
 		return nil, errors.Join(err, s.Close(closing))

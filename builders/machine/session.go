@@ -265,11 +265,11 @@ func (s *session) clearKey(ctx context.Context) error {
 	if !ok || s.conn == nil || !s.ssh.ClearsAuthorizedKeys() {
 		return nil
 	}
-	fields := strings.Fields(k.TemporaryKey())
-	if len(fields) < 2 {
+	public := keyOf(k.TemporaryKey())
+	if public == "" {
 		return nil
 	}
-	return s.exec(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", clearScript, "sh", fields[1]}})
+	return s.exec(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", clearScript, "sh", public}})
 }
 
 // Keep leaves the machine as it is: Close ends only the connection.

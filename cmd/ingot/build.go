@@ -55,6 +55,7 @@ build is in .ingot/logs.`,
 		Example: `  ingot build .
   ingot build -only='docker.*' -var release=1.4 .
   ingot build -force -on-error=ask web.pkr.hcl
+  ingot build -on-error=checkpoint .        # the next run goes on with the step that failed
   ingot build -on-error=hold -hold-for=8h web.pkr.hcl
   ingot build -resume 8c0e91f4 web.pkr.hcl
   ingot build -debug -only=amazon-ebs.web .
@@ -76,7 +77,7 @@ build is in .ingot/logs.`,
 	inert(cmd, "skip-enforcement", noEnforce)
 	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
 	fl.IntVar(&f.parallel, "parallel-builds", 0, "run at most `n` builds at the same time; 0 is all at once")
-	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask, hold or run-cleanup-provisioner")
+	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask, checkpoint (keep what the steps before it did for the next run), hold or run-cleanup-provisioner")
 	f.addJUnit(cmd)
 	f.hold.add(cmd)
 	values(cmd, "on-error", onErrors)
@@ -89,7 +90,7 @@ func (f *buildFlags) addJUnit(cmd *cobra.Command) {
 	_ = cmd.MarkFlagFilename("junit", "xml")
 }
 
-var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.Hold), string(engine.RunCleanup)}
+var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.Checkpoint), string(engine.Hold), string(engine.RunCleanup)}
 
 // values completes a flag with the values that it takes.
 func values(cmd *cobra.Command, flag string, list []string) {

@@ -72,7 +72,7 @@ func (f *templateFlags) completeBuilds(cmd *cobra.Command, args []string, typed 
 func completeRegistry(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		switch c.Name() {
-		case "list", "show", "channel", "pull":
+		case "list", "show", "channel", "pull", "ancestry", "checkpoints":
 			c.ValidArgsFunction = completeBuckets
 		}
 	}
@@ -86,9 +86,11 @@ func completeBuckets(cmd *cobra.Command, args []string, _ string) ([]string, cob
 	}
 	var out []string
 	switch {
+	case len(args) == 0 && cmd.Name() == "checkpoints":
+		out, _ = r.CheckpointBuckets(cmd.Context())
 	case len(args) == 0:
 		out, _ = r.Buckets(cmd.Context())
-	case len(args) == 1 && cmd.Name() != "list":
+	case len(args) == 1 && cmd.Name() != "list" && cmd.Name() != "checkpoints":
 		channels, _ := r.Channels(cmd.Context(), args[0])
 		for name := range channels {
 			out = append(out, name)

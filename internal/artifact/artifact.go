@@ -3,6 +3,7 @@
 package artifact
 
 import (
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -130,7 +131,7 @@ type Pending struct {
 // Parent is the build that made the image another one began with.
 type Parent struct {
 	Bucket  string  `json:"bucket"`
-	Version string  `json:"version,omitempty"` // "" is the one that both are published in
+	Version string  `json:"version,omitempty"` // "" is the one that both are published in, or that has the key
 	Build   string  `json:"build"`
 	Key     key.Key `json:"key"`
 }
@@ -176,6 +177,16 @@ type Checkpoint struct {
 	Created  time.Time `json:"created"`
 	Expires  time.Time `json:"expires"`
 	RunID    string    `json:"runId"`
+
+	// Base and Steps are what Key was made of, kept to say later what changed.
+	Base  Base   `json:"base"`
+	Steps []Step `json:"steps,omitempty"`
+
+	// Attachments are what its steps have attached to the artifact to be.
+	Attachments []Attachment `json:"attachments,omitempty"`
+
+	// Resource is the line that the journal had of it, for a sweep.
+	Resource json.RawMessage `json:"resource,omitempty"`
 }
 
 // Base is the source a build started from.

@@ -83,7 +83,7 @@ func (s Store) run(ctx context.Context, blobs content.Store, id, temp string, sp
 	}
 	cmd := exec.CommandContext(ctx, path, spec.args()...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "LC_ALL=C.UTF-8", "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.date.Unix(), 10))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = attributes()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = stopTimeout
 	tail := &lines{log: log}
@@ -159,8 +159,8 @@ func (s Spec) image(r release, diff digest.Digest) ocispec.Image {
 	}
 }
 
-// remove deletes a folder that may hold mounts of a process that was killed:
-// they are detached before, because what they show belongs to the host.
+// remove deletes a folder. Should there be mounts in it, what they show belongs
+// to the host: they are detached before.
 func remove(dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		return nil

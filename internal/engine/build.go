@@ -27,6 +27,7 @@ type build struct {
 	held    *held.Build // what is gone on with; nil where the build starts anew
 
 	attachments []artifact.Attachment
+	marks       marks
 	cases       []artifact.Case // of the step that expects something
 
 	phase   string
@@ -151,8 +152,13 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	for b.done < len(b.Steps) {
-		if err := b.step(ctx, b.done, b.Steps[b.done]); err != nil {
-			return rec, cancelledOr(ctx, b.onError(ctx, err))
+		i, s := b.done, b.Steps[b.done]
+		if !b.inCheckpoint(i, s) {
+			b.markBefore(ctx, i)
+			if err := b.step(ctx, i, s); err != nil {
+				return rec, cancelledOr(ctx, b.onError(ctx, err))
+			}
+			b.markAfter(ctx, i, s)
 		}
 		b.done++
 		b.progress()

@@ -87,6 +87,7 @@ func (b *build) close(ctx context.Context) {
 
 // endSession closes the session and tells what came of it.
 func (b *build) endSession(ctx context.Context) {
+	b.endMarks(ctx)
 	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), closeTimeout, fmt.Errorf("not done after %s", closeTimeout))
 	defer cancel()
 	start := time.Now()

@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/registry"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -30,6 +31,7 @@ const (
 	Abort      OnError = "abort"                   // leave everything as it is
 	Ask        OnError = "ask"                     // ask: clean up, abort or retry the step
 	RunCleanup OnError = "run-cleanup-provisioner" // run the error-cleanup-provisioner, leave the rest
+	Checkpoint OnError = "checkpoint"              // keep an image of the machine as the last good step left it, then as Cleanup
 	Hold       OnError = "hold"                    // leave the machine for a while, for a later run to go on with
 )
 
@@ -40,6 +42,9 @@ type Registry interface {
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
+	PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error
+	DropCheckpoint(ctx context.Context, bucket string, k key.Key) error
 	PutTests(ctx context.Context, bucket string, t registry.TestRun) error
 	Address() string
 }

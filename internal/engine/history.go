@@ -16,7 +16,8 @@ const farthest = 20
 // History answers a plan's questions from a registry. The versions of a
 // bucket are read once.
 func History(r *registry.Registry) *RegistryHistory {
-	return &RegistryHistory{registry: r, versions: map[string]func() ([]registry.Version, error){}}
+	return &RegistryHistory{registry: r, versions: map[string]func() ([]registry.Version, error){},
+		checkpoints: map[string]func() ([]artifact.Checkpoint, error){}}
 }
 
 // RegistryHistory is a plan.History.
@@ -25,6 +26,21 @@ type RegistryHistory struct {
 
 	mu       sync.Mutex
 	versions map[string]func() ([]registry.Version, error)
+
+	checkpoints map[string]func() ([]artifact.Checkpoint, error)
+}
+
+// Checkpoints lists the checkpoints of a bucket, newest first. They are read
+// once.
+func (h *RegistryHistory) Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error) {
+	h.mu.Lock()
+	once, ok := h.checkpoints[bucket]
+	if !ok {
+		once = sync.OnceValues(func() ([]artifact.Checkpoint, error) { return h.registry.Checkpoints(ctx, bucket) })
+		h.checkpoints[bucket] = once
+	}
+	h.mu.Unlock()
+	return once()
 }
 
 // Lookup returns the record stored under a key.

@@ -65,6 +65,7 @@ func (b *build) takeUp() error {
 			"undo that; or run without -resume, where the build starts anew, and remove the machine by `"+b.Holding.Free+"`")
 	}
 	b.held = &h
+	b.From, b.Fallback = nil, nil // the machine is further
 	b.done, b.tainted, b.attachments = len(h.Done.Steps), h.Tainted, h.Attached()
 	if b.Status == plan.Unchanged { // another run was faster; the machine counts all the same
 		b.Status = plan.Changed
@@ -76,6 +77,10 @@ func (b *build) takeUp() error {
 // stays held.
 func (b *build) begin(ctx context.Context) (builders.Session, error) {
 	if b.held == nil {
+		var err error
+		if b.Base, err = b.beginning(); err != nil {
+			return nil, err
+		}
 		return b.Builder.Begin(ctx, b.Base, b.env())
 	}
 	b.log.Say(fmt.Sprintf("Going on after %d of %d steps", b.done, len(b.Steps)))

@@ -15,6 +15,7 @@ const cleanupTimeout = 2 * time.Minute
 // onError does what -on-error says after a step failed for good, and returns
 // the step's error.
 func (b *build) onError(ctx context.Context, err error) error {
+	err = b.keepMark(ctx, err)
 	switch b.OnError {
 	case Hold:
 		return b.hold(ctx, err)

@@ -231,22 +231,44 @@ func (j *Journal) Left() []Resource {
 
 // Keep notes that the image with this id is recorded, and is not to be swept.
 func (j *Journal) Keep(id string) error {
+	var err error
+	for _, e := range j.with(id) {
+		err = errors.Join(err, e.end(Kept))
+	}
+	return err
+}
+
+// Gone notes that what has this id was deleted.
+func (j *Journal) Gone(id string) error {
+	var err error
+	for _, e := range j.with(id) {
+		err = errors.Join(err, e.end(Gone))
+	}
+	return err
+}
+
+// Find returns the resource with this id that is neither gone nor kept.
+func (j *Journal) Find(id string) (Resource, bool) {
+	for _, e := range j.with(id) {
+		return e.Resource(), true
+	}
+	return Resource{}, false
+}
+
+// with returns the open entries with an id.
+func (j *Journal) with(id string) []*Entry {
 	if j == nil {
 		return nil
 	}
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	var found []*Entry
 	for _, e := range j.entries {
 		if e.Resource().ID == id {
 			found = append(found, e)
 		}
 	}
-	j.mu.Unlock()
-	var err error
-	for _, e := range found {
-		err = errors.Join(err, e.end(Kept))
-	}
-	return err
+	return found
 }
 
 // Resource returns the entry's resource as it is known now.

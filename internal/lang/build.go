@@ -18,6 +18,7 @@ type Build struct {
 	Provisioners      []*Provisioner
 	ErrorCleanup      *Provisioner       // nil where there is none
 	PostProcessors    [][]*PostProcessor // chains; a single post-processor is a chain of one
+	Checkpoints       *Checkpoints       // nil where there is no such block
 	Tests             []*Test
 	Publish           *Publish // nil where there is none
 }
@@ -57,7 +58,7 @@ func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}},
 		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
-			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
+			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "checkpoint"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
 	for _, from := range c.Blocks.OfType("from") {
 		diags = append(diags, warningAt(from.DefRange, "from has no effect", "Packer does nothing with it either. The sources of a build are in sources."))
@@ -125,7 +126,7 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 		diags = append(diags, t.addToBuild(b, e)...)
 	}
 	t.Builds = append(t.Builds, b)
-	return diags
+	return append(diags, b.markCheckpoints()...)
 }
 
 func (b *Build) source(typ, local string) *Source {
@@ -214,6 +215,14 @@ func (t *Template) addToBuild(b *Build, e expandedBlock) hcl.Diagnostics {
 		if len(chain) > 0 {
 			b.PostProcessors = append(b.PostProcessors, chain)
 		}
+		return diags
+	}
+	if e.Type == "checkpoint" {
+		if b.Checkpoints != nil {
+			return hcl.Diagnostics{duplicate(e.DefRange, "block", e.Type, b.Checkpoints.Range)}
+		}
+		c, diags := t.checkpoints(e.Block, e.around)
+		b.Checkpoints = c
 		return diags
 	}
 	if b.Publish != nil {

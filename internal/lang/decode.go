@@ -36,8 +36,10 @@ type Decoded struct {
 	// keyed value.
 	Inputs []artifact.Input
 	// Parent is the address of the build whose image a source starts from, ""
-	// where it starts from another one, which Image names as the option does.
-	Parent, Image string
+	// where it starts from another one. Images are what the options for images
+	// say otherwise.
+	Parent string
+	Images []string
 
 	places *component.Result
 	later  map[string]Later // by the names of tokens in the options
@@ -70,7 +72,7 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, later: map[string]Later{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Shared: !r.named, Parent: r.parent, Image: r.image, places: places, later: r.later}
+	d := &Decoded{Marked: r.marked, Shared: !r.named, Parent: r.parent, Images: r.images, places: places, later: r.later}
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
@@ -103,8 +105,9 @@ type recorder struct {
 	marks cty.ValueMarks                        // of what it returned
 	later map[string]Later                      // of tokens in the options
 
-	isSource      bool
-	parent, image string // as in Decoded
+	isSource bool
+	parent   string   // as in Decoded
+	images   []string // as in Decoded
 }
 
 func (r *recorder) input(in decodeInput) component.Input {

@@ -41,6 +41,9 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 		}
 		return v, nil
 	}
+	if diags.HasErrors() && t.worksOnImage(expr, ctx) {
+		return cty.DynamicVal, hcl.Diagnostics{errorAt(expr.Range(), "The image of another build can be used inside text only", "Its id is known only when the image is there: what is made of it has to be a text.")}
+	}
 	if diags.HasErrors() {
 		return cty.DynamicVal, t.explain(expr, ctx, diags)
 	}
@@ -224,7 +227,7 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 				d = t.missingData(tr)
 			}
 		case "build":
-			if d = t.misplaced(tr); d == nil {
+			if d = t.misplaced(tr, ctx); d == nil {
 				d = explainBuild(tr, name, ctx)
 			}
 		case "each":

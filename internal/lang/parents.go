@@ -258,13 +258,27 @@ func (t *Template) noParent(s *Source, tr hcl.Traversal) *hcl.Diagnostic {
 	return errorAt(tr.SourceRange(), "Unknown build "+name, detail)
 }
 
-// misplaced is an error where a reference is right, and not in a source.
-func (t *Template) misplaced(tr hcl.Traversal) *hcl.Diagnostic {
+// misplaced is an error where a reference is right, and not in a source. Before
+// there are builds it knows of none.
+func (t *Template) misplaced(tr hcl.Traversal, ctx *hcl.EvalContext) *hcl.Diagnostic {
+	if t.family.root == nil || ofImages(ctx) {
+		return nil
+	}
 	if address, d := t.parentAt(nil, tr); d == nil && address != "" {
 		return errorAt(tr.SourceRange(), "build."+address+".id can be used in a source only",
 			"The image of another build is what a source starts from. What the steps need of it they find on the machine.")
 	}
 	return nil
+}
+
+// ofImages reports whether build.* are the images of builds there.
+func ofImages(ctx *hcl.EvalContext) bool {
+	for c := ctx; c != nil; c = c.Parent() {
+		if b, ok := c.Variables["build"]; ok {
+			return b.Type().IsObjectType() && !b.Type().HasAttribute("PackerRunUUID")
+		}
+	}
+	return false
 }
 
 // hasWrongParent reports whether a reference is wrong. Load has said so.
@@ -334,65 +348,5 @@ func expressions(body hcl.Body) []hcl.Expression {
 		}
 		return nil
 	})
-	return out
-}
-
-// takeImage checks what images an option gets: those of builders that it can
-// use. It notes the one that the source starts from.
-func (r *recorder) takeImage(o component.Option, v cty.Value) hcl.Diagnostics {
-	if !r.isSource {
-		return nil
-	}
-	t := r.engine.t
-	for _, address := range t.family.addresses(r.marks) {
-		if d := t.unfit(o, address); d != nil {
-			return hcl.Diagnostics{d}
-		}
-	}
-	if o.Field.Image == "" || o.Path != o.Field.Name { // the first image has no block around it
-		return nil
-	}
-	text, _ := v.Unmark()
-	if text.Type() != cty.String || !text.IsKnown() || text.IsNull() {
-		return nil
-	}
-	r.image = text.AsString()
-	if names := op.Tokens(r.image); len(names) > 0 {
-		if r.image != op.Token(names[0]) {
-			return hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Wrong value for %q", o.Path), "Nothing but the id of the other build's image may be there.")}
-		}
-		r.parent, r.image = t.family.byToken[names[0]], ""
-	}
-	return nil
-}
-
-// unfit is an error where an option can't take the image of a build.
-func (t *Template) unfit(o component.Option, address string) *hcl.Diagnostic {
-	if o.Field.Image == "" {
-		return nil
-	}
-	typ, can := t.family.builds[address][0].Type, strings.Fields(o.Field.Image)
-	switch {
-	case can[0] == "-":
-		return errorAt(o.Expr.Range(), fmt.Sprintf("%q can't take the image of another build", o.Path), fmt.Sprintf("Write %s = build.%s.id.", can[1], address))
-	case !slices.Contains(can, typ):
-		return errorAt(o.Expr.Range(), fmt.Sprintf("%s makes no image for %q", address, o.Path),
-			fmt.Sprintf("It is a build of %q. The image has to be of %s.", typ, strings.Join(can, " or ")))
-	}
-	return nil
-}
-
-// ImagesIn returns the addresses of the builds whose images are named in texts,
-// sorted.
-func (t *Template) ImagesIn(texts map[string]string) []string {
-	var out []string
-	for _, text := range texts {
-		for _, name := range op.Tokens(text) {
-			if address := t.family.byToken[name]; address != "" && !slices.Contains(out, address) {
-				out = append(out, address)
-			}
-		}
-	}
-	slices.Sort(out)
 	return out
 }

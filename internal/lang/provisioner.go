@@ -19,6 +19,7 @@ type Provisioner struct {
 	MaxRetries           int
 	ContinueOnError      bool
 	AlwaysRun            bool // also when its key is known: only ingot has this
+	Checkpoint           bool // make an image of the machine after it: only ingot has this
 
 	t        *Template
 	block    expandedBlock
@@ -35,10 +36,11 @@ type provisionerAttrs struct {
 	MaxRetries      int           `hcl:"max_retries,optional"`
 	ContinueOnError bool          `hcl:"continue_on_error,optional"`
 	AlwaysRun       bool          `hcl:"always_run,optional"`
+	Checkpoint      bool          `hcl:"checkpoint,optional"`
 }
 
 func provisionerArguments() []string {
-	return []string{"name", "only", "except", "pause_before", "timeout", "max_retries", "continue_on_error", "always_run", "override"}
+	return []string{"name", "only", "except", "pause_before", "timeout", "max_retries", "continue_on_error", "always_run", "checkpoint", "override"}
 }
 
 func (t *Template) provisioner(e expandedBlock) (*Provisioner, hcl.Diagnostics) {
@@ -47,7 +49,10 @@ func (t *Template) provisioner(e expandedBlock) (*Provisioner, hcl.Diagnostics) 
 	diags := t.meta(e.Body, e.around, e.Block.Type+" "+quote(p.Type), e.DefRange, &a)
 	p.Name, p.Only, p.Except = a.Name, a.Only, a.Except
 	p.PauseBefore, p.Timeout, p.MaxRetries = a.PauseBefore, a.Timeout, a.MaxRetries
-	p.ContinueOnError, p.AlwaysRun = a.ContinueOnError, a.AlwaysRun
+	p.ContinueOnError, p.AlwaysRun, p.Checkpoint = a.ContinueOnError, a.AlwaysRun, a.Checkpoint
+	if p.Checkpoint && e.Type == "error-cleanup-provisioner" {
+		diags = append(diags, errorAt(e.DefRange, "checkpoint has no place here", "The error-cleanup-provisioner runs after a step has failed: what it leaves is not gone on with."))
+	}
 	if p.MaxRetries < 0 || p.PauseBefore < 0 || p.Timeout < 0 {
 		diags = append(diags, errorAt(e.DefRange, "Negative value", "pause_before, timeout and max_retries can't be below zero."))
 	}

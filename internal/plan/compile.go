@@ -32,6 +32,9 @@ type Options struct {
 	// be resolved then.
 	Check bool
 	Fresh bool // run every build and step, also where nothing changed
+	// Found returns the build of a published version that made the image which
+	// a source names so; nil knows none.
+	Found func(id string) (artifact.Parent, bool)
 }
 
 // Compile checks the whole template and lowers its builds. It touches neither
@@ -207,6 +210,7 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 		diags = append(diags, ds...)
 		b.Cleanup = step
 	}
+	diags = append(diags, c.checkpoints(b)...)
 	tests, ds := c.tests(b)
 	b.Tests = tests
 	diags = append(diags, ds...)
@@ -226,7 +230,7 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	b.family = family{base: dec.Parent, source: dec.Image, open: c.reopen}
+	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
 		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
 	}
@@ -278,7 +282,7 @@ func (c *compiler) distribution(real builders.Builder, keyed builders.Config, ma
 // step decodes and lowers one provisioner.
 func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl.Diagnostics) {
 	s := &Step{Name: spec.Name, Type: spec.Type, Range: spec.Range, PauseBefore: spec.PauseBefore, Timeout: spec.Timeout,
-		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun}
+		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun, Checkpoint: spec.Checkpoint}
 	if s.Name == "" {
 		s.Name = s.Type
 	}

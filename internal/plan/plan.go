@@ -67,6 +67,9 @@ type Build struct {
 	Fresh   bool     // every step runs, also where nothing changed
 	Parents []Parent // builds whose images the source takes, in the order of the template
 
+	KeepCheckpoints time.Duration // until a checkpoint expires
+	MostCheckpoints int           // that are kept of this build
+
 	options      []artifact.Input // builder options that count, by name
 	distribution key.Key          // of a builder that distributes its images, else ""
 	dir          string
@@ -85,6 +88,9 @@ type Build struct {
 	Distribute bool             // Unchanged, but the artifact is not yet where and as it is to be
 	Version    string           // the version compared with; "" where there is none
 	Reasons    []Reason         // why the build as a whole runs
+
+	From     *artifact.Checkpoint // what it begins with in place of the base, with the steps up to there; nil is the base
+	Fallback []Reason             // why it does not begin with a later checkpoint
 
 	// Made is the record of what the build made in this run; nil before that.
 	Made *artifact.Record
@@ -108,6 +114,7 @@ type Step struct {
 	MaxRetries           int
 	ContinueOnError      bool
 	AlwaysRun            bool
+	Checkpoint           bool // an image of the machine is made after it
 
 	// Attach returns what the step attaches to the artifact, from the folder
 	// that op.Attachments stands for; nil for one that works on the machine.
@@ -140,7 +147,7 @@ func (s *Step) Bind(ops []op.Op, values op.Values) ([]op.Op, op.Values, error) {
 
 // Reason is one cause for running.
 type Reason struct {
-	Kind string `json:"kind"`           // "file", "variable", "option", "base", "build", "step", "new", "force", "always"
+	Kind string `json:"kind"`           // "file", "variable", "option", "base", "build", "step", "new", "force", "always", "checkpoint"
 	Name string `json:"name,omitempty"` // what changed
 	Text string `json:"text"`           // for people: "scripts/setup.sh changed"
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Summary says in one line why an unchanged build is known to be so.
@@ -94,10 +95,19 @@ func (b *Build) text(w *errWriter, paint func(string, string) string) {
 	}
 	w.printf("%s %s: %d of %s to run%s\n", paint("yellow", "~"), b.Address, len(b.Steps)-known, count(len(b.Steps), "step"), compared(b.Version))
 	w.printf("    base  %s%s\n", b.BaseRecord.Name, paint("yellow", reasons(b.Reasons)))
+	if b.From != nil {
+		w.printf("    from  %s%s\n", b.Beginning(), paint("dim", ", of "+b.From.Created.Local().Format(time.DateTime)))
+	}
+	for _, r := range b.Fallback {
+		w.printf("          %s\n", paint("yellow", r.Text))
+	}
 	for i, s := range b.Steps {
 		mark, why := paint("yellow", "~"), paint("yellow", reasons(s.Reasons))
 		if s.Known {
 			mark, why = paint("green", "="), paint("dim", "  known")
+			if b.From != nil && i < b.From.Step {
+				why = paint("dim", "  in the checkpoint")
+			}
 		}
 		w.printf("  %s %-4d  %s%s%s\n", mark, i+1, s.Name, paint("dim", place(s)), why)
 	}
@@ -168,6 +178,8 @@ type jsonBuild struct {
 	Parents    []string   `json:"parents,omitempty"`  // addresses of the builds whose images it takes
 	Reasons    []Reason   `json:"reasons,omitempty"`
 	Error      string     `json:"error,omitempty"`
+	From       *jsonFrom  `json:"from,omitempty"`     // the checkpoint that it begins with
+	Fallback   []Reason   `json:"fallback,omitempty"` // why it does not begin with a later one
 	Steps      []jsonStep `json:"steps"`
 	Test       bool       `json:"test,omitempty"` // unchanged, and yet to pass its tests
 	Tests      []jsonTest `json:"tests,omitempty"`
@@ -176,6 +188,13 @@ type jsonBuild struct {
 type jsonTest struct {
 	Name  string `json:"name"`
 	Where string `json:"where"`
+}
+
+type jsonFrom struct {
+	Step     int       `json:"step"` // the last one that is in it, from 1
+	Name     string    `json:"name"`
+	Artifact string    `json:"artifact"`
+	Created  time.Time `json:"created"`
 }
 
 type jsonStep struct {
@@ -205,6 +224,10 @@ func (p *Plan) JSON(w io.Writer) error {
 		if b.Record != nil {
 			jb.Artifact = b.Record.Artifact.ID
 		}
+		if f := b.From; f != nil {
+			jb.From = &jsonFrom{f.Step, f.Name, f.Artifact.ID, f.Created}
+		}
+		jb.Fallback = b.Fallback
 		for _, s := range b.Steps {
 			jb.Steps = append(jb.Steps, jsonStep{Name: s.Name, Type: s.Type, Where: s.Where(), Key: string(s.Key), Known: s.Known, Reasons: s.Reasons})
 		}

@@ -23,6 +23,8 @@ type History interface {
 	Images
 	// Since returns the newest version in which a build has this key, "" where none does.
 	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
+	// Checkpoints lists the checkpoints of a bucket, newest first.
+	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 }
 
 // Resolve pins every source, chains the keys and finds out what is recorded.
@@ -87,6 +89,9 @@ func (b *Build) Resolve(ctx context.Context, h History) error {
 	b.Version = version
 	b.compare(old, recorded)
 	b.decide(rec, found, old, recorded)
+	if err := b.resume(ctx, h); err != nil {
+		return err
+	}
 	if b.Status == Unchanged && old.Key != b.Key {
 		b.Version, err = h.Since(ctx, b.Publish.Bucket, b.Address, b.Key)
 	}

@@ -30,6 +30,12 @@ func (images) Begin(context.Context, builders.Base, builders.Env) (builders.Sess
 type history struct {
 	version string
 	records []artifact.Record
+
+	checkpoints []artifact.Checkpoint
+}
+
+func (h history) Checkpoints(context.Context, string) ([]artifact.Checkpoint, error) {
+	return h.checkpoints, nil
 }
 
 func (h history) Lookup(_ context.Context, _ string, k key.Key) (artifact.Record, bool, error) {

@@ -23,6 +23,12 @@ const (
 	RecordType = "application/vnd.ingot.artifact.v1+json"
 	// VersionType is the artifactType of a version's index.
 	VersionType = "application/vnd.ingot.version.v1"
+	// CheckpointType is the artifactType of a checkpoint's manifest, and with
+	// "+json" the media type of its config.
+	CheckpointType = "application/vnd.ingot.checkpoint.v1"
+	// NothingType is the artifactType of what stands where something was
+	// removed, in registries that let nobody delete.
+	NothingType = "application/vnd.ingot.nothing.v1"
 	// MoveType is the artifactType of a channel's move.
 	MoveType = "application/vnd.ingot.move.v1"
 	// TestsType is the artifactType of a run of tests of a version.

@@ -115,6 +115,16 @@ func (ix *index) set(name string, desc ocispec.Descriptor) error {
 	return nil
 }
 
+// remove takes a name out, and reports whether it was there.
+func (ix *index) remove(name string) bool {
+	i, ok := ix.byName[name]
+	if ok {
+		ix.entries = slices.Delete(ix.entries, i, i+1)
+		ix.number()
+	}
+	return ok
+}
+
 func (ix *index) bytes() []byte {
 	lines := make([]string, len(ix.entries))
 	for i, e := range ix.entries {

@@ -51,6 +51,21 @@ func (l *layout) buckets(context.Context) ([]string, error) {
 	return sorted(found), nil
 }
 
+// bucketsWith lists the buckets that have tags with a prefix.
+func (l *layout) bucketsWith(_ context.Context, prefix string) ([]string, error) {
+	ix, err := l.read()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	for _, e := range ix.entries {
+		if bucket, tag, ok := strings.Cut(e.name, ":"); ok && strings.HasPrefix(tag, prefix) {
+			found[bucket] = true
+		}
+	}
+	return sorted(found), nil
+}
+
 // read returns the index as it is now. A layout that is not there is empty.
 func (l *layout) read() (*index, error) {
 	l.mu.Lock()
@@ -140,6 +155,10 @@ func (b *layoutBucket) name(ctx context.Context, desc ocispec.Descriptor, tag st
 		}
 		return true, ix.set(b.full(tag), desc)
 	})
+}
+
+func (b *layoutBucket) forget(ctx context.Context, tag string) error {
+	return b.update(ctx, func(ix *index) (bool, error) { return ix.remove(b.full(tag)), nil })
 }
 
 func (b *layoutBucket) claim(ctx context.Context, desc ocispec.Descriptor, tag string) (taken *ocispec.Descriptor, err error) {

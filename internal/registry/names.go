@@ -12,14 +12,15 @@ import (
 // Tags that are not versions or channels start with one of these. "sha256-" is
 // the referrers tag schema of the distribution specification.
 const (
-	keyPrefix       = "key-"
-	movePrefix      = "channel."
-	publishedPrefix = "published."
-	referrerPrefix  = "sha256-"
-	testsPrefix     = "tested."
+	keyPrefix        = "key-"
+	movePrefix       = "channel."
+	publishedPrefix  = "published."
+	referrerPrefix   = "sha256-"
+	testsPrefix      = "tested."
+	checkpointPrefix = "checkpoint."
 )
 
-var reserved = []string{keyPrefix, movePrefix, publishedPrefix, referrerPrefix, testsPrefix}
+var reserved = []string{keyPrefix, movePrefix, publishedPrefix, referrerPrefix, testsPrefix, checkpointPrefix}
 
 // The grammars of the distribution specification, section "Pulling manifests".
 var (

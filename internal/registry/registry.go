@@ -33,6 +33,8 @@ type Registry struct {
 type store interface {
 	bucket(name string) (repository, error)
 	buckets(ctx context.Context) ([]string, error)
+	// bucketsWith lists the buckets that may have tags with a prefix.
+	bucketsWith(ctx context.Context, prefix string) ([]string, error)
 }
 
 // repository is one bucket. Fetch, Resolve and the like return an error with
@@ -49,6 +51,9 @@ type repository interface {
 	// tags lists the names there are, but those of records. What a layout
 	// resolves them to has annotations; a registry's descriptors have none.
 	tags(ctx context.Context) ([]string, error)
+	// forget takes a name away, of content that has no other. A name that is not
+	// there is no error.
+	forget(ctx context.Context, tag string) error
 	// newest returns the version that was published last, without reading all.
 	newest(ctx context.Context) (ocispec.Descriptor, bool, error)
 	// whole reports whether an image is there with all that it needs.

@@ -104,11 +104,33 @@ func (s *remoteStore) buckets(ctx context.Context) ([]string, error) {
 	return sorted(found), err
 }
 
+// bucketsWith is buckets: to look at the tags of each is for the caller.
+func (s *remoteStore) bucketsWith(ctx context.Context, _ string) ([]string, error) {
+	return s.buckets(ctx)
+}
+
 // remoteBucket is one repository of a registry.
 type remoteBucket struct{ *remote.Repository }
 
 func (b *remoteBucket) name(ctx context.Context, desc ocispec.Descriptor, tag string) error {
 	return b.Tag(ctx, desc, tag)
+}
+
+// forget deletes what the name stands for. Many registries let nobody delete:
+// there the name is given to nothing, which every reader leaves out.
+func (b *remoteBucket) forget(ctx context.Context, tag string) error {
+	desc, err := b.Resolve(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil
+	}
+	if err == nil && b.Delete(ctx, desc) == nil {
+		return nil
+	}
+	nothing, err := pushManifest(ctx, b, ocispec.Manifest{ArtifactType: NothingType})
+	if err != nil {
+		return err
+	}
+	return b.Tag(ctx, nothing, tag)
 }
 
 // move writes the record of the move first: where the process ends between the

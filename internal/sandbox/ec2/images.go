@@ -162,12 +162,13 @@ func (c *call) capture(i *instance, m *image, devices []device, in *createImageI
 			if r.Images[m.ID] != m {
 				return // deregistered already
 			}
-			snaps = (&call{Server: s, region: r, name: name, now: time.Now()}).snapshotDevices(i, m, devices, tags)
+			snaps = (&call{Server: s, region: r, name: name, now: time.Now()}).snapshotDevices(i, m.ID, devices, tags)
 		})
 		err := s.freeze(id, snaps)
 		s.change(id, func(_ *region, i *instance) {
 			now := time.Now()
 			m.Making, m.Ready = false, latest(now, ready)
+			m.Devices = devices // a snapshot that the image names has all that it is to have
 			if err != nil {
 				m.Failed = err.Error()
 				s.Log.Error("image", slog.String("instance", id), slog.Any("error", err))
@@ -181,16 +182,15 @@ func (c *call) capture(i *instance, m *image, devices []device, in *createImageI
 
 // snapshotDevices gives each volume of the image its snapshot, which is yet to
 // be made.
-func (c *call) snapshotDevices(i *instance, m *image, devices []device, tags []tagSpec) []*snapshot {
+func (c *call) snapshotDevices(i *instance, image string, devices []device, tags []tagSpec) []*snapshot {
 	var snaps []*snapshot
-	m.Devices = devices
 	for n, d := range devices {
 		at := slices.IndexFunc(c.volumesOf(i.ID), func(v *volume) bool { return v.Device == d.Name })
 		if at < 0 {
 			continue // a device that only the image has
 		}
 		v := c.volumesOf(i.ID)[at]
-		sn := c.newSnapshot(v, fmt.Sprintf("Created by CreateImage(%s) for %s", i.ID, m.ID))
+		sn := c.newSnapshot(v, fmt.Sprintf("Created by CreateImage(%s) for %s", i.ID, image))
 		if e := d.EBS; e.Encrypted != nil {
 			sn.Encrypted, sn.KMSKey = *e.Encrypted, e.KMSKey
 		}

@@ -1,0 +1,145 @@
+package registry
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/errdef"
+
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
+)
+
+const checkpointConfig = CheckpointType + "+json"
+
+// PutCheckpoint stores a checkpoint under its key, in its bucket, in place of an
+// older one of that key.
+func (r *Registry) PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error {
+	op := "record a checkpoint of " + c.Build + " in " + c.Bucket
+	repo, err := r.repository(c.Bucket)
+	if err != nil {
+		return err
+	}
+	tag, err := checkpointTag(c.Key)
+	if err != nil {
+		return err
+	}
+	config, err := push(ctx, repo, checkpointConfig, c)
+	if err != nil {
+		return r.explain(op, err)
+	}
+	m := ocispec.Manifest{ArtifactType: CheckpointType, Config: config, Annotations: map[string]string{
+		ocispec.AnnotationCreated: c.Created.UTC().Format(time.RFC3339Nano), annBuild: c.Build, annKey: string(c.Key),
+	}}
+	if m.Layers, err = pushAttachments(ctx, repo, c.Attachments); err != nil {
+		return r.explain(op, err)
+	}
+	desc, err := pushManifest(ctx, repo, m)
+	if err == nil {
+		desc.ArtifactType = CheckpointType
+		err = repo.name(ctx, desc, tag)
+	}
+	return r.explain(op, err)
+}
+
+// Checkpoints lists the checkpoints of a bucket, newest first, those that have
+// expired too. Whether their images are still there is not asked.
+func (r *Registry) Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error) {
+	op := "checkpoints of " + bucket
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, err
+	}
+	list, err := repo.tags(ctx)
+	if err != nil {
+		return nil, r.explain(op, err)
+	}
+	list = slices.DeleteFunc(list, func(tag string) bool { return !strings.HasPrefix(tag, checkpointPrefix) })
+	found := make([]*artifact.Checkpoint, len(list))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for i, tag := range list {
+		g.Go(func() (err error) {
+			if found[i], err = readCheckpoint(gctx, repo, tag); err != nil {
+				return fmt.Errorf("%s: %w", tag, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, r.explain(op, err)
+	}
+	var out []artifact.Checkpoint
+	for _, c := range found {
+		if c != nil {
+			out = append(out, *c)
+		}
+	}
+	slices.SortFunc(out, func(a, b artifact.Checkpoint) int {
+		return cmp.Or(b.Created.Compare(a.Created), b.Step-a.Step, strings.Compare(string(a.Key), string(b.Key)))
+	})
+	return out, nil
+}
+
+// readCheckpoint reads a checkpoint; nil is one that was removed.
+func readCheckpoint(ctx context.Context, repo repository, tag string) (*artifact.Checkpoint, error) {
+	desc, err := repo.Resolve(ctx, tag)
+	if errors.Is(err, errdef.ErrNotFound) {
+		return nil, nil
+	}
+	var m ocispec.Manifest
+	if err == nil {
+		err = fetchJSON(ctx, repo, desc, &m)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case m.ArtifactType == NothingType:
+		return nil, nil
+	case m.Config.MediaType != checkpointConfig:
+		return nil, &corruptError{string(desc.Digest), plainError("it is not a checkpoint")}
+	}
+	data, err := fetch(ctx, repo, m.Config)
+	if err != nil {
+		return nil, err
+	}
+	var c artifact.Checkpoint
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, &corruptError{string(m.Config.Digest), err}
+	}
+	return &c, nil
+}
+
+// DropCheckpoint forgets the checkpoint of a key. One that is not there is no
+// error. What it names in a cloud is not touched.
+func (r *Registry) DropCheckpoint(ctx context.Context, bucket string, k key.Key) error {
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return err
+	}
+	tag, err := checkpointTag(k)
+	if err != nil {
+		return err
+	}
+	return r.explain("forget the checkpoint "+k.Short()+" of "+bucket, repo.forget(ctx, tag))
+}
+
+// CheckpointBuckets lists the buckets that may have checkpoints, sorted: also
+// those in which no version was published yet.
+func (r *Registry) CheckpointBuckets(ctx context.Context) ([]string, error) {
+	list, err := r.store.bucketsWith(ctx, checkpointPrefix)
+	return list, r.explain("list buckets", err)
+}
+
+func checkpointTag(k key.Key) (string, error) {
+	tag, err := keyTag(k)
+	return checkpointPrefix + strings.TrimPrefix(tag, keyPrefix), err
+}
