@@ -2,7 +2,6 @@ package expect
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"fmt"
 	"net"
@@ -272,107 +271,6 @@ func TestPorts(t *testing.T) {
 	})
 }
 
-// TestAPK reads the database of Alpine's packages.
-func TestAPK(t *testing.T) {
-	t.Parallel()
-	db := filepath.Join(t.TempDir(), "installed")
-	if err := os.WriteFile(db, []byte("C:Q1x=\nP:busybox\nV:1.36.1-r29\nA:x86_64\n\nC:Q1y=\nP:busybox-binsh\nV:1.36.1-r30\n\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	inShells(t, func(t *testing.T, shell []string) {
-		for name, want := range map[string]string{"busybox": "1.36.1-r29", "busybox-binsh": "1.36.1-r30", "busy": "", "musl": ""} {
-			script := functions + "versions=''\napk_version \"$1\" \"$2\"\nprintf %s \"$versions\"\n"
-			out, err := exec.Command(shell[0], append(slices.Clone(shell[1:]), "-c", script, "sh", db, name)...).CombinedOutput()
-			if err != nil || string(out) != want {
-				t.Errorf("%s: %q, %v", name, out, err)
-			}
-		}
-	})
-}
-
-// TestCases reads what a script printed, also where it was cut or is not ours.
-func TestCases(t *testing.T) {
-	t.Parallel()
-	names := []string{"a", "b"}
-	got, err := parse(strings.NewReader("welcome\nexpect\t1\nok\t1\nnot\t2\tx\xff y\nok\t9\nend\t2\n"), names)
-	if err != nil || text(got) != "+ a\n- b: x? y\n" {
-		t.Errorf("%s, %v", text(got), err)
-	}
-	for _, cut := range []string{"", "expect\t1\nok\t1\n", "expect\t1\nend\t1\n"} {
-		if _, err := parse(strings.NewReader(cut), names); err == nil {
-			t.Errorf("%q is taken", cut)
-		}
-	}
-}
-
-// TestRefused are options that no machine is asked about.
-func TestRefused(t *testing.T) {
-	t.Parallel()
-	for want, change := range map[string]func(*Config){
-		"it expects nothing":                              func(*Config) {},
-		"within: is below zero":                           func(c *Config) { c.Within = -1 },
-		`port: "tcp:0" is no port`:                        func(c *Config) { c.Port = []Port{{Port: "tcp:0"}} },
-		`port[1]: "sctp:1" is no port`:                    func(c *Config) { c.Port = []Port{{Port: "1"}, {Port: "sctp:1"}} },
-		`port.addresses: "x" is no address`:               func(c *Config) { c.Port = []Port{{Port: "1", Addresses: []string{"x"}}} },
-		`package: "-x" is no name`:                        func(c *Config) { c.Package = []Package{{Package: "-x"}} },
-		"package.versions: is set for":                    func(c *Config) { c.Package = []Package{{Package: "x", Installed: &no, Versions: texts("1")}} },
-		`file: "etc" is no absolute path`:                 func(c *Config) { c.File = []File{{File: "etc"}} },
-		`file.mode: "99" is no mode`:                      func(c *Config) { c.File = []File{{File: "/a", Mode: "99"}} },
-		`file.sha256: "x" is no SHA-256`:                  func(c *Config) { c.File = []File{{File: "/a", Sha256: "x"}} },
-		`file.filetype: "folder" is none of`:              func(c *Config) { c.File = []File{{File: "/a", Filetype: "folder"}} },
-		"file.exists: is false, and more":                 func(c *Config) { c.File = []File{{File: "/a", Exists: &no, Mode: "644"}} },
-		"file.contains: each text is looked for":          func(c *Config) { c.File = []File{{File: "/a", Contains: texts("a\nb")}} },
-		`file.owner: "a:b" is no name`:                    func(c *Config) { c.File = []File{{File: "/a", Owner: "a:b"}} },
-		"command: there is nothing to run":                func(c *Config) { c.Command = []Command{{Command: " "}} },
-		"command.exec: holds a zero byte":                 func(c *Config) { c.Command = []Command{{Command: "a\x00b"}} },
-		"command.stdout: a regular expression is matched": func(c *Config) { c.Command = []Command{{Command: "x", Stdout: texts("/a\nb/")}} },
-		"command.exit_status: 300 is none":                func(c *Config) { c.Command = []Command{{Command: "x", ExitStatus: 300}} },
-		`service: "a b" is no name`:                       func(c *Config) { c.Service = []Service{{Service: "a b"}} },
-		`kernel_param: "../x" is no name`:                 func(c *Config) { c.KernelParam = []KernelParam{{"../x", "1"}} },
-		`user: "a b" is no name`:                          func(c *Config) { c.Account = []Account{{Name: "a b"}} },
-		`mount: "proc" is no absolute path`:               func(c *Config) { c.Mount = []Mount{{Mount: "proc"}} },
-	} {
-		if _, err := config(change).Lower(provisionertest.Input("/dir")); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("error %v, want %s", err, want)
-		}
-	}
-}
-
-// TestSecrets: none is on a command line or in the name of a case, and another
-// one is another key.
-func TestSecrets(t *testing.T) {
-	t.Parallel()
-	hash := func(value secret.String) string {
-		c := config(func(c *Config) {
-			c.Start = []secret.String{value}
-			c.Package = []Package{{Package: "bash", Versions: []secret.String{value}}}
-			c.File = []File{{File: "/a", Contains: []secret.String{value}}}
-			c.Command = []Command{{Command: "x", Exec: value, Stdout: []secret.String{value}, Stderr: []secret.String{value}}}
-		})
-		ops, err := c.Lower(provisionertest.Input("/dir"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		run := ops[0].(*op.Capture).Run
-		s, err := c.script()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, seen := range append(s.names, run.Argv...) {
-			if strings.Contains(seen, "hunter") {
-				t.Errorf("a secret is in %q", seen)
-			}
-		}
-		if len(run.Env) != 6 {
-			t.Errorf("environment: %v", run.Env)
-		}
-		return string(op.Hash(ops))
-	}
-	if hash(secret.Sensitive("hunter2")) == hash(secret.Sensitive("hunter3")) {
-		t.Error("what is expected does not count in the key")
-	}
-}
-
 // TestWithin waits for what comes up, and ends what was started.
 func TestWithin(t *testing.T) {
 	t.Parallel()
@@ -389,81 +287,6 @@ func TestWithin(t *testing.T) {
 		c.Within, c.Command = 0, []Command{{Command: "false"}}
 		if got := text(look(t, shell, c)); !strings.HasSuffix(got, "exit status 0: it is 1\n") {
 			t.Error(got)
-		}
-	})
-}
-
-// nasty are texts that a careless script would run, or fall over.
-var nasty = []string{
-	"'", `"`, "`touch $T`", "$(touch $T)", "'; touch $T; '", `\`, `\n`, `a\`, "-n", "-e", "--", "-f", "%s%n%d", "*", "?", "[a-z]", "~", "!", "#x", "a b  c", " a ", "é☃",
-	"$HOME", "${HOME}", "$((1+1))", "&& touch $T", "|touch $T", ">$T", "a\tb", "\x01", "END", "EOF", `'"'"'`, "\\'", "a;b", "(", ")", "{", "}", "<", "&", "$'x'", "//", "/[/",
-}
-
-// TestNasty gives such texts to everything that takes any.
-func TestNasty(t *testing.T) {
-	t.Parallel()
-	inShells(t, func(t *testing.T, shell []string) {
-		dir := t.TempDir()
-		touched := filepath.Join(dir, "touched")
-		c := config(func(*Config) {})
-		for i, text := range nasty {
-			text = strings.ReplaceAll(text, "$T", touched)
-			name := filepath.Join(dir, fmt.Sprintf("%d", i)+strings.ReplaceAll(text, "/", "_"))
-			if err := os.WriteFile(name, []byte("a line\n"+text+"\n"), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			text = strings.TrimPrefix(text, "/") // else it is a regular expression
-			of := secret.Plain(text)
-			if i%2 == 1 {
-				of = secret.Sensitive(text)
-			}
-			c.File = append(c.File, File{File: name, Contains: []secret.String{of}})
-			c.Command = append(c.Command, Command{Command: text, Exec: secret.Plain("cat " + quote(name)), Stdout: []secret.String{of}})
-			c.Process = append(c.Process, Process{Process: text, Running: &no})
-			c.Mount = append(c.Mount, Mount{Mount: "/x" + text, Exists: &no})
-		}
-		cases := look(t, shell, c)
-		for _, one := range cases {
-			if !one.Passed {
-				t.Errorf("%s: %s", one.Name, one.Detail)
-			}
-		}
-		if _, err := os.Stat(touched); err == nil {
-			t.Error("a text was run")
-		}
-	})
-}
-
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
-// FuzzText gives any text to what takes texts: it is found in a file that has
-// it, and is not run.
-func FuzzText(f *testing.F) {
-	for _, text := range nasty {
-		f.Add(text, false)
-		f.Add(text, true)
-	}
-	f.Fuzz(func(t *testing.T, text string, sensitive bool) {
-		of := secret.Plain(text)
-		if sensitive {
-			of = secret.Sensitive(text)
-		}
-		c := config(func(c *Config) {
-			c.Command = []Command{{Command: "x", Exec: of, Stdout: []secret.String{of}}}
-		})
-		ops, err := c.Lower(provisionertest.Input("/dir"))
-		if err != nil {
-			return // it is refused
-		}
-		run := ops[0].(*op.Capture).Run
-		if sensitive && len(text) > 20 && strings.Contains(run.Argv[2], text) {
-			t.Error("a secret is on the command line")
-		}
-		// What follows the functions must read as one command a line.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		defer cancel()
-		if out, err := exec.CommandContext(ctx, "sh", "-n", "-c", run.Argv[2]).CombinedOutput(); err != nil {
-			t.Errorf("%v: %s", err, out)
 		}
 	})
 }
