@@ -91,6 +91,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("INGOT_CACHE_DIR", cacheDir)
 	templates, err := filepath.Abs("../templates")
 	env.Setenv("TEMPLATES", templates)
+	env.Setenv("TERRAFORM_INIT", strings.Join(initTerraform(), " "))
 	return err
 }
 
