@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -263,23 +262,6 @@ func (ws *workspace) report(w io.Writer, diags hcl.Diagnostics, color bool) erro
 		files = ws.template.Files
 	}
 	return writeDiags(w, files, diags, ws.host.Secrets, color)
-}
-
-func writeDiags(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, secrets *secret.Set, color bool) error {
-	if len(diags) == 0 {
-		return nil
-	}
-	var text strings.Builder
-	if err := hcl.NewDiagnosticTextWriter(&text, files, 100, color).WriteDiagnostics(diags); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, secrets.Redact(text.String())); err != nil {
-		return err
-	}
-	if diags.HasErrors() {
-		return exitCode(exitError)
-	}
-	return nil
 }
 
 func cacheDir() (string, error) {
