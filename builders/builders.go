@@ -82,6 +82,9 @@ type Base struct {
 	From *artifact.Artifact
 }
 
+// NoMachine is the ID of a Base that is none: steps run on this host alone.
+const NoMachine = "none"
+
 // Env is what a session is given.
 type Env struct {
 	RunID   string

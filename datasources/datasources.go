@@ -37,6 +37,9 @@ type Input struct {
 	// Registry opens the registry that the template publishes to, for the data
 	// sources that ask it. It talks to nobody yet.
 	Registry func() (Versions, error)
+	// Found is told of the artifacts of versions that are read, by what names
+	// them in a source; nil is nobody. It may be called by several goroutines.
+	Found func(id string, p artifact.Parent)
 }
 
 // Versions is what data sources ask of a registry.

@@ -64,6 +64,7 @@ type Input struct {
 	Journal     *journal.Journal // of the run; nil keeps nothing
 	Dir         string           // relative paths of this host start here
 	Host        builders.Host    // with the layout of images, and the sandbox where there is one
+	Builder     builders.Builder // of the build; nil for Check
 	Force       bool             // -force
 	FirstOfRun  bool             // no other build has run this post-processor in this run
 	Log         event.Log

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,6 +33,38 @@ func ownSandbox(ts *testscript.TestScript, neg bool, args []string) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	})
+}
+
+// calls counts what the sandbox of the script was asked, `calls PATTERN MOST
+// [LEAST]` with LEAST the same as MOST where it is left out; `calls reset`
+// forgets what was asked before.
+func calls(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 || len(args) > 3 {
+		ts.Fatalf("usage: calls reset|PATTERN MOST [LEAST]")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := (&sandbox.Daemon{Dir: ts.Getenv("SANDBOX")}).Find(ctx)
+	ts.Check(err)
+	if args[0] == "reset" {
+		ts.Check(c.SetFaults(ctx, sandbox.Wrong{}))
+		return
+	}
+	all, err := c.Calls(ctx)
+	ts.Check(err)
+	most, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	least, err := strconv.Atoi(args[len(args)-1])
+	ts.Check(err)
+	n := 0
+	for _, call := range all {
+		if ok, _ := path.Match(args[0], call); ok {
+			n++
+		}
+	}
+	if n > most || n < least {
+		ts.Fatalf("%d calls of %s: %q", n, args[0], all)
+	}
 }
 
 // mounted checks that the name space of some process has a mount in a folder:

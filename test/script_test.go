@@ -108,6 +108,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"jsonlines": jsonLines,
 	"inventory": inventory,
 	"sandbox":   ownSandbox,
+	"calls":     calls,
 	"mounted":   mounted,
 	"listens":   listens,
 	"winrm":     startWinRM,

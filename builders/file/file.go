@@ -89,7 +89,7 @@ func (p *place) path(name string) string {
 
 // Resolve returns the base that every file has: none.
 func (p *place) Resolve(context.Context) (builders.Base, error) {
-	return builders.Base{ID: "none", Name: "no machine"}, nil
+	return builders.Base{ID: builders.NoMachine, Name: "no machine"}, nil
 }
 
 // Exists reports whether the file has the content that it was made with.

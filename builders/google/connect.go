@@ -101,5 +101,5 @@ func (m *instance) keyed(client *ssh.Client) (*ssh.Client, error) {
 	if m.key.Private != "" {
 		client = client.WithKey(m.key)
 	}
-	return client, nil
+	return client.Pinned(m.hostKey), nil
 }

@@ -70,6 +70,9 @@ type builder struct {
 	cloud *cloud
 }
 
+// Access says how the builder reaches the cloud.
+func (b *builder) Access() gcp.Access { return b.cloud.Access }
+
 // cloud is Compute Engine as the options of one source describe it.
 type cloud struct {
 	*Config

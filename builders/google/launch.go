@@ -42,6 +42,7 @@ type launch struct {
 	osLogin   bool
 	address   string // reserved, to be used
 	replacing bool   // an image of the same name is to be deleted
+	hostKey   string // fingerprint that the instance must show; "" pins the first one
 }
 
 // Launch starts an instance.
@@ -52,11 +53,10 @@ func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env
 			quiet()
 		}
 	}()
-	image, err := bootImage(base)
+	l, err := c.newLaunch(base, env)
 	if err != nil {
 		return nil, err
 	}
-	l := &launch{cloud: c, env: env, image: image, again: base.From != nil, origin: cmp.Or(base.Vars["build.SourceImageName"].Reveal(), gcp.Last(image)), labels: c.runLabels(env, time.Now())}
 	l.name = c.InstanceName
 	if l.name == "" {
 		l.name = "ingot-" + strings.ToLower(rand.Text()[:20])
@@ -80,11 +80,26 @@ func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env
 	return m, nil
 }
 
+// newLaunch is an instance to be launched from base.
+func (c *cloud) newLaunch(base builders.Base, env builders.Env) (*launch, error) {
+	image, err := bootImage(base)
+	if err != nil {
+		return nil, err
+	}
+	origin := cmp.Or(base.Vars["build.SourceImageName"].Reveal(), gcp.Last(image))
+	return &launch{cloud: c, env: env, image: image, again: base.From != nil, origin: origin, labels: c.runLabels(env, time.Now())}, nil
+}
+
 // prepare asks all that has to be known, in one round of calls, and makes the
 // key meanwhile. Of several errors the first in the order of the checks is
 // told: what is wrong with a zone is also wrong with all that is in it.
 func (l *launch) prepare(ctx context.Context) error {
-	checks := append(l.checks(), func(context.Context) error { return l.makeKey() })
+	return together(ctx, append(l.checks(), func(context.Context) error { return l.makeKey() })...)
+}
+
+// together calls all functions at the same time, and returns the first error in
+// their order.
+func together(ctx context.Context, checks ...func(context.Context) error) error {
 	errs := make([]error, len(checks))
 	var all sync.WaitGroup
 	for i, check := range checks {

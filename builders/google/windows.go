@@ -114,7 +114,9 @@ func (m *instance) ConnectWinRM(ctx context.Context, client *winrm.Client) (*win
 		}
 		m.host.Secrets.Add(password)
 		m.password = password
-		client = client.WithPassword(password)
+	}
+	if m.password != "" {
+		client = client.WithPassword(m.password)
 	}
 	t := winrm.Target{Host: m.target(), Port: m.door()}
 	if m.UseIAP {

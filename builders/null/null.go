@@ -88,7 +88,7 @@ type place struct {
 // Resolve connects, which shows the host key and whether one can log in.
 func (p *place) Resolve(ctx context.Context) (builders.Base, error) {
 	if p.ssh == nil {
-		return builders.Base{ID: "none", Name: "no machine"}, nil
+		return builders.Base{ID: builders.NoMachine, Name: "no machine"}, nil
 	}
 	conn, err := p.take(ctx, "")
 	if err != nil {

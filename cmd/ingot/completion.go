@@ -72,7 +72,7 @@ func (f *templateFlags) completeBuilds(cmd *cobra.Command, args []string, typed 
 func completeRegistry(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		switch c.Name() {
-		case "list", "show", "channel", "pull", "checkpoints":
+		case "list", "show", "channel", "pull", "ancestry", "checkpoints":
 			c.ValidArgsFunction = completeBuckets
 		}
 	}

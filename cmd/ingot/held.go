@@ -112,11 +112,12 @@ func (f *buildFlags) takeUp(args []string) (runID, template string, r *engine.Re
 
 // heldRun returns the id of the held run that begins with text, or text.
 func heldRun(dir, text string) string {
+	if builds, err := held.Read(dir, text); err != nil || len(builds) > 0 {
+		return text // also one whose time is over
+	}
 	found := text
 	for _, d := range heldRuns(dir) {
 		switch {
-		case d.RunID == text:
-			return text
 		case !strings.HasPrefix(d.RunID, text):
 		case found != text:
 			return text // more than one

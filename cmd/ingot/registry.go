@@ -62,7 +62,7 @@ INGOT_REGISTRY.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.address, "registry", "", "`address` of the registry: host/prefix, or a folder; default $INGOT_REGISTRY, else .ingot/registry")
-	cmd.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryChannel(&f), newRegistryPull(&f), newRegistrySBOM(&f), newRegistryCheckpoints(&f), newRegistryGC(&f))
+	cmd.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryChannel(&f), newRegistryPull(&f), newRegistrySBOM(&f), newRegistryAncestry(&f), newRegistryCheckpoints(&f), newRegistryGC(&f))
 	for _, c := range cmd.Commands() {
 		c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	}

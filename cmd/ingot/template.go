@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	buildersall "github.com/ingot-build/ingot/builders/all"
 	"github.com/ingot-build/ingot/datasources"
 	datasourcesall "github.com/ingot-build/ingot/datasources/all"
+	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/engine"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/plan"
@@ -110,7 +110,31 @@ type workspace struct {
 	registry *registry.Registry
 	host     builders.Host
 	prepare  prepareFunc // of the sandbox; nil is nothing
+	found    foundImages // of versions, by data sources
 	faulty   error       // of the builds that are wrong, beside others; it was reported
+}
+
+// foundImages are the artifacts of versions that data sources gave, by what
+// names them in a source.
+type foundImages struct {
+	mu   sync.Mutex
+	byID map[string]artifact.Parent
+}
+
+func (f *foundImages) add(id string, p artifact.Parent) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byID == nil {
+		f.byID = map[string]artifact.Parent{}
+	}
+	f.byID[id] = p
+}
+
+func (f *foundImages) get(id string) (artifact.Parent, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, ok := f.byID[id]
+	return p, ok
 }
 
 // load reads and compiles the template at path. Diagnostics are written to w;
@@ -133,6 +157,7 @@ func (f *templateFlags) load(cmd *cobra.Command, path, runID string, w io.Writer
 	ws.host.Layout = ws.registry.Layout()
 	p, ds := plan.Compile(ws.template, components(), plan.Options{
 		Host: ws.host, Only: f.only, Except: f.except, Force: f.force, Fresh: f.alwaysBuild, Check: f.check,
+		Found: ws.found.get,
 	})
 	if err := ws.report(w, append(diags, ds...), color); err != nil {
 		if !f.othersBuild || len(p.Builds) == 0 {
@@ -166,7 +191,8 @@ func (f *templateFlags) read(cmd *cobra.Command, path, runID string, ws *workspa
 	ctx := cmd.Context()
 	var block *lang.Registry
 	sources, err := dataSources(ctx, datasourcesall.List(), func() datasources.Input {
-		return datasources.Input{Host: ws.host, Registry: func() (datasources.Versions, error) { return f.readRegistry(block, ws.host.Dir) }}
+		return datasources.Input{Host: ws.host, Found: ws.found.add,
+			Registry: func() (datasources.Versions, error) { return f.readRegistry(block, ws.host.Dir) }}
 	})
 	if err != nil {
 		return nil, err
@@ -236,23 +262,6 @@ func (ws *workspace) report(w io.Writer, diags hcl.Diagnostics, color bool) erro
 		files = ws.template.Files
 	}
 	return writeDiags(w, files, diags, ws.host.Secrets, color)
-}
-
-func writeDiags(w io.Writer, files map[string]*hcl.File, diags hcl.Diagnostics, secrets *secret.Set, color bool) error {
-	if len(diags) == 0 {
-		return nil
-	}
-	var text strings.Builder
-	if err := hcl.NewDiagnosticTextWriter(&text, files, 100, color).WriteDiagnostics(diags); err != nil {
-		return err
-	}
-	if _, err := io.WriteString(w, secrets.Redact(text.String())); err != nil {
-		return err
-	}
-	if diags.HasErrors() {
-		return exitCode(exitError)
-	}
-	return nil
 }
 
 func cacheDir() (string, error) {

@@ -48,6 +48,13 @@ func Select(r datasources.Versions, v registry.Version, platform, region, compon
 		"what it has, and where: ingot registry show "+v.Bucket+" "+v.Name)
 }
 
+// Found tells that the artifact of a version was read.
+func (a Artifact) Found(in datasources.Input, v registry.Version) {
+	if in.Found != nil {
+		in.Found(a.ID, artifact.Parent{Bucket: v.Bucket, Version: v.Name, Build: a.Record.Build, Key: a.Record.Key})
+	}
+}
+
 // platformOf is what HCP calls the platform of a builder.
 func platformOf(builder string) string {
 	switch {

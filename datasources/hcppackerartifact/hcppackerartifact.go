@@ -93,6 +93,7 @@ func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.Found(in, v)
 	return Output{Platform: a.Platform, ComponentType: a.ComponentType, CreatedAt: hcppacker.Time(a.Record.Created), BuildID: string(a.Record.Key),
 		VersionID: v.Digest, ChannelID: c.ChannelName, PackerRunUUID: a.Record.RunID,
 		ExternalIdentifier: a.ID, Region: a.Region, Labels: a.Labels}, nil

@@ -92,6 +92,7 @@ func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.Found(in, v)
 	return Output{CloudProvider: a.Platform, ComponentType: a.ComponentType, CreatedAt: hcppacker.Time(a.Record.Created), BuildID: string(a.Record.Key),
 		IterationID: v.Name, ChannelID: c.Channel, PackerRunUUID: a.Record.RunID,
 		ID: a.ID, Region: a.Region, Labels: a.Labels}, nil

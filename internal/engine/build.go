@@ -61,6 +61,11 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 	if err := b.resolve(ctx); err != nil {
 		return artifact.Record{}, nil, cancelledOr(ctx, err)
 	}
+	release, err := b.lease(ctx)
+	if err != nil {
+		return artifact.Record{}, nil, cancelledOr(ctx, err)
+	}
+	defer release()
 	b.values = b.Vars()
 	rec, err := b.recorded(ctx)
 	if err == nil && b.Status != plan.Unchanged {
@@ -91,11 +96,13 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 	} else {
 		b.log.Emit(event.Skipped{Why: b.Summary(), Version: b.Version})
 	}
-	img := b.Record.Artifact.Image
-	if img == nil || len(b.Post) == 0 || b.Record.Removed() {
-		return *b.Record, nil
+	rec := *b.Record
+	rec.Build = b.Address // another one may have made the same
+	img := rec.Artifact.Image
+	if img == nil || len(b.Post) == 0 || rec.Removed() {
+		return rec, nil
 	}
-	return *b.Record, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)
+	return rec, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)
 }
 
 // resolve finds out what there is to do.

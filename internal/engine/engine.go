@@ -41,7 +41,9 @@ type Registry interface {
 	Fetch(ctx context.Context, bucket string, img artifact.Image) error
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
+	Latest(ctx context.Context, bucket string) (registry.Version, bool, error)
 	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	Lease(ctx context.Context, bucket string, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 	PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error
 	DropCheckpoint(ctx context.Context, bucket string, k key.Key) error

@@ -135,8 +135,8 @@ func (b *build) follow(ctx context.Context) error {
 	if b.Status != plan.Unchanged || b.Distribute {
 		return b.Follow(ctx, b.History)
 	}
-	if len(b.Post) > 0 {
-		if err := b.Follow(ctx, b.History); err != nil { // post-processors may name what the image was made of
+	if len(b.Post) > 0 || b.Test { // they may name what the image was made of, and can do without
+		if err := b.Follow(ctx, b.History); err != nil {
 			b.log.Warn(err.Error())
 		}
 	}

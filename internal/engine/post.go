@@ -140,7 +140,7 @@ func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact
 		return postprocessors.Result{}, err
 	}
 	b.log.Say("Running post-processor: " + post.Type)
-	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Build: b.Address, Journal: b.journal, Dir: b.Dir,
+	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Build: b.Address, Journal: b.journal, Dir: b.Dir, Builder: b.Builder,
 		Force: b.Force, FirstOfRun: b.firstOfRun(post), Log: b.log, Secrets: b.Secrets}
 	b.values["build.ID"] = valueOr(b.values["build.ID"], a.ID)
 	proc, err := post.Open(b.values, &in)

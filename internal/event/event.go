@@ -34,7 +34,7 @@ type RunStarted struct {
 // Steps counts the provisioners, Step is the 1-based number of this one and 0
 // in other phases.
 type Phase struct {
-	Name        string // "resolve", "begin", "provision", "seal", "test", "distribute", "post-process", "publish", "cleanup"
+	Name        string // "resolve", "wait", "begin", "provision", "seal", "test", "distribute", "post-process", "publish", "cleanup"
 	Detail      string // e.g. the provisioner's type
 	Step, Steps int
 }

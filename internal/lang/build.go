@@ -21,6 +21,8 @@ type Build struct {
 	Checkpoints       *Checkpoints       // nil where there is no such block
 	Tests             []*Test
 	Publish           *Publish // nil where there is none
+
+	byRef map[string]*Source // the sources by "type.localname"
 }
 
 // Address names the build of a source: "[name.]type.localname", and in a
@@ -115,9 +117,7 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 		list, ds := t.sourceRefs(a.Expr, i.around)
 		diags = append(diags, ds...)
 		for _, s := range list {
-			if b.source(s.Type, s.LocalName) == nil {
-				b.Sources = append(b.Sources, s)
-			}
+			b.add(s)
 		}
 	}
 	expanded, ds := t.expand(c.Blocks, inBuild(), i.around)
@@ -129,12 +129,17 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 	return append(diags, b.markCheckpoints()...)
 }
 
-func (b *Build) source(typ, local string) *Source {
-	for _, s := range b.Sources {
-		if s.Type == typ && s.LocalName == local {
-			return s
-		}
+// add adds a source. It returns the one of that name where there is one already.
+func (b *Build) add(s *Source) (first *Source) {
+	ref := s.Type + "." + s.LocalName
+	if first := b.byRef[ref]; first != nil {
+		return first
 	}
+	if b.byRef == nil {
+		b.byRef = map[string]*Source{}
+	}
+	b.byRef[ref] = s
+	b.Sources = append(b.Sources, s)
 	return nil
 }
 
@@ -244,13 +249,12 @@ func (t *Template) addSource(b *Build, e expandedBlock) hcl.Diagnostics {
 	list, ds := t.newSources(e.Labels[0], attrs.Name, e.LabelRanges[0])
 	diags = append(diags, ds...)
 	for _, s := range list {
-		if first := b.source(s.Type, s.LocalName); first != nil {
+		if first := b.add(s); first != nil {
 			return append(diags, errorAt(e.DefRange, fmt.Sprintf("Duplicate source %q", s.Type+"."+s.LocalName),
 				fmt.Sprintf("The build has it from %s:%d already. Give one of them another name = \"…\".", first.Range.Filename, first.Range.Start.Line)))
 		}
 		s.Range = e.DefRange
 		s.bodies = append(s.bodies, sourceBody{body: e.Body, around: e.around, ignore: []string{"name"}})
-		b.Sources = append(b.Sources, s)
 	}
 	return diags
 }

@@ -29,19 +29,32 @@ type Scope struct {
 // Decoded tells about options that were decoded.
 type Decoded struct {
 	Marked bool // the keyed form may differ from the real one
-	// Shared says that the options are the same for every source of this type.
-	Shared bool
+	Name   NameUse
 	// Inputs are what the options were made of: the variables, directly and
 	// through locals, and the options themselves, each with the digest of its
 	// keyed value.
 	Inputs []artifact.Input
 	// Parent is the address of the build whose image a source starts from, ""
-	// where it starts from another one, which Image names as the option does.
-	Parent, Image string
+	// where it starts from another one. Images are what the options for images
+	// say otherwise.
+	Parent string
+	Images []string
 
 	places *component.Result
 	later  map[string]Later // by the names of tokens in the options
 }
+
+// NameUse says what the options of a step make of the name of the source it
+// runs for.
+type NameUse int
+
+// Without the name, the options are the same for all sources of a type. In
+// texts, they differ in these texts only.
+const (
+	NameUnused NameUse = iota
+	NameInTexts
+	NameWorkedOn
+)
 
 // Range returns the place of an option, else of the block.
 func (d *Decoded) Range(option string) hcl.Range {
@@ -70,7 +83,7 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, later: map[string]Later{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Shared: !r.named, Parent: r.parent, Image: r.image, places: places, later: r.later}
+	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, places: places, later: r.later}
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
@@ -92,7 +105,8 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 type recorder struct {
 	engine  *engine
 	marked  bool
-	named   bool // something is made of the source's name
+	name    NameUse
+	inner   bool // there are dynamic blocks
 	nested  bool // something marked is in a dynamic block
 	vars    map[string]bool
 	around  []iteration
@@ -103,8 +117,9 @@ type recorder struct {
 	marks cty.ValueMarks                        // of what it returned
 	later map[string]Later                      // of tokens in the options
 
-	isSource      bool
-	parent, image string // as in Decoded
+	isSource bool
+	parent   string   // as in Decoded
+	images   []string // as in Decoded
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
@@ -135,7 +150,7 @@ func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, h
 	if !r.engine.scope.Check {
 		t.addUses(r.vars, refs, r.around)
 	}
-	r.named = r.named || namesSource(refs)
+	r.use(expr, refs, ctx)
 	if r.isSource && t.family.mentions && t.hasWrongParent(r.engine.scope.Source, refs) {
 		return cty.DynamicVal, nil
 	}
@@ -146,6 +161,23 @@ func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, h
 	r.marks = marksOf(v)
 	r.marked = r.marked || differs(r.marks)
 	return v, diags
+}
+
+// use notes what an expression makes of the source's name. What becomes of it in
+// dynamic blocks is not followed.
+func (r *recorder) use(expr hcl.Expression, refs []hcl.Traversal, ctx *hcl.EvalContext) {
+	if _, outside := r.keyed[ctx]; !outside {
+		r.inner = true
+	}
+	if namesSource(refs) {
+		r.name = max(r.name, NameInTexts)
+		if worksOn(expr, func(e hcl.Expression) bool { return namesSource(e.Variables()) }) {
+			r.name = NameWorkedOn
+		}
+	}
+	if r.inner && r.name == NameInTexts {
+		r.name = NameWorkedOn
+	}
 }
 
 // differs reports whether a value with these marks may have another keyed form.
@@ -200,12 +232,12 @@ func (r *recorder) digestKeyed(o component.Option) {
 	}
 }
 
-// namesSource reports whether references are to what may be another value for
-// each source: all of source.*, and build.name. The rest of build.* are tokens.
+// namesSource reports whether references are to what is another value for each
+// source of a type: its name. The rest of build.* are tokens.
 func namesSource(refs []hcl.Traversal) bool {
 	return slices.ContainsFunc(refs, func(tr hcl.Traversal) bool {
 		root := tr.RootName()
-		return root == "source" || root == "build" && (attrOf(tr) == "name" || attrOf(tr) == "")
+		return (root == "source" || root == "build") && (attrOf(tr) == "name" || attrOf(tr) == "")
 	})
 }
 

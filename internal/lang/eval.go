@@ -216,11 +216,11 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 		switch tr.RootName() {
 		case "var":
 			if name != "" && t.vars[name] == nil {
-				d = missingName(tr, "variable", name, slices.Sorted(maps.Keys(t.vars)))
+				d = t.missingName(tr, "variable", name, namesOf(t.vars))
 			}
 		case "local":
 			if name != "" && t.values["local."+name] == nil {
-				d = missingName(tr, "local", name, t.localNames())
+				d = t.missingName(tr, "local", name, t.localNames)
 			}
 		case "data":
 			if t.values[dataAddress(tr)] == nil {
@@ -228,7 +228,7 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 			}
 		case "build":
 			if d = t.misplaced(tr, ctx); d == nil {
-				d = explainBuild(tr, name, ctx)
+				d = t.explainBuild(tr, name, ctx)
 			}
 		case "each":
 			d = explainEach(tr, name, ctx)
@@ -249,22 +249,17 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 }
 
 func (t *Template) missingData(tr hcl.Traversal) *hcl.Diagnostic {
-	name, known := strings.TrimPrefix(dataAddress(tr), "data."), []string{}
-	for address := range t.values {
-		if n, ok := strings.CutPrefix(address, "data."); ok {
-			known = append(known, n)
-		}
-	}
-	d := missingName(tr, "data source", name, known)
+	name := strings.TrimPrefix(dataAddress(tr), "data.")
+	d := t.missingName(tr, "data source", name, func() []string { return t.valueNames("data.") })
 	d.Summary = "Unknown data." + name
 	return d
 }
 
-func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {
+func (t *Template) explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {
 	for c := ctx; c != nil; c = c.Parent() {
 		if b, ok := c.Variables["build"]; ok {
 			if name != "" && b.Type().IsObjectType() && !b.Type().HasAttribute(name) {
-				return missingName(tr, "value build.", name, slices.Sorted(maps.Keys(b.Type().AttributeTypes())))
+				return t.missingName(tr, "value build.", name, attributesOf(b))
 			}
 			return nil
 		}
@@ -272,12 +267,12 @@ func explainBuild(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diag
 	return errorAt(tr.SourceRange(), "build.* is not known here", "The values of build are known in provisioners and post-processors only, and the images of other builds in sources.")
 }
 
-func missingName(tr hcl.Traversal, what, name string, known []string) *hcl.Diagnostic {
+func (t *Template) missingName(tr hcl.Traversal, what, name string, known func() []string) *hcl.Diagnostic {
 	detail := fmt.Sprintf("There is no %s called %q.", what, name)
 	if what == "value build." {
 		detail = fmt.Sprintf("There is no build.%s.", name)
 	}
-	if near := component.Nearest(name, known); near != "" {
+	if near := t.nearest(name, known); near != "" {
 		detail += fmt.Sprintf(" Did you mean %q?", near)
 	}
 	return errorAt(tr.SourceRange(), "Unknown "+tr.RootName()+"."+name, detail)

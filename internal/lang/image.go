@@ -31,12 +31,15 @@ func (r *recorder) takeImage(o component.Option, v cty.Value) hcl.Diagnostics {
 	if text.Type() != cty.String || !text.IsKnown() || text.IsNull() {
 		return nil
 	}
-	r.image = text.AsString()
-	if names := op.Tokens(r.image); len(names) > 0 {
-		if r.image != op.Token(names[0]) {
-			return hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Wrong value for %q", o.Path), "Nothing but the id of the other build's image may be there.")}
-		}
-		r.parent, r.image = t.family.byToken[names[0]], ""
+	image := text.AsString()
+	names := op.Tokens(image)
+	switch {
+	case len(names) == 0:
+		r.images = append(r.images, image)
+	case image == op.Token(names[0]):
+		r.parent = t.family.byToken[names[0]]
+	default:
+		return hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Wrong value for %q", o.Path), "Nothing but the id of the other build's image may be there.")}
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -83,6 +84,7 @@ type Template struct {
 	later   sync.Map                        // of Later, by the names of tokens
 	derived sync.Map                        // texts made of sensitive values that were looked at
 
+	nearests atomic.Int32    // how often a nearest name was looked for
 	sizes    map[string]size // of values to look out for, by address
 	readOnce sync.Map        // what readers read: func() (string, error) by name and arguments
 }

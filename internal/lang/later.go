@@ -99,22 +99,27 @@ func (t *Template) postponeObject(form Form, object *hclsyntax.ObjectConsExpr, c
 
 // worksOnBuild reports whether the expression does more with build.* than put
 // it into a text, a list or an object.
-func worksOnBuild(expr hcl.Expression) bool {
+func worksOnBuild(expr hcl.Expression) bool { return worksOn(expr, namesBuild) }
+
+// worksOn reports whether the expression does more with what is named than put
+// it into a text, a list or an object.
+func worksOn(expr hcl.Expression, named func(hcl.Expression) bool) bool {
+	on := func(e hclsyntax.Expression) bool { return worksOn(e, named) }
 	switch e := expr.(type) {
 	case *hclsyntax.ScopeTraversalExpr, *hclsyntax.LiteralValueExpr:
 		return false
 	case *hclsyntax.TemplateWrapExpr:
-		return worksOnBuild(e.Wrapped)
+		return on(e.Wrapped)
 	case *hclsyntax.ParenthesesExpr:
-		return worksOnBuild(e.Expression)
+		return on(e.Expression)
 	case *hclsyntax.TemplateExpr:
-		return slices.ContainsFunc(e.Parts, func(p hclsyntax.Expression) bool { return worksOnBuild(p) })
+		return slices.ContainsFunc(e.Parts, on)
 	case *hclsyntax.TupleConsExpr:
-		return slices.ContainsFunc(e.Exprs, func(p hclsyntax.Expression) bool { return worksOnBuild(p) })
+		return slices.ContainsFunc(e.Exprs, on)
 	case *hclsyntax.ObjectConsExpr:
-		return slices.ContainsFunc(e.Items, func(i hclsyntax.ObjectConsItem) bool { return worksOnBuild(i.ValueExpr) })
+		return slices.ContainsFunc(e.Items, func(i hclsyntax.ObjectConsItem) bool { return on(i.ValueExpr) })
 	case hclsyntax.Expression:
-		return namesBuild(e)
+		return named(e)
 	}
 	return false
 }

@@ -207,10 +207,13 @@ func addressOf(tr hcl.Traversal) string {
 
 func dataAddress(tr hcl.Traversal) string { return "data." + stepName(tr, 1) + "." + stepName(tr, 2) }
 
-func (t *Template) localNames() []string {
+func (t *Template) localNames() []string { return t.valueNames("local.") }
+
+// valueNames returns the names of the values whose addresses begin so.
+func (t *Template) valueNames(prefix string) []string {
 	var out []string
 	for a := range t.values {
-		if name, ok := strings.CutPrefix(a, "local."); ok {
+		if name, ok := strings.CutPrefix(a, prefix); ok {
 			out = append(out, name)
 		}
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/op"
 )
 
@@ -252,7 +251,7 @@ func (t *Template) noParent(s *Source, tr hcl.Traversal) *hcl.Diagnostic {
 	}
 	name := strings.Join(steps, ".")
 	detail := fmt.Sprintf("The template has no build %q.", name)
-	if near := component.Nearest(name, slices.Sorted(maps.Keys(t.family.builds))); near != "" {
+	if near := t.nearest(name, namesOf(t.family.builds)); near != "" {
 		detail += fmt.Sprintf(" Did you mean build.%s.id?", near)
 	}
 	return errorAt(tr.SourceRange(), "Unknown build "+name, detail)

@@ -74,14 +74,15 @@ func exclusive(at hcl.Range, only, except []string) hcl.Diagnostics {
 func (p *Provisioner) AppliesTo(s *Source) bool { return appliesTo(p.Only, p.Except, s) }
 
 func appliesTo(only, except []string, s *Source) bool {
-	named := func(list []string) bool {
-		return slices.Contains(list, s.LocalName) || slices.Contains(list, s.Type+"."+s.LocalName) ||
-			s.of != "" && (slices.Contains(list, s.of) || slices.Contains(list, s.Type+"."+s.of))
+	if len(only) == 0 && len(except) == 0 {
+		return true
 	}
+	names := s.Names()
+	named := func(in string) bool { return slices.Contains(names, in) }
 	if len(only) > 0 {
-		return named(only)
+		return slices.ContainsFunc(only, named)
 	}
-	return !named(except)
+	return !slices.ContainsFunc(except, named)
 }
 
 // Decode sets dst, a provisioner's configuration, to the block's options for
@@ -90,8 +91,25 @@ func (p *Provisioner) Decode(sc Scope, dst any) (*Decoded, hcl.Diagnostics) {
 	set, diags := p.overrides(sc)
 	d, ds := sc.decode(decodeInput{what: "provisioner " + quote(p.Type), at: p.Range, set: set, withBuild: true,
 		bodies: []sourceBody{{body: p.block.Body, around: p.block.around, ignore: provisionerArguments()}}}, dst)
-	d.Shared = d.Shared && p.override == nil
 	return d, append(diags, ds...)
+}
+
+// Overridden returns the sources, by their names in the build, that override
+// has arguments for. The last result is false where it is not the same for
+// all sources, or can't be told.
+func (p *Provisioner) Overridden(sc Scope) (map[string]bool, bool) {
+	if p.override == nil {
+		return nil, true
+	}
+	if namesSource(p.override.Variables()) {
+		return nil, false
+	}
+	pairs, diags := p.pairs(sc.Form, p.override, p.t.context(sc.Form, sc.Source, true, p.block.around))
+	out := map[string]bool{}
+	for name := range pairs {
+		out[name] = true
+	}
+	return out, !diags.HasErrors()
 }
 
 // overrides returns the arguments that override has for the scope's source,

@@ -29,6 +29,24 @@ func isGoTemplate(s string) bool { return strings.Contains(s, "{{") }
 // markedCall finds what a Go template may say differently in the keyed form.
 var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|build|vault|consul_key|aws_secretsmanager(_raw)?)\b`)
 
+var (
+	insertedName = regexp.MustCompile("\\{\\{-?\\s*(build_name|build\\s+[`\"]name[`\"])\\s*-?\\}\\}")
+	usedName     = regexp.MustCompile(`\{\{[^}]*(build_name|\bbuild\b[^}]*name)`)
+)
+
+// nameUse says what a Go template makes of the source's name.
+func nameUse(s string) NameUse {
+	switch {
+	case !strings.Contains(s, "build"):
+		return NameUnused
+	case usedName.MatchString(insertedName.ReplaceAllString(s, "")):
+		return NameWorkedOn
+	case insertedName.MatchString(s):
+		return NameInTexts
+	}
+	return NameUnused
+}
+
 // Render renders the Go template in text. Data are its fields, beside those
 // that are known only while the build runs.
 func (sc Scope) Render(text string, data map[string]string) (string, error) {
@@ -51,6 +69,7 @@ func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, cty.Value
 		return v, nil, nil
 	}
 	if o.Field.Template == "late" {
+		hasText(v, func(s string) bool { r.name = max(r.name, nameUse(s)); return false })
 		if hasText(v, func(s string) bool { return isGoTemplate(s) && markedCall.MatchString(s) }) {
 			return v, cty.NewValueMarks(volatile), nil
 		}
@@ -66,7 +85,7 @@ func (r *recorder) render(o component.Option, v cty.Value) (cty.Value, cty.Value
 			r.vars[name] = true
 		}
 		maps.Copy(all, r.engine.marks)
-		r.named = r.named || r.engine.named
+		r.name = max(r.name, nameUse(s))
 		if r.engine.unknown {
 			return cty.UnknownVal(cty.String).WithMarks(r.engine.marks), err
 		}
@@ -94,7 +113,6 @@ type engine struct {
 	vars    []string       // variables that were used
 	tokens  []string       // tokens that were put in
 	unknown bool           // something was not read
-	named   bool           // the source's name was used
 }
 
 // mostParsed is how many parsed templates an engine keeps.
@@ -116,7 +134,7 @@ func (sc Scope) engine() *engine {
 func (e *engine) free() { e.t.engines.Put(e) }
 
 func (e *engine) run(text string, data map[string]string) (string, error) {
-	e.marks, e.vars, e.tokens, e.unknown, e.named = cty.ValueMarks{}, nil, nil, false, false
+	e.marks, e.vars, e.tokens, e.unknown = cty.ValueMarks{}, nil, nil, false
 	tpl, err := e.parse(text)
 	if err != nil {
 		return "", err
@@ -204,10 +222,7 @@ func (e *engine) funcs() template.FuncMap {
 		return func(...any) (string, error) { return "", fmt.Errorf("%s is not supported: %s", name, why) }
 	}
 	funcs := template.FuncMap{
-		"build_name": func() string {
-			e.named = true
-			return e.scope.Source.Name
-		}, "build_type": func() string { return e.scope.Source.Type },
+		"build_name": func() string { return e.scope.Source.Name }, "build_type": func() string { return e.scope.Source.Type },
 		"template_dir": func() string { return dir }, "pwd": os.Getwd, "packer_version": func() string { return version },
 		"timestamp": func() string { return fmt.Sprint(e.now().Unix()) },
 		"isotime":   func(format ...string) string { return isotime(e.now(), strings.Join(format, "")) },
@@ -278,7 +293,6 @@ func (e *engine) build(name string) (string, error) {
 	if !ok {
 		return "", fmt.Errorf("there is no build.%s", name)
 	}
-	e.named = e.named || name == "name"
 	plain, marks := v.Unmark()
 	for m := range marks {
 		switch m := m.(type) {

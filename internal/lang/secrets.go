@@ -189,7 +189,7 @@ func hasVariable(ctx *hcl.EvalContext, name string) bool {
 func (t *Template) explainSecret(tr hcl.Traversal, name string, ctx *hcl.EvalContext) *hcl.Diagnostic {
 	switch {
 	case name != "" && t.secrets[name] == nil:
-		return missingName(tr, "secret", name, slices.Sorted(maps.Keys(t.secrets)))
+		return t.missingName(tr, "secret", name, namesOf(t.secrets))
 	case name == "":
 		return unnamedSecret(tr)
 	case !hasVariable(ctx, "secret"):

@@ -3,17 +3,13 @@ package lang
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
-
-	"github.com/ingot-build/ingot/internal/component"
 )
 
 // Source is where a build starts: a builder's configuration, as one build
@@ -130,7 +126,7 @@ func (t *Template) findSources(ref string, at hcl.Range) ([]*sourceBlock, hcl.Di
 	}
 	name := parts[0] + "." + parts[1]
 	if g := t.groups[name]; g != nil {
-		return g.find(name, key, keyed, at)
+		return t.findInGroup(g, name, key, keyed, at)
 	}
 	for _, n := range []string{path, strings.Join(parts, "."), name} { // keys may have dots
 		if def := t.sources[n]; def != nil && !keyed {
@@ -140,29 +136,24 @@ func (t *Template) findSources(ref string, at hcl.Range) ([]*sourceBlock, hcl.Di
 	detail := fmt.Sprintf("There is no source %q %q.", parts[0], parts[1])
 	if t.sources[name] != nil {
 		detail = fmt.Sprintf("The source %q %q has no for_each, and so no keys.", parts[0], parts[1])
-	} else if near := component.Nearest(name, t.sourceNames()); near != "" {
+	} else if near := t.nearest(name, namesOf(t.sources)); near != "" {
 		detail += fmt.Sprintf(" Did you mean %q?", "source."+near)
 	}
 	return nil, hcl.Diagnostics{errorAt(at, "Unknown source "+name, detail)}
 }
 
-func (g *sourceGroup) find(name, key string, keyed bool, at hcl.Range) ([]*sourceBlock, hcl.Diagnostics) {
+func (t *Template) findInGroup(g *sourceGroup, name, key string, keyed bool, at hcl.Range) ([]*sourceBlock, hcl.Diagnostics) {
 	if !keyed || g.unknown {
 		return g.order, nil
 	}
 	if s := g.byKey[key]; s != nil {
 		return []*sourceBlock{s}, nil
 	}
-	keys := slices.Sorted(maps.Keys(g.byKey))
 	detail := fmt.Sprintf("Its for_each has no key %q.", key)
-	if near := component.Nearest(key, keys); near != "" {
+	if near := t.nearest(key, namesOf(g.byKey)); near != "" {
 		detail += fmt.Sprintf(" Did you mean %q?", near)
 	}
 	return nil, hcl.Diagnostics{errorAt(at, "Unknown source "+name+"["+quote(key)+"]", detail)}
-}
-
-func (t *Template) sourceNames() []string {
-	return slices.Sorted(maps.Keys(t.sources))
 }
 
 // newSources returns the sources that ref names, for one build.
@@ -173,13 +164,36 @@ func (t *Template) newSources(ref, localName string, at hcl.Range) ([]*Source, h
 		s := &Source{Type: def.block.Labels[0], Name: def.name, LocalName: cmp.Or(localName, def.name), Range: def.block.DefRange, t: t, of: def.of}
 		s.bodies = []sourceBody{{body: def.block.Body, around: def.around, ignore: withEach(def.block.Body)}}
 		s.fields = t.lateFields(s.Type)
-		s.object = cty.ObjectVal(map[string]cty.Value{"type": cty.StringVal(s.Type), "name": cty.StringVal(s.LocalName)})
-		for form := range s.build {
-			s.build[form] = t.buildObject(Form(form), s)
-		}
+		s.setValues()
 		out = append(out, s)
 	}
 	return out, diags
+}
+
+// setValues sets what expressions see of the source.
+func (s *Source) setValues() {
+	s.object = cty.ObjectVal(map[string]cty.Value{"type": cty.StringVal(s.Type), "name": cty.StringVal(s.LocalName)})
+	for form := range s.build {
+		s.build[form] = s.t.buildObject(Form(form), s)
+	}
+}
+
+// Names are what only and except may call the source.
+func (s *Source) Names() []string {
+	names := []string{s.LocalName, s.Type + "." + s.LocalName}
+	if s.of != "" {
+		names = append(names, s.of, s.Type+"."+s.of)
+	}
+	return names
+}
+
+// Any returns a source that stands for all of this type in a build block: what
+// is checked for it holds for each of them where Decoded.Name says so.
+func (s *Source) Any() *Source {
+	any := *s
+	any.Name, any.LocalName, any.of = "any-"+s.Type+"-source", "any-"+s.Type+"-source", ""
+	any.setValues()
+	return &any
 }
 
 // sourceRefs evaluates the sources argument of a build: a list of references,

@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
-	"runtime"
+	"slices"
 	"strings"
-	"sync"
 
 	"github.com/gobwas/glob"
 	"github.com/hashicorp/hcl/v2"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -32,6 +30,9 @@ type Options struct {
 	// be resolved then.
 	Check bool
 	Fresh bool // run every build and step, also where nothing changed
+	// Found returns the build of a published version that made the image which
+	// a source names so; nil knows none.
+	Found func(id string) (artifact.Parent, bool)
 }
 
 // Compile checks the whole template and lowers its builds. It touches neither
@@ -45,11 +46,11 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	diags = append(diags, ds...)
 	p := &Plan{Template: t, LeftOut: map[string][]string{}}
 	var jobs, left []*job
-	bucket, checked := bucketName(t), &sync.Map{}
+	bucket := bucketName(t)
 	for _, spec := range t.Builds {
 		for _, src := range spec.Sources {
 			addr := spec.Address(src)
-			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src, checked: checked}
+			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src}
 			pub := k.publish(bucket)
 			j := &job{compiler: k, address: addr, publish: pub}
 			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
@@ -60,46 +61,9 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 			jobs = append(jobs, j)
 		}
 	}
-	for _, j := range compileAll(append(jobs, ancestors(jobs, left)...)) {
-		diags = append(diags, j.diags...)
-		switch {
-		case j.diags.HasErrors():
-		case j.outside:
-			p.Outside = append(p.Outside, j.build)
-		default:
-			p.Builds = append(p.Builds, j.build)
-		}
-	}
+	diags = append(diags, p.compile(append(jobs, ancestors(jobs, left)...), o.Check)...)
 	p.link()
 	return p, distinct(diags)
-}
-
-// job is the compilation of one build.
-type job struct {
-	*compiler
-	address string
-	publish Publish
-	outside bool // it is not to be run
-
-	build *Build
-	diags hcl.Diagnostics
-}
-
-// compileAll compiles builds, as many at a time as there are processors.
-func compileAll(jobs []*job) []*job {
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, j := range jobs {
-		g.Go(func() error {
-			j.build, j.diags = j.compiler.build(j.address, j.publish)
-			if j.outside {
-				j.build.leave()
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // no job returns an error
-	return jobs
 }
 
 func globs(flag string, patterns []string) ([]glob.Glob, hcl.Diagnostics) {
@@ -125,17 +89,26 @@ func matches(globs []glob.Glob, name string) bool {
 	return false
 }
 
-// distinct drops diagnostics that several builds of one block share.
+// distinct drops diagnostics that several builds of one block share, and brings
+// the others into the template's order.
 func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
-	seen := map[string]bool{}
+	type id struct{ place, summary, detail string }
+	seen := map[id]bool{}
 	var out hcl.Diagnostics
 	for _, d := range diags {
-		id := d.Error() + d.Detail
-		if !seen[id] {
-			seen[id] = true
+		i := id{summary: d.Summary, detail: d.Detail}
+		if d.Subject != nil {
+			i.place = d.Subject.String()
+		}
+		if !seen[i] {
+			seen[i] = true
 			out = append(out, d)
 		}
 	}
+	slices.SortStableFunc(out, func(a, b *hcl.Diagnostic) int {
+		at, bt := cmp.Or(a.Subject, &hcl.Range{}), cmp.Or(b.Subject, &hcl.Range{})
+		return cmp.Or(cmp.Compare(at.Filename, bt.Filename), cmp.Compare(at.Start.Byte, bt.Start.Byte))
+	})
 	return out
 }
 
@@ -167,13 +140,6 @@ type compiler struct {
 	except     []glob.Glob
 	spec       *lang.Build
 	src        *lang.Source
-	checked    *sync.Map // with Check: ops by checkedStep
-}
-
-// checkedStep is a step that is the same for all sources of a type.
-type checkedStep struct {
-	spec    *lang.Provisioner
-	builder string
 }
 
 func (c *compiler) scope(f lang.Form) lang.Scope {
@@ -191,9 +157,7 @@ func (c *compiler) publish(bucket string) Publish {
 }
 
 func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
-	b := &Build{Address: addr, Type: c.src.Type, Name: c.src.Name, Range: c.src.Range,
-		Publish: pub, Force: c.options.Force, Fresh: c.options.Fresh, dir: c.options.Host.Dir}
-	diags := c.open(b)
+	b, diags := c.open(addr, pub)
 	for i, spec := range c.spec.Provisioners {
 		if !spec.AppliesTo(c.src) {
 			continue
@@ -216,8 +180,15 @@ func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {
 	return b, append(diags, ds...)
 }
 
-// open makes the builder, and notes the options that count in its keys.
-func (c *compiler) open(b *Build) hcl.Diagnostics {
+// open returns the build with its builder, and no steps yet.
+func (c *compiler) open(addr string, pub Publish) (*Build, hcl.Diagnostics) {
+	b := &Build{Address: addr, Type: c.src.Type, Name: c.src.Name, Range: c.src.Range,
+		Publish: pub, Force: c.options.Force, Fresh: c.options.Fresh, dir: c.options.Host.Dir}
+	return b, c.openBuilder(b)
+}
+
+// openBuilder makes the builder, and notes the options that count in its keys.
+func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	def, diag := find(c.template, "source", c.src.Type, c.src.Range, c.components.Builders, func(d builders.Definition) string { return d.Type })
 	if diag != nil {
 		return hcl.Diagnostics{diag}
@@ -227,7 +198,7 @@ func (c *compiler) open(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	b.family = family{base: dec.Parent, source: dec.Image, open: c.reopen}
+	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
 		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
 	}
@@ -287,11 +258,6 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 	if diag != nil {
 		return s, hcl.Diagnostics{diag}
 	}
-	id := checkedStep{spec, c.src.Type}
-	if ops, ok := c.checked.Load(id); ok {
-		s.Ops = ops.([]op.Op)
-		return s, c.supported(b, s)
-	}
 	cfg, ops, dec, diags := c.lower(def, spec, index, lang.Real)
 	if diags.HasErrors() {
 		return s, diags
@@ -305,12 +271,6 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 	if x, ok := cfg.(provisioners.Examiner); ok {
 		s.Cases = x.Cases
 	}
-	if c.options.Check {
-		if dec.Shared && len(diags) == 0 {
-			c.checked.Store(id, ops)
-		}
-		return s, append(diags, c.supported(b, s)...)
-	}
 	if op.IsLate(ops) {
 		s.AlwaysRun, s.late = true, true
 	}
@@ -319,7 +279,7 @@ func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl
 	if dec.Marked {
 		s.hash = c.keyedHash(def, spec, index, s.inputs)
 	}
-	return s, append(diags, c.supported(b, s)...)
+	return s, diags
 }
 
 // keyedHash is the hash of a step with sensitive or volatile values. Where the
@@ -354,21 +314,6 @@ func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, in
 
 func (c *compiler) input(index int, form lang.Form) provisioners.Input {
 	return provisioners.Input{BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render}
-}
-
-// supported refuses ops that the builder can't carry out.
-func (c *compiler) supported(b *Build, s *Step) hcl.Diagnostics {
-	if b.Builder == nil {
-		return nil
-	}
-	for _, o := range s.Ops {
-		if err := b.Builder.Supports(o.Kind()); err != nil {
-			d := optionDiag(err, "", func(string) hcl.Range { return s.Range })
-			d.Summary = fmt.Sprintf("%s can't run the provisioner %q", b.Address, s.Type)
-			return hcl.Diagnostics{d}
-		}
-	}
-	return nil
 }
 
 func optionInputs(fields map[string]string) []artifact.Input {

@@ -27,11 +27,10 @@ type Parent struct {
 
 // family is what a build takes from others.
 type family struct {
-	base    string   // address of the build whose image it starts from, "" where that is another image
-	source  string   // what the option for that other image says
-	onDisk  []string // addresses of those whose images are named in options that count in the key
-	found   []artifact.Parent
-	outside bool // the build is not to be run
+	base    string            // address of the build whose image it starts from, "" where that is another image
+	onDisk  []string          // addresses of those whose images are named in options that count in the key
+	found   []artifact.Parent // of published versions, whose images data sources gave
+	outside bool              // the build is not to be run
 	// open opens the builder with the ids of images, by address.
 	open func(images map[string]string) (builders.Builder, error)
 }
@@ -88,6 +87,20 @@ func (c *compiler) reopen(images map[string]string) (builders.Builder, error) {
 		return nil, diags
 	}
 	return cfg.Open(c.options.Host)
+}
+
+// found returns the builds of published versions whose images a source names.
+func (c *compiler) found(images []string) []artifact.Parent {
+	var out []artifact.Parent
+	for _, id := range images {
+		if c.options.Found == nil {
+			break
+		}
+		if p, ok := c.options.Found(id); ok {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 // parent returns the parent with this address, nil where there is none.

@@ -22,20 +22,21 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	for i, specs := range c.spec.PostProcessors {
 		var chain []Post
-		for _, spec := range specs {
-			if matches(c.except, spec.Name) || matches(c.except, spec.Type) {
-				break
-			}
+		for _, spec := range c.postsOf(specs) {
 			if !spec.AppliesTo(c.src) {
 				continue
 			}
-			def, diag := find(c.template, "post-processor", spec.Type, spec.Range, c.components.PostProcessors, func(d postprocessors.Definition) string { return d.Type })
+			p, diag := c.newPost(spec)
 			if diag != nil {
 				diags = append(diags, diag)
 				continue
 			}
-			p := Post{Name: fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type), Type: spec.Type, Def: def, Spec: spec, src: c.src, host: c.options.Host}
-			diags = append(diags, p.check(b)...)
+			p.Name = fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type)
+			proc, dec, ds := p.check(lang.Scope{Form: lang.Real, Source: c.src})
+			diags = append(diags, ds...)
+			if !ds.HasErrors() {
+				p.key = p.keyed(proc, dec)
+			}
 			chain = append(chain, p)
 		}
 		if len(chain) > 0 {
@@ -45,17 +46,32 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 	return chains, diags
 }
 
-func (p *Post) check(b *Build) hcl.Diagnostics {
-	in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir}
-	proc, dec, diags := p.decode(nil, &in)
+// postsOf returns those of a chain that -except leaves.
+func (c *compiler) postsOf(chain []*lang.PostProcessor) []*lang.PostProcessor {
+	for i, spec := range chain {
+		if matches(c.except, spec.Name) || matches(c.except, spec.Type) {
+			return chain[:i]
+		}
+	}
+	return chain
+}
+
+func (c *compiler) newPost(spec *lang.PostProcessor) (Post, *hcl.Diagnostic) {
+	def, diag := find(c.template, "post-processor", spec.Type, spec.Range, c.components.PostProcessors, func(d postprocessors.Definition) string { return d.Type })
+	return Post{Type: spec.Type, Def: def, Spec: spec, src: c.src, host: c.options.Host}, diag
+}
+
+// check decodes and checks the options.
+func (p *Post) check(sc lang.Scope) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
+	in := postprocessors.Input{BuildName: p.src.Name, BuilderType: p.src.Type, Dir: p.host.Dir}
+	proc, dec, diags := p.decode(sc, &in)
 	if diags.HasErrors() {
-		return diags
+		return proc, dec, diags
 	}
 	if err := proc.Check(in); err != nil && !dec.Excuses(err) {
 		diags = append(diags, optionDiag(err, "post-processor "+quote(p.Type), dec.Range))
 	}
-	p.key = p.keyed(proc, dec)
-	return diags
+	return proc, dec, diags
 }
 
 // keyed is the key of the options, and of the files that are named in them.
@@ -81,15 +97,14 @@ func (p *Post) keyed(proc postprocessors.Processor, dec *lang.Decoded) key.Key {
 // Open evaluates the options with the values that the build has by now, and
 // completes in with what they are rendered with.
 func (p Post) Open(values op.Values, in *postprocessors.Input) (postprocessors.Processor, error) {
-	proc, _, diags := p.decode(values, in)
+	proc, _, diags := p.decode(lang.Scope{Form: lang.Real, Source: p.src, Values: values}, in)
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	return proc, nil
 }
 
-func (p Post) decode(values op.Values, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
-	sc := lang.Scope{Form: lang.Real, Source: p.src, Values: values}
+func (p Post) decode(sc lang.Scope, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
 	in.Render, in.Host = sc.Render, p.host
 	proc := p.Def.New()
 	dec, diags := p.Spec.Decode(sc, proc)
@@ -152,7 +167,7 @@ func (b *Build) found(ctx context.Context, out artifact.Output) (bool, error) {
 			if p.Name != out.By {
 				continue
 			}
-			in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir}
+			in := postprocessors.Input{BuildName: b.Name, BuilderType: b.Type, Dir: b.dir, Builder: b.Builder}
 			proc, err := p.Open(nil, &in)
 			if err != nil {
 				return false, err

@@ -145,12 +145,18 @@ func (b *Build) chain() {
 	}
 }
 
+// Skippable reports whether the build is not to run where its artifact is
+// recorded and there.
+func (b *Build) Skippable() bool {
+	return !b.Force && !b.Fresh && b.always() < 0 && b.restless() == nil
+}
+
 // decide sets the status. Exists says that rec, the artifact of this key, is
 // recorded and there; old is what the last version has, where it is recorded.
 func (b *Build) decide(rec artifact.Record, exists bool, old artifact.Record, recorded bool) {
 	always, restless := b.always(), b.restless()
 	switch {
-	case exists && !b.Force && !b.Fresh && always < 0 && restless == nil:
+	case exists && b.Skippable():
 		b.Status, b.Record, b.Reasons = Unchanged, &rec, nil
 		b.Distribute = rec.Distributed != b.Distribution() && !rec.Removed()
 		b.Test = b.untested(rec)

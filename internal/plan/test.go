@@ -39,7 +39,7 @@ func (c *compiler) tests(b *Build) ([]*Test, hcl.Diagnostics) {
 			}
 			step, ds := c.step(b, p, index)
 			diags = append(diags, ds...)
-			diags = append(diags, notInTest(step)...)
+			diags = append(diags, notInTest(step.Attach != nil, p)...)
 			x.Steps = append(x.Steps, step)
 			index++
 		}
@@ -52,11 +52,11 @@ func (c *compiler) tests(b *Build) ([]*Test, hcl.Diagnostics) {
 }
 
 // notInTest refuses steps that are about the image while it is made.
-func notInTest(s *Step) hcl.Diagnostics {
-	if s.Attach == nil {
+func notInTest(attaches bool, p *lang.Provisioner) hcl.Diagnostics {
+	if !attaches {
 		return nil
 	}
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("The provisioner %q is not for tests", s.Type), Subject: s.Range.Ptr(),
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("The provisioner %q is not for tests", p.Type), Subject: p.Range.Ptr(),
 		Detail: "It attaches something to the artifact, which is made by then. Put it among the provisioners of the build."}}
 }
 

@@ -15,12 +15,13 @@ const (
 	keyPrefix        = "key-"
 	movePrefix       = "channel."
 	publishedPrefix  = "published."
+	leasePrefix      = "lease."
 	referrerPrefix   = "sha256-"
 	testsPrefix      = "tested."
 	checkpointPrefix = "checkpoint."
 )
 
-var reserved = []string{keyPrefix, movePrefix, publishedPrefix, referrerPrefix, testsPrefix, checkpointPrefix}
+var reserved = []string{keyPrefix, movePrefix, publishedPrefix, leasePrefix, referrerPrefix, testsPrefix, checkpointPrefix}
 
 // The grammars of the distribution specification, section "Pulling manifests".
 var (

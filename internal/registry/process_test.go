@@ -31,6 +31,9 @@ func TestMain(m *testing.M) {
 // publisher is the main function of a publishing process.
 func publisher(mode string, args []string) error {
 	address, layoutDir, name := args[0], args[1], args[2]
+	if mode == "lease" {
+		return leaseholder(address, layoutDir, name)
+	}
 	r, err := Open(address, layoutDir)
 	if err != nil {
 		return err

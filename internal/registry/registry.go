@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/content"
 
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
 )
 
 // DefaultLayout is the layout folder of a registry without an address.
@@ -56,6 +57,8 @@ type repository interface {
 	forget(ctx context.Context, tag string) error
 	// newest returns the version that was published last, without reading all.
 	newest(ctx context.Context) (ocispec.Descriptor, bool, error)
+	// lease makes the caller the only one that works on a key; see Registry.Lease.
+	lease(ctx context.Context, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	// whole reports whether an image is there with all that it needs.
 	whole(ctx context.Context, image ocispec.Descriptor) (bool, error)
 	// take copies an image and all it needs from a layout.

@@ -31,6 +31,7 @@ const attempts = 3
 type remoteStore struct {
 	at     address
 	client *auth.Client
+	times  leaseTimes
 }
 
 func newRemote(at address) (*remoteStore, error) {
@@ -44,7 +45,7 @@ func newRemote(at address) (*remoteStore, error) {
 		// A registry of this host may have its token server here too.
 		client.BlockedRealmPrefixes = []netip.Prefix{}
 	}
-	return &remoteStore{at, client}, nil
+	return &remoteStore{at, client, usualLeaseTimes()}, nil
 }
 
 // httpClient returns a client that tries requests again which a registry may
@@ -75,7 +76,7 @@ func (s *remoteStore) bucket(name string) (repository, error) {
 	if err := repo.SetReferrersCapability(true); err != nil {
 		return nil, err
 	}
-	return &remoteBucket{repo}, nil
+	return &remoteBucket{repo, s.times}, nil
 }
 
 // buckets asks for the registry's catalog, which is optional and which public
@@ -110,7 +111,10 @@ func (s *remoteStore) bucketsWith(ctx context.Context, _ string) ([]string, erro
 }
 
 // remoteBucket is one repository of a registry.
-type remoteBucket struct{ *remote.Repository }
+type remoteBucket struct {
+	*remote.Repository
+	times leaseTimes
+}
 
 func (b *remoteBucket) name(ctx context.Context, desc ocispec.Descriptor, tag string) error {
 	return b.Tag(ctx, desc, tag)

@@ -65,8 +65,7 @@ func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error
 		v.Created = time.Now()
 	}
 	v.Created = v.Created.UTC()
-	v.Records = slices.Clone(v.Records)
-	slices.SortStableFunc(v.Records, func(a, b artifact.Record) int { return strings.Compare(a.Build, b.Build) })
+	v.Records = inOrder(v.Records)
 	desc, err := r.pushVersion(ctx, repo, v)
 	if err != nil {
 		return v, false, r.explain(op, err)
@@ -280,6 +279,17 @@ func difference(a, b Version) string {
 		return "the description"
 	}
 	return ""
+}
+
+// Same reports whether two versions hold the same, whatever they are called and
+// whenever they were made.
+func (v Version) Same(other Version) bool {
+	v.Records, other.Records = inOrder(v.Records), inOrder(other.Records)
+	return difference(v, other) == ""
+}
+
+func inOrder(records []artifact.Record) []artifact.Record {
+	return slices.SortedStableFunc(slices.Values(records), func(a, b artifact.Record) int { return strings.Compare(a.Build, b.Build) })
 }
 
 func imageOf(rec artifact.Record) string {

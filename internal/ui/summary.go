@@ -122,7 +122,7 @@ func publishedLine(p event.Published) string {
 
 // times prints where the time went: a row a build, a column a phase.
 func (n *narrator) times() {
-	phases := []string{"resolve", "begin", "provision", "seal", "test", "distribute", "post-process", "publish", "cleanup"}
+	phases := []string{"resolve", "wait", "begin", "provision", "seal", "test", "distribute", "post-process", "publish", "cleanup"}
 	spent := map[string]bool{}
 	var rows []string
 	for _, name := range n.order {

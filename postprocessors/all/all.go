@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-build/ingot/postprocessors/dockerpush"
 	"github.com/ingot-build/ingot/postprocessors/dockersave"
 	"github.com/ingot-build/ingot/postprocessors/dockertag"
+	"github.com/ingot-build/ingot/postprocessors/googlecomputeexport"
 	"github.com/ingot-build/ingot/postprocessors/googlecomputeimport"
 	"github.com/ingot-build/ingot/postprocessors/manifest"
 	"github.com/ingot-build/ingot/postprocessors/shelllocal"
@@ -28,6 +29,7 @@ func List() []postprocessors.Definition {
 		dockerpush.Definition(),
 		dockersave.Definition(),
 		dockertag.Definition(),
+		googlecomputeexport.Definition(),
 		googlecomputeimport.Definition(),
 		manifest.Definition(),
 		shelllocal.Definition(),

@@ -30,6 +30,9 @@ var options = map[string]string{
 		"login login_password login_server login_username platform",
 	"docker-save": "docker_path path",
 	"docker-tag":  "docker_path force repository tag tags",
+	"googlecompute-export": "access_token account_file credentials_file credentials_json custom_endpoints disk_size disk_type " +
+		"impersonate_service_account machine_type network omit_external_ip paths scopes service_account_email source_image_family subnetwork " +
+		"universe_domain vault_gcp_oauth_engine zone",
 	"googlecompute-import": "access_token account_file bucket credentials_file credentials_json custom_endpoints gcs_object_name " +
 		"image_architecture image_description image_family image_forbidden_signatures_db image_guest_os_features image_key_exchange_key " +
 		"image_labels image_name image_platform_key image_signatures_db image_storage_locations impersonate_service_account project_id " +
@@ -105,6 +108,12 @@ func TestTemplates(t *testing.T) {
 		{"amazon-import", "s3_bucket_name = \"acme\"\nami_name = \"a\"", `ami_name: "a" has 1 letters`},
 		{"amazon-import", "s3_bucket_name = \"acme\"\ns3_key_name = \"{{nope}}\"", `s3_key_name: `},
 		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\nimage_architecture = \"arm64\"\ngcs_object_name = \"a.tar.gz\"", ""},
+		{"googlecompute-export", "paths = [\"gs://acme/web.tar.gz\"]\nzone = \"europe-west1-b\"\nscopes = [\"cloud-platform\"]", ""},
+		{"googlecompute-export", "", `Missing option "paths"`},
+		{"googlecompute-export", "paths = [\"acme/web.tar.gz\"]", `paths: "acme/web.tar.gz" is not the path of an object`},
+		{"googlecompute-export", "paths = [\"gs://a/b\", \"gs://a/b\"]", `paths: gs://a/b is given twice`},
+		{"googlecompute-export", "paths = [\"gs://a/b\"]\nzone = \"europe\"", `zone: "europe" is not a zone`},
+		{"googlecompute-export", "paths = [\"gs://a/b\"]\ndisk_size = 0", `disk_size: must be at least`},
 		{"googlecompute-import", "project_id = \"p\"\nimage_name = \"web\"", `Missing option "bucket"`},
 		{"googlecompute-import", "project_id = \"p\"\nbucket = \"gs://acme\"\nimage_name = \"web\"", `bucket: "gs://acme" is not the name of a bucket`},
 		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"Web\"", `image_name: "Web" is not a name`},

@@ -40,6 +40,8 @@ func (h *hollow) Freeze(context.Context, string) (host.LayerID, error) {
 	return host.LayerID(fmt.Sprintf("layer-%d", h.next())), nil
 }
 
+func (h *hollow) WriteDisk(context.Context, []host.LayerID, string, int64) error { return nil }
+
 func (h *hollow) Console(string) ([]byte, error) { return nil, nil }
 func (h *hollow) Remove(string) error            { return nil }
 func (h *hollow) RemoveLayer(host.LayerID) error { return nil }

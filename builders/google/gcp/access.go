@@ -96,7 +96,31 @@ func (a Access) Scoped(scopes []string) Access {
 
 // checkOne allows one way to log in.
 func (a *Access) checkOne() error {
-	var set []string
+	if set := a.logins(); len(set) > 1 {
+		return component.Errorf(set[1], "can't be set together with %s: choose one way to log in", set[0])
+	}
+	return nil
+}
+
+// Or returns these options, with the login of others where they have none, and
+// their addresses where none are set.
+func (a Access) Or(other Access) Access {
+	if len(a.logins()) > 0 {
+		return a
+	}
+	scopes, universe, endpoints := a.scopes, a.UniverseDomain, a.CustomEndpoints
+	a = other.Scoped(scopes)
+	if universe != "" {
+		a.UniverseDomain = universe
+	}
+	if len(endpoints) > 0 {
+		a.CustomEndpoints = endpoints
+	}
+	return a
+}
+
+// logins are the options that say how to log in.
+func (a *Access) logins() (set []string) {
 	for _, o := range []struct {
 		name string
 		set  bool
@@ -110,10 +134,7 @@ func (a *Access) checkOne() error {
 			set = append(set, o.name)
 		}
 	}
-	if len(set) > 1 {
-		return component.Errorf(set[1], "can't be set together with %s: choose one way to log in", set[0])
-	}
-	return nil
+	return set
 }
 
 // credentials returns the JSON of credentials and its type, where options name

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 
@@ -75,6 +76,10 @@ func (h *memory) Freeze(_ context.Context, id string) (host.LayerID, error) {
 	}
 	h.layers++
 	return host.LayerID(fmt.Sprintf("layer-%d", h.layers)), nil
+}
+
+func (h *memory) WriteDisk(_ context.Context, _ []host.LayerID, file string, size int64) error {
+	return os.WriteFile(file, nil, 0o600)
 }
 
 func (h *memory) Console(id string) ([]byte, error) { return []byte("console of " + id), nil }

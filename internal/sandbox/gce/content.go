@@ -103,6 +103,29 @@ func (s *Server) base(ctx context.Context, path string) error {
 	return nil
 }
 
+// plant writes the tree of a disk that was made of an image where a machine finds
+// it that does not boot from it.
+func (s *Server) plant(path string) error {
+	var tree bool
+	var file string
+	var size int64
+	s.locked(func() {
+		if r := s.state.Resources[path]; r != nil {
+			tree = r.Content.bootable() && r.Content.Machine == ""
+			file, size = s.file(r.blank()), r.Disk.SizeGb<<30
+		}
+	})
+	if _, err := os.Stat(file); !tree || err == nil {
+		return nil
+	}
+	if err := s.base(s.ctx, path); err != nil {
+		return err
+	}
+	var layers []host.LayerID
+	s.locked(func() { layers = s.state.Resources[path].Content.tree() })
+	return s.options.Host.WriteDisk(s.ctx, layers, file, size)
+}
+
 // logWriter has the progress of a base in the debugging log.
 type logWriter struct{ log *slog.Logger }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -77,6 +78,10 @@ func (m *memory) Freeze(_ context.Context, id string) (host.LayerID, error) {
 	l := host.LayerID(fmt.Sprintf("layer-%d", m.frozen))
 	m.layers[l] = true
 	return l, nil
+}
+
+func (m *memory) WriteDisk(_ context.Context, _ []host.LayerID, file string, size int64) error {
+	return os.WriteFile(file, nil, 0o600)
 }
 
 func (m *memory) Console(id string) ([]byte, error) { return []byte("console of " + id + "\n"), nil }

@@ -45,7 +45,8 @@ const shutdown = 90 * time.Second
 func (r *resource) machine() string { return fmt.Sprintf("gce-%d", r.ID) }
 
 // blank is the file of a disk that has a file tree, for where it is another
-// disk of a machine: no block device can show the tree, it is empty there.
+// disk of a machine: it gets the tree of an image, as a file system. That of a
+// disk that a machine has booted from is empty.
 func (r *resource) blank() string { return fmt.Sprintf("%d-blank.img", r.ID) }
 
 // bootDisk is that of an instance.
@@ -79,9 +80,13 @@ func launch(s *Server, op *operation) error {
 	if up || err != nil {
 		return err
 	}
-	for _, path := range disks {
-		if err := s.fill(path); err != nil {
-			return err
+	for i, path := range disks {
+		err := s.fill(path)
+		if err == nil && i > 0 {
+			err = s.plant(path)
+		}
+		if err != nil {
+			return s.failed(op, err)
 		}
 	}
 	if err := s.base(s.ctx, disks[0]); err != nil {

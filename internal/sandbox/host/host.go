@@ -89,6 +89,9 @@ type Host interface {
 	// Freeze makes a layer of what the machine's disk has above its image, the
 	// machine running or not.
 	Freeze(ctx context.Context, id string) (LayerID, error)
+	// WriteDisk writes the file tree of layers, lowest first, into a new sparse
+	// file: a disk of some bytes with an ext4 file system.
+	WriteDisk(ctx context.Context, layers []LayerID, file string, size int64) error
 	// Console returns what the machine has printed since it was made, the last
 	// 64 KiB.
 	Console(id string) ([]byte, error)

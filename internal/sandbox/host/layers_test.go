@@ -82,3 +82,24 @@ func TestFreeze(t *testing.T) {
 		t.Error("a machine that never was is frozen")
 	}
 }
+
+// A disk that is written of layers has the files that a machine of them sees.
+func TestWriteDisk(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.spec("i-1")
+	m := b.start(s)
+	b.run(m, s, "sudo sh -c 'echo one >/opt/one && rm /etc/debian_version'")
+	layer, err := b.Freeze(t.Context(), s.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "disk.img")
+	if err := b.WriteDisk(t.Context(), append(s.Layers, layer), file, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	second := b.spec("i-2")
+	second.Disks = []Disk{{Device: "/dev/sdb", File: file, Size: 1 << 30}}
+	n := b.start(second)
+	b.want(b.run(n, second, "sudo debugfs -R 'cat /opt/one' /dev/sdb 2>/dev/null; sudo debugfs -R 'stat /etc/debian_version' /dev/sdb 2>&1 | grep -c 'not found'"), "one\n1")
+}

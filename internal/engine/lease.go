@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"os"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/plan"
+	"github.com/ingot-build/ingot/internal/registry"
+)
+
+// lease makes this run the only one that does what the build has to do, until
+// release is called. While another does the same it waits, and then there is
+// perhaps nothing left to do.
+func (b *build) lease(ctx context.Context) (release func(), err error) {
+	for b.alone() {
+		release, err := b.Registry.Lease(ctx, b.Publish.Bucket, b.Slot, b.holder(), func(who string) {
+			b.enter("wait", who, 0)
+			b.log.Say("Waiting for " + who + ", which builds the same")
+		})
+		if err != nil {
+			return func() {}, err
+		}
+		done := release == nil
+		if !done {
+			done, err = b.doneMeanwhile(ctx)
+		}
+		if err == nil && done {
+			err = b.resolve(ctx)
+		}
+		switch {
+		case release == nil && err == nil:
+		case err == nil && b.alone():
+			return release, nil
+		case release != nil:
+			release()
+		}
+		if err != nil {
+			return func() {}, err
+		}
+	}
+	return func() {}, nil
+}
+
+// alone reports whether only one run at a time is to do what the build has to
+// do: where others can take what comes of it, and where it is done in a place
+// that there is once.
+func (b *build) alone() bool {
+	switch {
+	case b.Status == plan.Unchanged:
+		return b.Distribute || len(b.Record.Pending) > 0
+	case b.InPlace():
+		return b.Base.ID != builders.NoMachine
+	}
+	return b.Skippable()
+}
+
+// doneMeanwhile reports whether there is something recorded that was not there
+// when the build was resolved.
+func (b *build) doneMeanwhile(ctx context.Context) (bool, error) {
+	rec, found, err := b.History.Lookup(ctx, b.Publish.Bucket, b.Slot)
+	if err != nil || !found || rec.Done() != b.Key {
+		return false, err
+	}
+	if b.Record == nil {
+		return true, nil
+	}
+	return rec.Distributed != b.Record.Distributed || len(rec.Pending) != len(b.Record.Pending), nil
+}
+
+// holder is what others are told of this run while they wait for it.
+func (r *run) holder() string {
+	text := "run " + r.RunID
+	if host, err := os.Hostname(); err == nil {
+		text += " on " + host
+	}
+	return text
+}
+
+// publishing makes this run the only one that publishes these records.
+func (r *run) publishing(ctx context.Context, bucket string, records []artifact.Record) (release func(), err error) {
+	set := key.New("publish/1").String(string(setKey(records))).Sum()
+	for release == nil && err == nil {
+		release, err = r.Registry.Lease(ctx, bucket, set, r.holder(), func(string) {})
+	}
+	return release, err
+}
+
+// published is the version that another run has made of the same, where this
+// one has taken something from it.
+func (r *run) published(ctx context.Context, group []*plan.Build, want registry.Version) (v registry.Version, found bool, err error) {
+	for _, b := range group {
+		if b.Status == plan.Unchanged && b.Publish.Version == "" {
+			v, found, err = r.Registry.Latest(ctx, want.Bucket)
+			return v, found && v.Same(want), err
+		}
+	}
+	return v, false, nil
+}
