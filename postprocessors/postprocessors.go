@@ -68,6 +68,9 @@ type Input struct {
 	Force       bool             // -force
 	FirstOfRun  bool             // no other build has run this post-processor in this run
 	Log         event.Log
+	// Attachments are documents about what the build made. Those of an earlier
+	// run have no Data.
+	Attachments []artifact.Attachment
 	Secrets     *secret.Set
 
 	// Render renders the Go template in an option that is tagged

@@ -27,6 +27,9 @@ func condition(name string) (bool, error) {
 	if name == "machines" {
 		return sandbox.Available() == nil, nil
 	}
+	if name == "terraform" {
+		return terraform(), nil
+	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -98,4 +99,33 @@ func listens(ts *testscript.TestScript, neg bool, args []string) {
 	if neg == (err == nil) {
 		ts.Fatalf("dial %s: %v", args[0], err)
 	}
+}
+
+// terraformEnv names a folder of Terraform's plugins, for machines that can't
+// reach its registry.
+const terraformEnv = "INGOT_TEST_TERRAFORM_PLUGINS"
+
+// initTerraform are the arguments of Terraform's init.
+func initTerraform() []string {
+	args := []string{"init", "-input=false"}
+	if dir := os.Getenv(terraformEnv); dir != "" {
+		args = append(args, "-plugin-dir="+dir)
+	}
+	return args
+}
+
+// terraform reports whether Terraform is installed and gets its provider of EC2.
+func terraform() bool {
+	dir, err := os.MkdirTemp("", "ingot-terraform-")
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	const needs = "terraform {\n required_providers {\n aws = { source = \"hashicorp/aws\" }\n }\n}\n"
+	if err := os.WriteFile(filepath.Join(dir, "main.tf"), []byte(needs), 0o600); err != nil {
+		return false
+	}
+	cmd := exec.Command("terraform", initTerraform()...)
+	cmd.Dir = dir
+	return cmd.Run() == nil
 }

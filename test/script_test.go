@@ -91,6 +91,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("INGOT_CACHE_DIR", cacheDir)
 	templates, err := filepath.Abs("../templates")
 	env.Setenv("TEMPLATES", templates)
+	env.Setenv("TERRAFORM_INIT", strings.Join(initTerraform(), " "))
 	return err
 }
 
@@ -115,17 +116,21 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"nowhere":   nowhere,
 }
 
-// startSSHD starts an OpenSSH server for the script, `sshd [SIZE]`, and sets
+// startSSHD starts an OpenSSH server for the script, `sshd [SIZE|password=WORD]`, and sets
 // $SSH_PORT, $SSH_USER, $SSH_KEY, $SSH_HOST_KEY and the variables of the
 // template's names for them. With SIZE it has a file system of that size at
-// /mnt.
+// /mnt; with a password the user guest logs in by that.
 func startSSHD(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 1 {
-		ts.Fatalf("usage: sshd [SIZE]")
+		ts.Fatalf("usage: sshd [SIZE|password=WORD]")
 	}
 	var o sshtest.Options
 	if len(args) == 1 {
-		o.Tmpfs = args[0]
+		if word, ok := strings.CutPrefix(args[0], "password="); ok {
+			o.User, o.Password = "guest", word
+		} else {
+			o.Tmpfs = args[0]
+		}
 	}
 	s, err := sshtest.Start(o)
 	ts.Check(err)

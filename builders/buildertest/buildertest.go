@@ -51,6 +51,12 @@ func Run(t *testing.T, h Harness) {
 			c.run(t, h)
 		})
 	}
+	if _, ok := b.(builders.Resumer); ok {
+		t.Run("hold and resume", func(t *testing.T) {
+			t.Cleanup(func() { h.checkLeaks(t) })
+			testHold(t, h)
+		})
+	}
 	if h.Broken != nil {
 		t.Run("begin fails", func(t *testing.T) {
 			t.Cleanup(func() { h.checkLeaks(t) })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/opencontainers/go-digest"
@@ -17,15 +16,12 @@ import (
 // committing makes images that are kept, and that sessions can begin from.
 type committing struct{ *builder }
 
-// baked begins the id of a base that a build made.
-const baked = "baked:"
-
 // BaseOf returns base with the artifact's image in place of its own.
 func (b committing) BaseOf(a artifact.Artifact, base builders.Base) (builders.Base, error) {
 	if a.Image == nil {
 		return base, errors.New("it holds no image of a container")
 	}
-	base.ID, base.Name = baked+a.Image.Digest, a.Image.Digest
+	base.From = &a
 	return base, nil
 }
 
@@ -42,9 +38,9 @@ func (b *bakedSource) begin(ctx context.Context, base builders.Base, _ builders.
 	if err != nil {
 		return nil, err
 	}
-	info, err := store.Info(ctx, digest.Digest(strings.TrimPrefix(base.ID, baked)))
+	info, err := store.Info(ctx, digest.Digest(base.From.Image.Digest))
 	if err != nil {
-		return nil, fmt.Errorf("image %s: %w", base.Name, err)
+		return nil, fmt.Errorf("image %s: %w", base.From.Image.Digest, err)
 	}
 	return &layoutOrigin{store: store, manifest: ocispec.Descriptor{
 		MediaType: ocispec.MediaTypeImageManifest, Digest: info.Digest, Size: info.Size,
@@ -53,7 +49,7 @@ func (b *bakedSource) begin(ctx context.Context, base builders.Base, _ builders.
 
 // sourceOf is where a session that begins with base gets it from.
 func (b *builder) sourceOf(base builders.Base) source {
-	if strings.HasPrefix(base.ID, baked) {
+	if base.From != nil {
 		return &bakedSource{b}
 	}
 	return b.source

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -179,6 +178,9 @@ func (s *buildSession) Vars() op.Values {
 	for name, value := range s.base.Vars {
 		v[name] = value
 	}
+	if s.base.From != nil {
+		v["build.ID"] = secret.Plain(shortID(s.base.From.Image.Digest))
+	}
 	if s.digest != "" {
 		v["build.ImageSha256"] = secret.Plain(s.digest)
 	}
@@ -301,7 +303,6 @@ func (s *buildSession) Close(ctx context.Context) error {
 }
 
 func shortID(id string) string {
-	id = strings.TrimPrefix(id, baked)
 	const algorithm = "sha256:"
 	if len(id) > len(algorithm)+12 && id[:len(algorithm)] == algorithm {
 		return id[len(algorithm) : len(algorithm)+12]

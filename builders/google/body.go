@@ -131,7 +131,7 @@ func (l *launch) disks() []*gce.AttachedDisk {
 
 // attachedName is the name of a disk of disk_attachment that is made.
 func (l *launch) attachedName(i int) string {
-	if name := l.DiskAttachment[i].DiskName; name != "" {
+	if name := l.DiskAttachment[i].DiskName; name != "" && !l.env.Trial {
 		return name
 	}
 	return fmt.Sprintf("%s-%d", l.name[:min(len(l.name), 60)], i+1)

@@ -16,6 +16,7 @@ import (
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/key"
 )
@@ -84,26 +85,13 @@ func (m *importing) digest(ctx context.Context) (string, error) {
 	}
 	defer f.Close()
 	sum := digest.SHA256.Digester()
-	if _, err := io.Copy(sum.Hash(), reading{ctx, f}); err != nil {
+	if _, err := io.Copy(sum.Hash(), hostfile.Reader(ctx, f)); err != nil {
 		return "", err
 	}
 	h := key.New("googlecompute import/1").String(m.env.Build).String(sum.Digest().String()).
 		String(m.Image.ImageArchitecture).String(m.Image.ImageFamily).String(m.Image.ImageDescription).Map(m.Image.ImageLabels).
 		Strings(m.Image.ImageGuestOSFeatures).Strings(m.Image.ImageStorageLocations)
 	return string(h.Sum())[:labelLength-1], nil
-}
-
-// reading reads until its context ends.
-type reading struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (r reading) Read(p []byte) (int, error) {
-	if r.ctx.Err() != nil {
-		return 0, context.Cause(r.ctx)
-	}
-	return r.Reader.Read(p)
 }
 
 // image returns the image: an earlier run's, or a new one.

@@ -21,6 +21,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/builders/machine"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/journal"
 )
 
@@ -67,7 +68,7 @@ func (m *importing) put(ctx context.Context, content io.Reader) error {
 	const kind = "application/gzip"
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	o, err := m.api.Storage.Objects.Insert(m.Bucket, &storage.Object{Name: m.Object, ContentType: kind, Metadata: m.marks}).
-		Media(reading{ctx, io.TeeReader(content, sum)}, googleapi.ContentType(kind)).Context(ctx).Do()
+		Media(hostfile.Reader(ctx, io.TeeReader(content, sum)), googleapi.ContentType(kind)).Context(ctx).Do()
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,18 @@ type launch struct {
 	hostKey   string // fingerprint that the instance must show; "" pins the first one
 }
 
+// names returns those of the instance and its boot disk. One of a trial runs
+// beside that of the build, and beside others, so that its names are made up.
+func (c *cloud) names(env builders.Env) (instance, disk string) {
+	if instance = c.InstanceName; instance == "" || env.Trial {
+		instance = "ingot-" + strings.ToLower(rand.Text()[:20])
+	}
+	if disk = c.DiskName; disk == "" || env.Trial {
+		disk = instance
+	}
+	return instance, disk
+}
+
 // Launch starts an instance.
 func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env) (at machine.Machine, err error) {
 	quiet := c.api.Listen(env.Log)
@@ -57,14 +69,7 @@ func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env
 	if err != nil {
 		return nil, err
 	}
-	l.name = c.InstanceName
-	if l.name == "" {
-		l.name = "ingot-" + strings.ToLower(rand.Text()[:20])
-	}
-	l.disk = c.DiskName
-	if l.disk == "" {
-		l.disk = l.name
-	}
+	l.name, l.disk = c.names(env)
 	ctx, cancel := context.WithTimeoutCause(ctx, c.stateTimeout()+c.WaitToAddSSHKeys,
 		fmt.Errorf("the instance does not run within %s (state_timeout)", c.stateTimeout()))
 	defer cancel()

@@ -17,6 +17,8 @@ import (
 
 	"github.com/ingot-build/ingot/internal/engine"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/junit"
+	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/ui"
 )
 
@@ -30,6 +32,9 @@ type buildFlags struct {
 	color, timestamp, debug bool
 	parallel                int
 	onError, logFormat      string
+	junit                   string // file for what tests came to; "" writes none
+
+	work func(context.Context, *plan.Plan, engine.Options) error // what is run; nil is the builds
 }
 
 func newBuildCommand(p *program) *cobra.Command {
@@ -73,10 +78,16 @@ build is in .ingot/logs.`,
 	fl.StringVar(&f.logFormat, "log-format", "text", "`format` of the output: text or json, one object a line")
 	fl.IntVar(&f.parallel, "parallel-builds", 0, "run at most `n` builds at the same time; 0 is all at once")
 	fl.StringVar(&f.onError, "on-error", string(engine.Cleanup), "`what` to do when a step fails: cleanup, abort, ask, checkpoint (keep what the steps before it did for the next run), hold or run-cleanup-provisioner")
+	f.addJUnit(cmd)
 	f.hold.add(cmd)
 	values(cmd, "on-error", onErrors)
 	values(cmd, "log-format", []string{"text", "json"})
 	return cmd
+}
+
+func (f *buildFlags) addJUnit(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.junit, "junit", "", "write what tests of images came to into a `file`, as JUnit XML")
+	_ = cmd.MarkFlagFilename("junit", "xml")
 }
 
 var onErrors = []string{string(engine.Cleanup), string(engine.Abort), string(engine.Ask), string(engine.Checkpoint), string(engine.Hold), string(engine.RunCleanup)}
@@ -90,13 +101,21 @@ func (f *buildFlags) check() error {
 	if !slices.Contains(onErrors, f.onError) {
 		return fmt.Errorf("-on-error=%s: it takes %s", f.onError, strings.Join(onErrors, ", "))
 	}
+	if err := f.checkOutput(); err != nil {
+		return err
+	}
+	return f.hold.check(f.force)
+}
+
+// checkOutput checks the flags that tests have too.
+func (f *buildFlags) checkOutput() error {
 	if f.logFormat != "text" && f.logFormat != "json" {
 		return fmt.Errorf("-log-format=%s: it takes text or json", f.logFormat)
 	}
 	if f.parallel < 0 {
 		return fmt.Errorf("-parallel-builds=%d: it takes 0 or more", f.parallel)
 	}
-	return f.hold.check(f.force)
+	return nil
 }
 
 func (f *buildFlags) run(cmd *cobra.Command, args []string) error {
@@ -163,19 +182,30 @@ func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, run engine.Options)
 		f.parallel = 1
 		view.Emit(event.Event{Time: time.Now(), Body: event.Say{Text: debugText(interactive)}})
 	}
-	err = engine.Run(ctx, ws.plan, engine.Options{
+	work := f.work
+	if work == nil {
+		work = engine.Run
+	}
+	report := &junit.Report{}
+	err = work(ctx, ws.plan, engine.Options{
 		RunID: run.RunID, Resume: run.Resume, Holding: run.Holding, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
-		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
+		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, report, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
 		Journals: journals, Sandbox: f.sandbox, Sweep: sweepCommand(f.sandbox), User: userName(), Ask: ask,
 		GitCommit: func() string { return how().commit }, Made: func() map[string]string { return how().made },
 		Fingerprint: os.Getenv("HCP_PACKER_BUILD_FINGERPRINT"), Unpublished: registryOff(os.Getenv("HCP_PACKER_REGISTRY")),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
 	})
 	closeErr := view.Close()
+	if f.junit != "" {
+		closeErr = errors.Join(closeErr, report.WriteFile(f.junit))
+	}
 	if lerr := files.Close(); lerr != nil {
 		reportError(cmd.ErrOrStderr(), lerr)
 	}
 	if err != nil {
+		if closeErr != nil {
+			reportError(cmd.ErrOrStderr(), closeErr)
+		}
 		return exitCode(exitError) // the view has said why
 	}
 	return errors.Join(ws.faulty, closeErr)

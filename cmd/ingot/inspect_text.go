@@ -45,6 +45,7 @@ type inspectedBuild struct {
 	Description    string                 `json:"description,omitempty"`
 	Sources        []inspectedSource      `json:"sources"`
 	Provisioners   []inspectedComponent   `json:"provisioners"`
+	Tests          []inspectedTest        `json:"tests,omitempty"`
 	PostProcessors [][]inspectedComponent `json:"post_processors"` // chains
 }
 
@@ -63,6 +64,11 @@ func parentsOf(s *lang.Source) []string {
 		out = append(out, p.Address)
 	}
 	return out
+}
+
+type inspectedTest struct {
+	Name         string               `json:"name"`
+	Provisioners []inspectedComponent `json:"provisioners"`
 }
 
 type inspectedComponent struct {
@@ -91,6 +97,13 @@ func inspectionOf(t *lang.Template, chosen func(address string) bool) inspection
 		}
 		for _, p := range b.Provisioners {
 			view.Provisioners = append(view.Provisioners, inspectedComponent{p.Type, p.Name})
+		}
+		for _, x := range b.Tests {
+			test := inspectedTest{Name: x.Name}
+			for _, p := range x.Provisioners {
+				test.Provisioners = append(test.Provisioners, inspectedComponent{p.Type, p.Name})
+			}
+			view.Tests = append(view.Tests, test)
 		}
 		for _, chain := range b.PostProcessors {
 			var list []inspectedComponent
@@ -178,6 +191,16 @@ func (b inspectedBuild) text(out *strings.Builder) {
 	}
 	if len(b.Provisioners) == 0 {
 		out.WriteString("      <no provisioner>\n")
+	}
+	if len(b.Tests) > 0 {
+		out.WriteString("\n    tests:\n\n")
+	}
+	for _, x := range b.Tests {
+		var names []string
+		for _, p := range x.Provisioners {
+			names = append(names, p.String())
+		}
+		fmt.Fprintf(out, "      %s: %s\n", x.Name, strings.Join(names, ", "))
 	}
 	out.WriteString("\n    post-processors:\n")
 	for i, chain := range b.PostProcessors {

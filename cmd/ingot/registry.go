@@ -144,6 +144,9 @@ func newRegistryShow(f *registryFlags) *cobra.Command {
 				return err
 			}
 			view := viewOf(r, v)
+			if view.Tests, err = r.Tests(cmd.Context(), v.Bucket, v.Name); err != nil {
+				return err
+			}
 			return f.print(cmd.OutOrStdout(), view, func(w io.Writer) error { return writeVersion(w, view, time.Now()) })
 		},
 	}

@@ -24,20 +24,21 @@ type (
 		Channels map[string]string `json:"channels"`
 	}
 	versionView struct {
-		Bucket         string            `json:"bucket"`
-		Version        string            `json:"version"`
-		Created        time.Time         `json:"created"`
-		RunID          string            `json:"runId"`
-		Description    string            `json:"description,omitempty"`
-		Labels         map[string]string `json:"labels,omitempty"`
-		Channels       []string          `json:"channels,omitempty"`
-		GitCommit      string            `json:"gitCommit,omitempty"`
-		Fingerprint    string            `json:"fingerprint,omitempty"`
-		Made           map[string]string `json:"made,omitempty"`
-		TemplateDigest string            `json:"templateDigest,omitempty"`
-		Digest         string            `json:"digest"`
-		Reference      string            `json:"reference,omitempty"` // for docker pull
-		Records        []artifact.Record `json:"records"`
+		Bucket         string             `json:"bucket"`
+		Version        string             `json:"version"`
+		Created        time.Time          `json:"created"`
+		RunID          string             `json:"runId"`
+		Description    string             `json:"description,omitempty"`
+		Labels         map[string]string  `json:"labels,omitempty"`
+		Channels       []string           `json:"channels,omitempty"`
+		GitCommit      string             `json:"gitCommit,omitempty"`
+		Fingerprint    string             `json:"fingerprint,omitempty"`
+		Made           map[string]string  `json:"made,omitempty"`
+		TemplateDigest string             `json:"templateDigest,omitempty"`
+		Digest         string             `json:"digest"`
+		Reference      string             `json:"reference,omitempty"` // for docker pull
+		Records        []artifact.Record  `json:"records"`
+		Tests          []registry.TestRun `json:"tests,omitempty"` // later than the version, newest first
 	}
 	channelView struct {
 		Bucket    string          `json:"bucket"`
@@ -155,7 +156,8 @@ func writeVersion(w io.Writer, v versionView, now time.Time) error {
 		if _, err := fmt.Fprintf(w, "\n%s\n", oneLine(rec.Build)); err != nil {
 			return err
 		}
-		if err := table(w, recordRows(rec)...); err != nil {
+		rows := append(recordRows(rec), testRows(rec, v.Tests)...)
+		if err := table(w, rows...); err != nil {
 			return err
 		}
 	}

@@ -120,7 +120,7 @@ func (p *program) commands() []*cobra.Command {
 	inertShared(upgrade)
 	return append([]*cobra.Command{
 		newBuildCommand(p), newConsoleCommand(p), fix, newFmtCommand(p), newGraphCommand(p), upgrade, newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
-		newPluginsCommand(p), reg, newSandboxCommand(), newSweepCommand(), newValidateCommand(p),
+		newPluginsCommand(p), reg, newSandboxCommand(), newSweepCommand(), newTestCommand(p), newValidateCommand(p),
 		newVersionCommand(p), newSuperviseCommand(), newInsideCommand(),
 	}, refusedCommands()...)
 }

@@ -24,15 +24,18 @@ network nor machine. All errors are shown, with their places.
 
 Data sources are checked and not read: what comes of them is taken as right.
 With -evaluate-datasources they are read, and the template is checked with what
-they say. With -syntax-only nothing is evaluated.`,
+they say; the registry of -registry answers those about versions. With -syntax-only
+nothing is evaluated.`,
 		Example: `  ingot validate .
   ingot validate -var-file=prod.pkrvars.hcl web.pkr.hcl
+  ingot validate -evaluate-datasources -registry=reg.example.com/images .
   ingot validate -syntax-only .`,
 		Args: oneTemplate,
 		RunE: f.run,
 	}
 	f.add(cmd)
 	f.addSelection(cmd)
+	f.addRegistry(cmd)
 	fl := cmd.Flags()
 	fl.BoolVar(&f.syntaxOnly, "syntax-only", false, "check the syntax only")
 	fl.BoolVar(&f.evaluate, "evaluate-datasources", false, "read the data sources too")

@@ -206,6 +206,7 @@ type Step struct {
 	Name   string  `json:"name"`
 	Key    key.Key `json:"key"`
 	Inputs []Input `json:"inputs,omitempty"` // what set its key apart from its parent's
+	Failed bool    `json:"failed,omitempty"` // it failed and was let pass: the artifact is not what the key says
 }
 
 // Input is one thing that a key depends on, kept to say later what changed.

@@ -295,3 +295,51 @@ func FuzzDecode(f *testing.F) {
 		_, _, _ = decode(file.Body)
 	})
 }
+
+// TestLabels: a block may have a label, also where dynamic writes it out.
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	type port struct {
+		Name string `hcl:"port,label"`
+		Open *bool  `hcl:"open,optional"`
+	}
+	type ports struct {
+		Ports []port `hcl:"port,block"`
+	}
+	const src = `
+port "tcp:22" {}
+dynamic "port" {
+  for_each = list
+  labels   = [port.value]
+  content {
+    open = false
+  }
+}`
+	var c ports
+	_, diags := new(Decoder).Decode(Input{What: "x", Parts: []Part{{Body: native(t, src), Context: variables()}}}, &c)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if len(c.Ports) != 3 || c.Ports[0].Name != "tcp:22" || c.Ports[0].Open != nil || c.Ports[2].Name != "b" || *c.Ports[2].Open {
+		t.Errorf("%+v", c)
+	}
+	for src, want := range map[string]string{
+		`port {}`:                  "Missing port for port",
+		`port = [{ open = true }]`: `Write it as a block with a label: port "PORT" { … }`,
+		`port "a" { opem = true }`: `block "port" "a" has no option "opem". Did you mean "open"?`,
+		`port "a" { port = "b" }`:  `has no option "port"`,
+	} {
+		_, diags := new(Decoder).Decode(Input{What: "x", Parts: []Part{{Body: native(t, src), Context: variables()}}}, new(ports))
+		if !strings.Contains(diags.Error(), want) {
+			t.Errorf("%s: %v, want %s", src, diags, want)
+		}
+	}
+	f, diags := json.Parse([]byte(`{"port": {"tcp:22": {"open": true}, "tcp:80": {}}}`), "a.json")
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	c = ports{}
+	if _, diags := new(Decoder).Decode(Input{What: "x", Parts: []Part{{Body: f.Body, Context: variables()}}}, &c); diags.HasErrors() || len(c.Ports) != 2 || c.Ports[0].Name != "tcp:22" {
+		t.Errorf("%+v, %v", c, diags)
+	}
+}

@@ -22,6 +22,7 @@ type build struct {
 	session builders.Session
 	values  op.Values
 	tainted bool        // a step failed and was let pass: the result is not the key's
+	failed  []int       // the steps that did
 	kept    bool        // the machine is left as it is
 	done    int         // steps
 	held    *held.Build // what is gone on with; nil where the build starts anew
@@ -183,6 +184,9 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	rec = b.NewRecord(b.RunID, a, time.Now())
 	if b.tainted {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
+		for _, i := range b.failed {
+			rec.Steps[i].Failed = true
+		}
 	}
 	rec.Pending, rec.Attachments = pendingOf(b.Post, a), b.attachments
 	if err := b.record(ctx, rec); err != nil {

@@ -36,6 +36,8 @@ type cloud struct {
 	denyEnd  error         // of Close
 	leave    bool          // Close leaves the machine
 	hold     chan struct{} // Close waits for it; nil is not at all
+
+	denyTrial error // of Begin, for a test
 }
 
 func (c *cloud) note(what string) {
@@ -77,6 +79,9 @@ func (b builder) Exists(_ context.Context, a artifact.Artifact) (bool, error) {
 }
 
 func (b builder) Begin(_ context.Context, _ builders.Base, env builders.Env) (builders.Session, error) {
+	if env.Trial && b.cloud.denyTrial != nil {
+		return nil, b.cloud.denyTrial
+	}
 	machine, err := env.Journal.Intend(journal.Resource{Cloud: "test", Place: "one", Kind: "machine", Build: env.Build})
 	if err != nil {
 		return nil, err
@@ -203,7 +208,7 @@ func (b *bench) plan(options string) (*plan.Plan, *registry.Registry) {
 		b.t.Fatal(err)
 	}
 	def := builders.Definition{Type: "cloud", New: func() builders.Config { return &source{cloud: b.cloud} }}
-	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}, PostProcessors: posts()}, plan.Options{
+	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}, Provisioners: looks(), PostProcessors: posts()}, plan.Options{
 		Host: builders.Host{Dir: b.dir, Secrets: &secret.Set{}}, Force: b.force,
 	})
 	if diags.HasErrors() {
@@ -284,8 +289,12 @@ func TestCloseBeforeAFailure(t *testing.T) {
 func TestCloseFails(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.denyEnd = errors.New("the cloud is down")
-	s, err := b.run(t.Context(), "", nil)
+	b.denyEnd, b.hold = errors.New("the cloud is down"), make(chan struct{})
+	s, err := b.run(t.Context(), "", func(e event.Event) {
+		if _, ok := e.Body.(event.Results); ok {
+			close(b.hold)
+		}
+	})
 	b.wants(s, err, "seal", "distribute", "close")
 	if want := "warning: this run leaves 1 resource in test one (machine): run `ingot sweep` to remove it"; !strings.Contains(s.told(), want) {
 		t.Errorf("no %q in\n%s", want, s.told())

@@ -132,7 +132,7 @@ func (b *build) follow(ctx context.Context) error {
 	if len(b.Parents) == 0 {
 		return nil
 	}
-	if b.Status != plan.Unchanged || b.Distribute {
+	if b.Status != plan.Unchanged || b.Test || b.Distribute {
 		return b.Follow(ctx, b.History)
 	}
 	if len(b.Post) > 0 || b.Test { // they may name what the image was made of, and can do without

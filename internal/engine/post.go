@@ -35,6 +35,9 @@ func (b *build) postProcess(ctx context.Context, rec artifact.Record) (artifact.
 		return rec, []artifact.Artifact{rec.Artifact}, nil
 	}
 	b.enter("post-process", "", 0)
+	if len(b.attachments) == 0 { // an earlier run has made them
+		b.attachments = rec.Attachments
+	}
 	done, left, errs := b.chains(ctx, rec)
 	next := rec
 	next.Pending, next.Processed = left, done
@@ -140,7 +143,7 @@ func (b *build) process(ctx context.Context, post plan.Post, a artifact.Artifact
 		return postprocessors.Result{}, err
 	}
 	b.log.Say("Running post-processor: " + post.Type)
-	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Build: b.Address, Journal: b.journal, Dir: b.Dir, Builder: b.Builder,
+	in := postprocessors.Input{Artifact: a, BuildName: b.Name, BuilderType: b.Type, RunID: b.RunID, Build: b.Address, Journal: b.journal, Dir: b.Dir, Builder: b.Builder, Attachments: b.attachments,
 		Force: b.Force, FirstOfRun: b.firstOfRun(post), Log: b.log, Secrets: b.Secrets}
 	b.values["build.ID"] = valueOr(b.values["build.ID"], a.ID)
 	proc, err := post.Open(b.values, &in)

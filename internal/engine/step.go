@@ -41,11 +41,12 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		}
 		if s.Attach != nil && (s.Lenient || s.ContinueOnError) {
 			b.log.Warn(fmt.Sprintf("%v: going on without it", err)) // the machine is as it was
+			b.passed(i)
 			break
 		}
 		if s.ContinueOnError {
 			b.log.Warn(fmt.Sprintf("%v: going on (continue_on_error)", err))
-			b.tainted = true
+			b.passed(i)
 			break
 		}
 		if !b.retry(ctx, err) {
@@ -60,6 +61,9 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 	b.log.Emit(event.StepDone{Step: i + 1, Name: s.Name, Cached: cached, Took: time.Since(start)})
 	return nil
 }
+
+// passed notes that a step failed and was let pass: the next run tries it again.
+func (b *build) passed(i int) { b.tainted, b.failed = true, append(b.failed, i) }
 
 // attach applies a step, and notes what it attaches to the artifact, or what it
 // looked at.

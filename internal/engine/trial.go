@@ -88,7 +88,7 @@ func (t *trial) look(ctx context.Context, base builders.Base) (err error) {
 		return err
 	}
 	env := t.env()
-	env.Build += " test " + t.test.Name
+	env.Build, env.Trial = env.Build+" test "+t.test.Name, true
 	t.session, err = t.Builder.Begin(ctx, base, env)
 	if err != nil {
 		return fmt.Errorf("begin with the image: %w", err)
@@ -202,4 +202,3 @@ func (e *unmetError) Error() string {
 	}
 	return fmt.Sprintf("%d of %d checks failed: %s", len(e.unmet), e.of, strings.Join(texts, "; "))
 }
-

@@ -54,6 +54,9 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	if ds := checkLate(expr, v, marks); ds.HasErrors() {
 		return cty.DynamicVal, append(diags, ds...)
 	}
+	if d := t.checkStructure(expr, ctx, v); d != nil {
+		return cty.DynamicVal, append(diags, d)
+	}
 	if has(marks, sensitive) {
 		t.addDerived(expr, ctx)
 	}

@@ -1,6 +1,11 @@
 package lang
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"strings"
 	"testing"
@@ -125,6 +130,44 @@ func TestFunctions(t *testing.T) {
 		got := tpl.Local(fmt.Sprintf("x%d", i))
 		if !got.IsKnown() || got.AsString() != c.want {
 			t.Errorf("%s is %#v, want %s", c.expr, got, c.want)
+		}
+	}
+}
+
+// TestRSADecrypt opens what was sealed for a key, and nothing else.
+func TestRSADecrypt(t *testing.T) {
+	t.Parallel()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("correct horse"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
+	template := fmt.Sprintf("locals {\n  x = rsadecrypt(%q, %q)\n}\n", base64.StdEncoding.EncodeToString(sealed), text)
+	if got := mustLoad(t, Options{}, "a.pkr.hcl", template).Local("x"); got.AsString() != "correct horse" {
+		t.Errorf("got %#v", got)
+	}
+	tpl, diags := load(t, Options{}, "a.pkr.hcl", strings.Replace(template, `rsadecrypt("`, `rsadecrypt("AAAA`, 1))
+	if shown := shown(tpl, diags); !strings.Contains(shown, "rsadecrypt") {
+		t.Errorf("got %s", shown)
+	}
+}
+
+// TestFingerprint is how a version is called while it is made: what the
+// environment says, else the id of the run.
+func TestFingerprint(t *testing.T) {
+	t.Parallel()
+	template := "locals {\n  x = \"${packer.versionFingerprint} ${packer.iterationID}\"\n}\n"
+	for _, c := range []struct {
+		environ []string
+		want    string
+	}{{nil, "run-1 run-1"}, {[]string{"HCP_PACKER_BUILD_FINGERPRINT=abc"}, "abc abc"}} {
+		tpl := mustLoad(t, Options{Environ: c.environ, RunID: "run-1"}, "a.pkr.hcl", template)
+		if got, _ := tpl.Local("x").Unmark(); got.AsString() != c.want {
+			t.Errorf("%v: got %#v, want %q", c.environ, got, c.want)
 		}
 	}
 }

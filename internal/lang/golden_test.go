@@ -138,9 +138,29 @@ func specBuild(t *testing.T, tpl *Template, b *Build) object {
 			chains = append(chains, list)
 		}
 		one["post-processors"] = chains
+		if tests := specTests(t, tpl, b, s); len(tests) > 0 {
+			one["tests"] = tests
+		}
 		sources[b.Address(s)] = one
 	}
 	out["sources"] = sources
+	return out
+}
+
+func specTests(t *testing.T, tpl *Template, b *Build, s *Source) []object {
+	var out []object
+	for _, x := range b.Tests {
+		if !x.AppliesTo(s) {
+			continue
+		}
+		steps := []object{}
+		for _, p := range x.Provisioners {
+			if p.AppliesTo(s) {
+				steps = append(steps, object{"type": p.Type, "options": decoded(t, tpl, s, p.Decode)})
+			}
+		}
+		out = append(out, object{"name": x.Name, "keep": x.KeepFailed, "provisioners": steps})
+	}
 	return out
 }
 

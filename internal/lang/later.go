@@ -36,6 +36,9 @@ func (t *Template) postpone(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Valu
 	if ty := v.Type(); diags.HasErrors() || ty != cty.DynamicPseudoType && !ty.IsPrimitiveType() {
 		return cty.NilVal, false
 	}
+	if v.Type() == cty.DynamicPseudoType && makesStructure(expr, ctx) {
+		return cty.NilVal, false
+	}
 	name := t.laterName(expr, ctx)
 	t.later.LoadOrStore(name, Later(func(values op.Values) (secret.String, error) { return evalLater(expr, ctx, values) }))
 	return cty.StringVal(op.Token(name)).WithMarks(marks).Mark(late(name)), true

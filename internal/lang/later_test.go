@@ -97,3 +97,36 @@ func TestLaterKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestLaterLists has lists and objects of build.* be what they are made of, and
+// refused where a function makes others of them.
+func TestLaterLists(t *testing.T) {
+	t.Parallel()
+	for expr, ok := range map[string]bool{
+		`concat([build.ID], ["x"])`:                           true,
+		`flatten([[build.ID], [build.Host]])`:                 true,
+		`formatlist("%s on %s", [build.ID, build.User], "x")`: true,
+		`values({ a = build.ID, b = upper(var.text) })`:       true,
+		`[for k, v in { a = build.ID } : "${k}=${v}"]`:        true,
+		`reverse([build.ID, upper(build.Host)])`:              false,
+		`split(",", build.ID)`:                                false,
+		`[join("", split(",", build.ID)), build.Host]`:        true,
+		`split("@", "${build.User}@${build.Host}")`:           false,
+		`sort([build.ID, "x"])`:                               false,
+		`distinct([build.ID, build.Host])`:                    false,
+		`compact([build.ID, "x"])`:                            false,
+		`[for x in [build.ID, build.Host] : x if x != ""]`:    false,
+		`concat(split(",", build.ID), ["x"])`:                 false,
+	} {
+		template := strings.Replace(laterTemplate, `["id ${lower(build.ID)}!", build.Host == "h" ? "TEXT ${var.text}" : "other", "${upper("${build.User}:${var.pw}")}"]`, expr, 1)
+		tpl := mustLoad(t, Options{}, "a.pkr.hcl", template)
+		var got options
+		_, diags := tpl.Builds[0].Provisioners[0].Decode(Scope{Source: tpl.Builds[0].Sources[0]}, &got)
+		switch shown := shown(tpl, diags); {
+		case ok && len(diags) > 0:
+			t.Errorf("%s: %s", expr, shown)
+		case !ok && (!strings.Contains(shown, "build.") || !strings.Contains(shown, "known only while the build runs") || !strings.Contains(shown, "a.pkr.hcl line")):
+			t.Errorf("%s: %v %s", expr, got.Inline, shown)
+		}
+	}
+}

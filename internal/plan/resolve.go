@@ -243,8 +243,12 @@ func (b *Build) compare(old artifact.Record, recorded bool) {
 	}
 	first := -1
 	for i, s := range b.Steps {
-		if i < len(old.Steps) && old.Steps[i].Key == s.Key {
+		if i < len(old.Steps) && old.Steps[i].Key == s.Key && !old.Steps[i].Failed {
 			s.Known = true
+			continue
+		}
+		if i < len(old.Steps) && old.Steps[i].Key == s.Key {
+			s.Reasons = []Reason{{Kind: "failed", Text: "it failed in " + b.Version + " and was let pass"}}
 			continue
 		}
 		if i < len(old.Steps) {

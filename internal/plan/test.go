@@ -33,6 +33,10 @@ func (c *compiler) tests(b *Build) ([]*Test, hcl.Diagnostics) {
 		if !spec.AppliesTo(c.src) {
 			continue
 		}
+		if ds := bootable(b, spec); ds.HasErrors() {
+			diags = append(diags, ds...)
+			continue
+		}
 		for _, p := range spec.Provisioners {
 			if !p.AppliesTo(c.src) {
 				continue
@@ -44,7 +48,6 @@ func (c *compiler) tests(b *Build) ([]*Test, hcl.Diagnostics) {
 			index++
 		}
 		if len(x.Steps) > 0 {
-			diags = append(diags, bootable(b, spec)...)
 			out = append(out, x)
 		}
 	}

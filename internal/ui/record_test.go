@@ -42,6 +42,12 @@ func recorded() []event.Event {
 		{Build: "docker.web", Body: event.StepDone{Step: 2, Name: "file", Took: 1500 * time.Millisecond}},
 		{Build: "docker.web", Body: event.Warning{Text: "the image has no\nentrypoint"}},
 		{Build: "docker.web", Body: event.Phase{Name: "seal"}},
+		{Build: "docker.web", Body: event.Phase{Name: "test", Detail: "image, boots"}},
+		{Build: "docker.web", Body: event.TestDone{Test: artifact.Test{Name: "image", Passed: true, Took: 2 * time.Second, Cases: []artifact.Case{{Name: "package bash installed", Passed: true}}}}},
+		{Build: "docker.web", Body: event.TestDone{Test: artifact.Test{Name: "boots", Took: time.Second, Error: "1 of 2 checks failed", Cases: []artifact.Case{
+			{Name: "port tcp:22 listening", Passed: true}, {Name: "command id, prints 0", Detail: "it printed: 1"}}}}},
+		{Build: "docker.web", Body: event.TestDone{Test: artifact.Test{Name: "begins", Error: "begin with the image: no quota"}}},
+		{Build: "docker.web", Body: event.TestDone{Known: true, Test: artifact.Test{Name: "before", Passed: true, Cases: []artifact.Case{{Name: "group a exists", Passed: true}}}}},
 		{Build: "docker.web", Body: event.Phase{Name: "post-process", Detail: "docker-tag"}},
 		{Build: "docker.web", Body: event.BuildDone{
 			Took: time.Minute + 1066*time.Millisecond,

@@ -14,6 +14,7 @@ import (
 	"github.com/ingot-build/ingot/postprocessors/googlecomputeexport"
 	"github.com/ingot-build/ingot/postprocessors/googlecomputeimport"
 	"github.com/ingot-build/ingot/postprocessors/manifest"
+	"github.com/ingot-build/ingot/postprocessors/provenance"
 	"github.com/ingot-build/ingot/postprocessors/shelllocal"
 	"github.com/ingot-build/ingot/postprocessors/vagrant"
 )
@@ -32,6 +33,7 @@ func List() []postprocessors.Definition {
 		googlecomputeexport.Definition(),
 		googlecomputeimport.Definition(),
 		manifest.Definition(),
+		provenance.Definition(),
 		shelllocal.Definition(),
 		vagrant.Definition(),
 	}

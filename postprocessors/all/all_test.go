@@ -38,6 +38,8 @@ var options = map[string]string{
 		"image_labels image_name image_platform_key image_signatures_db image_storage_locations impersonate_service_account project_id " +
 		"scopes skip_clean universe_domain vault_gcp_oauth_engine",
 	"manifest": "custom_data output strip_path strip_time",
+	"provenance": "build_type fulcio_url key keyless_identity keyless_oidc_issuer only_builds output_dir provenance rekor_url sbom sbom_exclude " +
+		"sbom_format sbom_scan_path sbom_scope signer signing_mode source_uri template trusted_root_path upload_tlog user_variables verifier",
 	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
 		"tempfile_extension use_linux_pathing valid_exit_codes",
 	"vagrant": "architecture compression_level include output override provider_override vagrantfile_template vagrantfile_template_generated",
@@ -120,6 +122,19 @@ func TestTemplates(t *testing.T) {
 		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\ngcs_object_name = \"web.raw\"", `gcs_object_name: must end with .tar.gz`},
 		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\nimage_architecture = \"mips\"", `image_architecture: "MIPS" is not one of`},
 		{"googlecompute-import", "project_id = \"p\"\nbucket = \"acme\"\nimage_name = \"web\"\nimage_signatures_db = [\"no.pem\"]", `image_signatures_db: `},
+		{"provenance", "", ""},
+		{"provenance", "provenance = false\nbuild_type = \"x\"\noutput_dir = \"d\"\ntemplate = \"t\"\nonly_builds = [\"a.b\"]\nuser_variables = { a = \"b\" }\nsource_uri = \"u\"", ""},
+		{"provenance", `sbom_format = "json"`, `sbom_format: "json" is not one of cyclonedx, spdx`},
+		{"provenance", "sbom = true\nsbom_scope = \"some\"", `sbom_scope: "some" is not one of squashed, all-layers`},
+		{"provenance", `sbom_scan_path = "."`, `sbom_scan_path: needs sbom = true`},
+		{"provenance", `signing_mode = "kms"`, `signing_mode: "kms" is not supported`},
+		{"provenance", `signing_mode = "keyless"`, `signing_mode: "keyless" is not supported`},
+		{"provenance", `signing_mode = "key"`, `signer: is needed with signing_mode`},
+		{"provenance", "signing_mode = \"key\"\nsigner = \"no.pem\"", `signer: open `},
+		{"provenance", `key = "a.pem"`, `key: needs signing_mode = "key"`},
+		{"provenance", "signing_mode = \"key\"\nsigner = \"a.pem\"\nkey = \"b.pem\"", `key: is another name of signer`},
+		{"provenance", `fulcio_url = "https://fulcio.sigstore.dev"`, "fulcio_url"},
+		{"provenance", `upload_tlog = true`, "upload_tlog"},
 		{"docker-save", "path = \"web.tar\"\ndocker_path = \"podman\"", ""},
 	} {
 		if got := decode(t, tt.kind, tt.text); (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {

@@ -251,6 +251,9 @@ func (m *Mount) write(s *script) error {
 	if err := absolute(m.Mount); err != nil {
 		return err
 	}
+	if !yes(m.Exists) && (m.Source+m.Filesystem != "" || len(m.Options) > 0) {
+		return component.Errorf("exists", "is false, and more is said of the mount")
+	}
 	what, path := "mount "+short(m.Mount), word(mountEscape.Replace(m.Mount))
 	is(s.later, yes(m.Exists), what, "exists", "mounted", path, "path", "''")
 	for _, f := range []struct{ field, value string }{{"source", m.Source}, {"filesystem", m.Filesystem}} {

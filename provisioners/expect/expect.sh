@@ -152,7 +152,7 @@ version() {
 			for form in "$v" "${v#*:}"; do
 				if [ "$1" = re ]; then
 					printf '%s\n' "$2" >"$dir/re"
-					printf '%s\n' "$form" | grep -E -q -f "$dir/re" && return 0
+					printf '%s\n' "$form" | grep -E -q -f "$dir/re" 2>/dev/null && return 0
 				else
 					case $form in "$2" | "$2"[!0-9A-Za-z]*) return 0 ;; esac
 				fi
@@ -228,13 +228,16 @@ readable() {
 # has FILE KIND PATTERN looks in each line.
 has() {
 	printf '%s\n' "$3" >"$dir/pattern"
-	if [ "$2" = re ]; then grep -E -q -f "$dir/pattern" "$1"; else grep -F -q -f "$dir/pattern" "$1"; fi
+	how=-F
+	[ "$2" = text ] || how=-E
+	grep "$how" -q -f "$dir/pattern" "$1" 2>"$dir/grep" && return 0
+	why='no line has it'
+	[ ! -s "$dir/grep" ] || why=$(cat "$dir/grep")
+	return 1
 }
 contains() {
 	readable "$1" || return 1
-	has "$1" "$2" "$3" && return 0
-	why='no line has it'
-	return 1
+	has "$1" "$2" "$3"
 }
 digest() {
 	readable "$1" || return 1
@@ -266,6 +269,7 @@ ran() {
 printed() {
 	if [ "$3" = re ]; then
 		has "$dir/$2.$1" re "$4" && return 0
+		[ ! -s "$dir/grep" ] || return 1
 	else
 		case $(cat "$dir/$2.$1") in *"$4"*) return 0 ;; esac
 	fi

@@ -44,6 +44,18 @@ build {
     inline = ["chmod 755 /srv/app/run.sh", "RELEASE=${var.release} /srv/app/run.sh"]
   }
 
+  # An image that fails is not published.
+  test "image" {
+    expect {
+      user "app" { home = "/srv/app" }
+      file "/srv/app/run.sh" { mode = "0755" }
+      command "/srv/app/run.sh" {
+        run_as = "app"
+        stdout = ["is in place"]
+      }
+    }
+  }
+
   publish {
     channels = ["latest"]
     labels   = { release = var.release }

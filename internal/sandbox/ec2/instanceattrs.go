@@ -20,8 +20,13 @@ type instanceAttributeOut struct {
 	Type       *value[string]        `xml:"instanceType"`
 	RootDevice *value[string]        `xml:"rootDeviceName"`
 	SourceDest *value[bool]          `xml:"sourceDestCheck"`
-	SRIOV      *value[string]        `xml:"sriovNetSupport"`
-	UserData   *value[string]        `xml:"userData"`
+	SRIOV      *mayBe                `xml:"sriovNetSupport"`
+	UserData   *mayBe                `xml:"userData"`
+}
+
+// mayBe is a text that has no value where it is not set.
+type mayBe struct {
+	Value string `xml:"value,omitempty"`
 }
 
 func describeInstanceAttribute(c *call, in *instanceAttributeIn) (instanceAttributeOut, error) {
@@ -59,9 +64,9 @@ func describeInstanceAttribute(c *call, in *instanceAttributeIn) (instanceAttrib
 	case "sourceDestCheck":
 		o.SourceDest = &value[bool]{true}
 	case "sriovNetSupport":
-		o.SRIOV = &value[string]{i.SRIOV}
+		o.SRIOV = &mayBe{i.SRIOV}
 	case "userData":
-		o.UserData = &value[string]{d.UserData}
+		o.UserData = &mayBe{d.UserData}
 	default:
 		return o, fail("InvalidParameterValue", "Value (%s) for parameter attribute is invalid. Unknown attribute.", in.Attribute)
 	}

@@ -63,6 +63,22 @@ type interfaceOut struct {
 	Private     string         `xml:"privateIpAddress"`
 	Public      string         `xml:"association>publicIp,omitempty"`
 	Groups      list[groupRef] `xml:"groupSet"`
+	SourceDest  bool           `xml:"sourceDestCheck"`
+	Kind        string         `xml:"interfaceType"`
+	Attachment  struct {
+		ID     string `xml:"attachmentId"`
+		Device int    `xml:"deviceIndex"`
+		Card   int    `xml:"networkCardIndex"`
+		Status string `xml:"status"`
+		Since  stamp  `xml:"attachTime"`
+		Delete bool   `xml:"deleteOnTermination"`
+	} `xml:"attachment"`
+	Addresses list[privateAddress] `xml:"privateIpAddressesSet"`
+}
+
+type privateAddress struct {
+	Address string `xml:"privateIpAddress"`
+	Primary bool   `xml:"primary"`
 }
 
 type instanceOut struct {
@@ -170,11 +186,20 @@ func (c *call) describe(i *instance) instanceOut {
 	if i.Public.IsValid() && st != "stopped" {
 		o.Public, o.PublicDNS = i.Public.String(), i.Public.String()
 	}
-	o.Interfaces = listOf([]interfaceOut{{
-		ID: idFor("eni", i.ID), Subnet: i.Subnet, VPC: i.VPC, Owner: account, Status: "in-use",
-		Private: o.Private, Public: o.Public, Groups: o.Groups,
-	}})
+	o.Interfaces = listOf([]interfaceOut{networkInterface(i, o)})
 	return o
+}
+
+// networkInterface is the only one that an instance has.
+func networkInterface(i *instance, o instanceOut) interfaceOut {
+	n := interfaceOut{
+		ID: idFor("eni", i.ID), Subnet: i.Subnet, VPC: i.VPC, Owner: account, Status: "in-use",
+		Private: o.Private, Public: o.Public, Groups: o.Groups, SourceDest: true, Kind: "interface",
+	}
+	n.Attachment.ID, n.Attachment.Status = idFor("eni-attach", i.ID), "attached"
+	n.Attachment.Since, n.Attachment.Delete = o.Launched, true
+	n.Addresses = listOf([]privateAddress{{o.Private, true}})
+	return n
 }
 
 func (c *call) attached(i *instance) list[attachedDevice] {

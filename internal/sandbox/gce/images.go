@@ -86,7 +86,8 @@ func (s *Server) newest(project, family string) (string, *resource) {
 func (c *call) sourceImage(text, field string) (string, *resource, error) {
 	path := reference(text, "projects/"+c.param("project"))
 	parts := strings.Split(path, "/")
-	if len(parts) == 6 && parts[4] == "family" {
+	// gcloud names a family as a zone sees it.
+	if len(parts) == 6 && (parts[4] == "family" || parts[2] == "zones" && parts[4] == "imageFamilyViews") {
 		at, r := c.newest(parts[1], parts[5])
 		if r == nil {
 			return "", nil, notFound(path)

@@ -20,6 +20,12 @@ func TestPublicImages(t *testing.T) {
 	if err != nil || view.Image == nil || view.Image.SelfLink != img.SelfLink {
 		t.Errorf("as the zone sees the family: %+v, %v", view, err)
 	}
+	in := small("viewed") // as gcloud names the image
+	in.Disks[0].InitializeParams.SourceImage = "projects/debian-cloud/zones/-/imageFamilyViews/debian-12"
+	if i := b.insert(in); i.Status != "RUNNING" {
+		t.Errorf("%+v", i)
+	}
+	b.done(b.Instances.Delete(proj, zone, "viewed").Do())
 	_, err = b.ImageFamilyViews.Get(proj, zone, "debian-12").Do()
 	b.refused(err, 404, "notFound", "family/debian-12")
 	_, err = b.ImageFamilyViews.Get("debian-cloud", "moon-1a", "debian-12").Do()

@@ -57,6 +57,8 @@ func TestRoute(t *testing.T) {
 		{"GET /v1/projects/p/secrets/s/versions/latest:access", "secretmanager.projects.secrets.versions.access", ""},
 		{"DELETE /storage/v1/b/acme/o/in%2Fdisk.tar.gz?alt=json", "storage.objects.delete", ""},
 		{"DELETE /v1/projects/p/secrets/s", "secretmanager.projects.secrets.delete", ""},
+		{"GET /compute/v1/projects/p/aggregated/instances?includeAllScopes=True&returnPartialSuccess=True", "compute.instances.aggregatedList", ""},
+		{"DELETE /compute/v1/projects/p/global/images/i?returnPartialSuccess=true", "compute.images.delete", `Unknown name "returnPartialSuccess"`},
 		{"PUT /compute/v1/projects/p/global/images/i", "", "Method not found."},
 		{"GET /compute/v1/projects/p/global/pictures/i", "", "Method not found."},
 		{"GET /compute/v1/projects/p/global/images/I", "compute.images.get", "Must be a match of regex"},

@@ -163,12 +163,19 @@ func (d *Document) match(verb, path string, read func(string) (string, error)) (
 	return nil, nil
 }
 
+// partial is a parameter of Compute's lists that documents before this one have
+// and the service still takes: gcloud sends it.
+const partial = "returnPartialSuccess"
+
 // parameters checks those of the path and adds those of the query.
 func (d *Document) parameters(m *Method, params, query url.Values) error {
 	for name, values := range query {
 		p := m.Parameters[name]
 		if p == nil || p.Location != "query" {
 			p = d.Parameters[name]
+		}
+		if p == nil && name == partial && (strings.HasSuffix(m.ID, ".list") || strings.HasSuffix(m.ID, ".aggregatedList")) {
+			continue // all of it is there in any case
 		}
 		if p == nil {
 			return unknown(name, "", `Invalid JSON payload received. Unknown name "%s": Cannot bind query parameter. Field '%s' could not be found in request message.`, name, name)
@@ -182,7 +189,11 @@ func (d *Document) parameters(m *Method, params, query url.Values) error {
 		if p.Required && params.Get(name) == "" {
 			return &Violation{Reason: "required", Field: name, Message: "Required field '" + name + "' not specified"}
 		}
-		for _, value := range params[name] {
+		for i, value := range params[name] {
+			if p.Type == "boolean" { // Python's clients send True
+				value = strings.ToLower(value)
+				params[name][i] = value
+			}
 			if err := p.parameter(name, value); err != nil {
 				return err
 			}
