@@ -30,7 +30,7 @@ bench: setup build ## measure against what one would use instead
 	@scripts/bench
 
 leaks: setup build ## kill and trouble cloud builds at every single call; make test tries some
-	@INGOT_TEST_LEAKS=all scripts/leaks
+	@INGOT_TEST_LEAKS=all INGOT_TEST_KILLS=200 scripts/leaks
 
 compat: build ## what of Packer is supported, tested or refused by name
 	$(GO) run ./test/compat

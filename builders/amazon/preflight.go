@@ -121,9 +121,18 @@ func (c *ebs) checkName(ctx context.Context, r *Region, name, base string, force
 	case force || c.ami.ForceDeregister:
 		return &img, nil
 	case aws.ToString(img.ImageId) != base:
-		return nil, nameTaken(name, r.Name, aws.ToString(img.ImageId))
+		return nil, unfinished(img, nameTaken(name, r.Name, aws.ToString(img.ImageId)))
 	}
 	return nil, nil
+}
+
+// unfinished adds to the error of a name that is in use that the image was
+// never finished: one that is has no expiry.
+func unfinished(img types.Image, taken error) error {
+	if tags := tagMap(img.Tags); tags[tagExpires] == "" || tags[tagUser] != whoami() {
+		return taken
+	}
+	return builders.WithHint(taken, "a run that did not end left that image: `ingot sweep` removes it. Or "+builders.Hint(taken))
 }
 
 func nameTaken(name, region, id string) error {

@@ -184,8 +184,11 @@ func (l *launch) checkImageName(ctx context.Context) error {
 	case l.env.Force:
 		l.replacing = true
 	default:
-		return builders.WithHint(fmt.Errorf("the image name %s is in use in the project %s", l.ImageName, l.ImageProjectID),
-			`use -force to replace that image, or make the name unique: image_name = "web-${timestamp()}"`)
+		hint := `use -force to replace that image, or make the name unique: image_name = "web-${timestamp()}"`
+		if img.Labels[expiresLabel] != "" && img.Labels[userLabel] == owner() { // one that is finished has no expiry
+			hint = "a run that did not end left that image: `ingot sweep` removes it. Or " + hint
+		}
+		return builders.WithHint(fmt.Errorf("the image name %s is in use in the project %s", l.ImageName, l.ImageProjectID), hint)
 	}
 	return nil
 }
