@@ -68,6 +68,7 @@ type Options struct {
 	Secrets   *secret.Set
 	Dir       string        // relative paths start here
 	Journals  string        // folder of the journals of runs; "" keeps none
+	Sandbox   bool          // the clouds are those of the sandbox
 	Sweep     string        // the command that clears what dead runs left, as users are told
 	GitCommit func() string // of the template's repository, "" where there is none
 	User      string        // who runs it, for the history of channels
