@@ -98,3 +98,29 @@ func completeBuckets(cmd *cobra.Command, args []string, _ string) ([]string, cob
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
+
+// completeRelease completes BUCKET VERSION CHANNEL, and BUCKET CHANNEL of
+// rollback.
+func completeRelease(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	address, _ := cmd.Flags().GetString("registry")
+	r, err := registry.Open(cmp.Or(address, os.Getenv("INGOT_REGISTRY")), registry.DefaultLayout)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var out []string
+	switch {
+	case len(args) == 0:
+		out, _ = r.Buckets(cmd.Context())
+	case len(args) == 1 && cmd.Name() != "rollback":
+		versions, _ := r.Versions(cmd.Context(), args[0])
+		for _, v := range versions {
+			out = append(out, v.Name)
+		}
+	case len(args) == 1 || len(args) == 2 && cmd.Name() != "rollback":
+		channels, _ := r.Channels(cmd.Context(), args[0])
+		for name := range channels {
+			out = append(out, name)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}

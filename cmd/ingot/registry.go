@@ -62,7 +62,7 @@ INGOT_REGISTRY.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&f.address, "registry", "", "`address` of the registry: host/prefix, or a folder; default $INGOT_REGISTRY, else .ingot/registry")
-	cmd.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryChannel(&f), newRegistryPull(&f), newRegistrySBOM(&f), newRegistryAncestry(&f), newRegistryCheckpoints(&f), newRegistryGC(&f))
+	cmd.AddCommand(newRegistryList(&f), newRegistryShow(&f), newRegistryChannel(&f), newRegistryPull(&f), newRegistryDiff(&f), newRegistrySBOM(&f), newRegistryAncestry(&f), newRegistryCheckpoints(&f), newRegistryGC(&f))
 	for _, c := range cmd.Commands() {
 		c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	}
@@ -179,15 +179,18 @@ func find(ctx context.Context, r *registry.Registry, args []string) (registry.Ve
 
 func newRegistryChannel(f *registryFlags) *cobra.Command {
 	var by string
+	var approval bool
 	cmd := &cobra.Command{
 		Use:   "channel BUCKET [CHANNEL [VERSION]]",
 		Short: "List channels, show the history of one, or point it to a version",
 		Long: `Channel lists the channels of a bucket. With a channel it shows its history.
 With a version too, it points the channel to the version; the move is kept in
-the history.`,
+the history. With -approval=true the channel moves from now on only when
+somebody approves (ingot approve).`,
 		Example: `  ingot registry channel web
   ingot registry channel web production
-  ingot registry channel web production 1.4.0`,
+  ingot registry channel web production 1.4.0
+  ingot registry channel web production -approval=true`,
 		Args: cobra.RangeArgs(1, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
@@ -196,17 +199,30 @@ the history.`,
 			}
 			ctx, w := cmd.Context(), cmd.OutOrStdout()
 			if len(args) == 1 {
+				if cmd.Flags().Changed("approval") {
+					return errors.New("-approval is of one channel: name it")
+				}
 				return f.listChannels(ctx, w, r, args[0])
 			}
-			if len(args) == 3 {
-				if err := r.SetChannel(ctx, args[0], args[1], args[2], by); err != nil {
+			if cmd.Flags().Changed("approval") {
+				if err := r.SetSettings(ctx, args[0], args[1], by, registry.Settings{Approval: approval}); err != nil {
 					return err
+				}
+			}
+			if len(args) == 3 {
+				moved, err := r.SetChannel(ctx, args[0], args[1], args[2], by)
+				if err != nil {
+					return err
+				}
+				if !moved {
+					return f.told(w, releaseView{Bucket: args[0], Version: args[2], Channel: args[1], By: by})
 				}
 			}
 			return f.showChannel(ctx, w, r, args[0], args[1])
 		},
 	}
 	cmd.Flags().StringVar(&by, "by", me(), "who moves the channel, for the history")
+	cmd.Flags().BoolVar(&approval, "approval", false, "whether the channel moves only with approval")
 	return cmd
 }
 
@@ -227,7 +243,16 @@ func (f *registryFlags) showChannel(ctx context.Context, w io.Writer, r *registr
 	if err != nil {
 		return err
 	}
-	if channels[channel] == "" {
+	settings, err := r.Settings(ctx, bucket, channel)
+	if err != nil {
+		return err
+	}
+	waiting, err := r.Requests(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	waiting = slices.DeleteFunc(waiting, func(q registry.Request) bool { return q.Channel != channel })
+	if channels[channel] == "" && !settings.Approval {
 		return builders.WithHint(fmt.Errorf("%s:%s: no such channel in %s", bucket, channel, r.Address()),
 			"ingot registry channel "+bucket+" "+channel+" VERSION makes it")
 	}
@@ -235,7 +260,10 @@ func (f *registryFlags) showChannel(ctx context.Context, w io.Writer, r *registr
 	if err != nil {
 		return err
 	}
-	view := channelView{Bucket: bucket, Channel: channel, Version: channels[channel], Reference: r.Reference(bucket, channel), History: moves}
+	view := channelView{Bucket: bucket, Channel: channel, Version: channels[channel], Approval: settings.Approval, Waiting: waiting, History: moves}
+	if view.Version != "" {
+		view.Reference = r.Reference(bucket, channel)
+	}
 	return f.print(w, view, func(w io.Writer) error { return writeChannel(w, view) })
 }
 

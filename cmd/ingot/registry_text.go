@@ -41,11 +41,13 @@ type (
 		Tests          []registry.TestRun `json:"tests,omitempty"` // later than the version, newest first
 	}
 	channelView struct {
-		Bucket    string          `json:"bucket"`
-		Channel   string          `json:"channel"`
-		Version   string          `json:"version"`
-		Reference string          `json:"reference,omitempty"`
-		History   []registry.Move `json:"history,omitempty"`
+		Bucket    string             `json:"bucket"`
+		Channel   string             `json:"channel"`
+		Version   string             `json:"version"`
+		Reference string             `json:"reference,omitempty"`
+		Approval  bool               `json:"approval,omitempty"`
+		Waiting   []registry.Request `json:"waiting,omitempty"` // for approval
+		History   []registry.Move    `json:"history,omitempty"`
 	}
 	pulledView struct {
 		Bucket  string `json:"bucket"`
@@ -217,14 +219,44 @@ func writeChannels(w io.Writer, r *registry.Registry, bucket string, list []chan
 }
 
 func writeChannel(w io.Writer, c channelView) error {
-	if _, err := fmt.Fprintf(w, "%s:%s is %s\n\n", c.Bucket, c.Channel, c.Version); err != nil {
+	rule := ""
+	if c.Approval {
+		rule = "\nIt moves when somebody approves."
+	}
+	if _, err := fmt.Fprintf(w, "%s:%s is %s%s\n", c.Bucket, c.Channel, cmp.Or(c.Version, "no version yet"), rule); err != nil {
 		return err
+	}
+	for _, q := range c.Waiting {
+		if _, err := fmt.Fprintf(w, "Waiting: %s, asked for by %s on %s: ingot approve %s %s %s\n", q.Version, oneLine(q.By), timeText(q.Time), c.Bucket, q.Version, c.Channel); err != nil {
+			return err
+		}
+	}
+	if len(c.History) == 0 {
+		return nil
 	}
 	rows := [][]string{{"MOVED", "FROM", "TO", "BY"}}
 	for _, m := range c.History {
-		rows = append(rows, []string{timeText(m.Time), cmp.Or(m.From, "-"), m.To, m.By})
+		rows = append(rows, []string{timeText(m.Time), cmp.Or(m.From, "-"), m.To, moverText(m)})
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
 	}
 	return table(w, rows...)
+}
+
+// moverText is who moved a channel, and how.
+func moverText(m registry.Move) string {
+	text := m.By
+	if m.Approved != "" {
+		text += ", approved by " + m.Approved
+	}
+	if m.Rollback {
+		text += " (rollback)"
+	}
+	if m.Comment != "" {
+		text += ": " + m.Comment
+	}
+	return text
 }
 
 func timeText(t time.Time) string {

@@ -119,7 +119,7 @@ func (p *program) commands() []*cobra.Command {
 	inertShared(fix)
 	inertShared(upgrade)
 	return append([]*cobra.Command{
-		newBuildCommand(p), newConsoleCommand(p), fix, newFmtCommand(p), newGraphCommand(p), upgrade, newInitCommand(p), newInspectCommand(p), newPlanCommand(p),
+		newApproveCommand(), newBuildCommand(p), newConsoleCommand(p), fix, newFmtCommand(p), newGraphCommand(p), upgrade, newInitCommand(p), newInspectCommand(p), newPlanCommand(p), newPromoteCommand(), newRollbackCommand(),
 		newPluginsCommand(p), reg, newSandboxCommand(), newSweepCommand(), newTestCommand(p), newValidateCommand(p),
 		newVersionCommand(p), newSuperviseCommand(), newInsideCommand(),
 	}, refusedCommands()...)

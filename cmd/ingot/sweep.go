@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +16,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	buildersall "github.com/ingot-build/ingot/builders/all"
 	"github.com/ingot-build/ingot/internal/journal"
+	"github.com/ingot-build/ingot/internal/registry"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -22,6 +25,7 @@ import (
 const settling = 5 * time.Minute
 
 type sweepFlags struct {
+	registry                     string
 	dryRun, sandbox, json, color bool
 	olderThan                    time.Duration
 	regions, held                []string
@@ -42,6 +46,9 @@ It leaves alone what a build under way uses, what is another user's, and images
 that are finished and recorded. What -on-error=hold has left it lists, and
 removes when its time is over, or at once with -held.
 
+Checkpoints whose time is up go too, those that the registry has a record of:
+the one of -registry, or of the working directory. Others are left alone.
+
 It exits with 0 when nothing is left and with 1 when something could not be
 removed.`,
 		Example: `  ingot sweep -dry-run                      # what would be removed
@@ -59,6 +66,7 @@ removed.`,
 	fl.StringSliceVar(&f.regions, "region", nil, "look in this `place` too: a region of EC2, or PROJECT/ZONE of Google Compute Engine; may be repeated")
 	fl.StringSliceVar(&f.held, "held", nil, "remove what the `run` holds too, before its time: an id, or all; may be repeated")
 	_ = cmd.RegisterFlagCompletionFunc("held", completeHeld)
+	fl.StringVar(&f.registry, "registry", "", "`address` of the registry whose expired checkpoints go; default $INGOT_REGISTRY, else .ingot/registry")
 	fl.BoolVar(&f.sandbox, "sandbox", false, "sweep the sandbox, not the clouds")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.color, "color", true, "use colours on a terminal")
@@ -88,12 +96,18 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 	}
 	s := &sweep{flags: f, dead: dead, dir: dir, now: now, secrets: h.Secrets, out: out, errs: errorsByCloud{}, paint: painter(colorful(f.color, out))}
 	broken := err != nil
+	reg, err := registry.Open(cmp.Or(f.registry, os.Getenv("INGOT_REGISTRY")), registry.DefaultLayout)
+	if err != nil {
+		return err
+	}
+	s.readExpired(ctx, reg, cmd.ErrOrStderr())
 	for _, sweeper := range buildersall.Sweepers() {
 		s.sweepCloud(ctx, h, sweeper)
 	}
 	s.unknownClouds()
 	if !f.dryRun {
 		s.forget()
+		s.forgetExpired(ctx, reg)
 	}
 	if err := s.report(cmd.ErrOrStderr()); err != nil {
 		return err
@@ -169,6 +183,7 @@ func (s *sweep) sweepCloud(ctx context.Context, h builders.Host, sweeper builder
 			}
 		}
 	}
+	in.Journal = append(in.Journal, s.expiredIn(sweeper.Cloud)...)
 	if len(in.Journal) == 0 && len(in.Places) == 0 {
 		return
 	}

@@ -26,10 +26,11 @@ type sweep struct {
 	out     io.Writer
 	paint   func(colour, text string) string
 
-	mu     sync.Mutex
-	found  []found
-	errs   errorsByCloud
-	unsure []journal.Resource // that were not there, and still may come to be
+	mu      sync.Mutex
+	found   []found
+	errs    errorsByCloud
+	expired []expired
+	unsure  []journal.Resource // that were not there, and still may come to be
 }
 
 type errorsByCloud map[string]error

@@ -185,6 +185,8 @@ type Checkpoint struct {
 	// Attachments are what its steps have attached to the artifact to be.
 	Attachments []Attachment `json:"attachments,omitempty"`
 
+	Sandbox bool `json:"sandbox,omitempty"` // it is there, not in the cloud
+
 	// Resource is the line that the journal had of it, for a sweep.
 	Resource json.RawMessage `json:"resource,omitempty"`
 }

@@ -108,7 +108,7 @@ func (b *build) mark(ctx context.Context, step int) (*marked, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Attachments = slices.Clone(b.attachments)
+	c.Attachments, c.Sandbox = slices.Clone(b.attachments), b.Sandbox
 	m, err := session.Mark(ctx, builders.Checkpoint{Key: c.Key, Step: c.Step, Name: c.Name, Expires: c.Expires})
 	if err != nil {
 		return nil, err

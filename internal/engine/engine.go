@@ -42,7 +42,9 @@ type Registry interface {
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	Latest(ctx context.Context, bucket string) (registry.Version, bool, error)
-	SetChannel(ctx context.Context, bucket, channel, version, by string) error
+	SetChannel(ctx context.Context, bucket, channel, version, by string) (moved bool, err error)
+	Settings(ctx context.Context, bucket, channel string) (registry.Settings, error)
+	SetSettings(ctx context.Context, bucket, channel, by string, s registry.Settings) error
 	Lease(ctx context.Context, bucket string, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 	PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error
@@ -66,6 +68,7 @@ type Options struct {
 	Secrets   *secret.Set
 	Dir       string        // relative paths start here
 	Journals  string        // folder of the journals of runs; "" keeps none
+	Sandbox   bool          // the clouds are those of the sandbox
 	Sweep     string        // the command that clears what dead runs left, as users are told
 	GitCommit func() string // of the template's repository, "" where there is none
 	User      string        // who runs it, for the history of channels

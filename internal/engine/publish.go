@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/registry"
 )
@@ -28,7 +29,7 @@ func CheckNames(p *plan.Plan) error {
 				return fmt.Errorf("publish: %w", err)
 			}
 		}
-		for _, c := range pub.Channels {
+		for _, c := range slices.Concat(pub.Channels, names(pub.Settings)) {
 			if err := registry.ValidChannel(c); err != nil {
 				return fmt.Errorf("publish: %w", err)
 			}
@@ -46,6 +47,28 @@ func (b *build) refuseConflict() error {
 	}
 	return builders.WithHint(fmt.Errorf("publish: version %s of bucket %s exists with another %s", v.Name, v.Bucket, b.Address),
 		"versions are immutable: set another `version` in the publish block")
+}
+
+func names(channels []lang.Channel) (out []string) {
+	for _, c := range channels {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// settle gives channels the rules that the template has for them.
+func (r *run) settle(ctx context.Context, pub plan.Publish) error {
+	for _, c := range pub.Settings {
+		want := registry.Settings{Approval: c.Approval}
+		have, err := r.Registry.Settings(ctx, pub.Bucket, c.Name)
+		if err == nil && have != want {
+			err = r.Registry.SetSettings(ctx, pub.Bucket, c.Name, r.User, want)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func byBucket(builds []*plan.Build) [][]*plan.Build {
@@ -89,6 +112,9 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 		r.emit(event.Warning{Text: fmt.Sprintf("channels stay where they are (%s): this run left out %s", strings.Join(pub.Channels, ", "), strings.Join(left, ", "))})
 		pub.Channels = nil
 	}
+	if err := r.settle(ctx, pub); err != nil {
+		return err
+	}
 	name := cmp.Or(pub.Version, commonVersion(group))
 	if name != "" {
 		v, found, err := r.Registry.Version(ctx, pub.Bucket, name)
@@ -130,22 +156,38 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 	if err != nil {
 		return err
 	}
-	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: out.Bucket, Version: out.Name, Channels: pub.Channels, New: isNew})
+	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: out.Bucket, Version: out.Name, Channels: out.Channels, New: isNew})
+	r.sayRequested(out, out.Requested)
 	return nil
 }
 
 // moveChannels points the template's channels at a version that exists.
 func (r *run) moveChannels(ctx context.Context, v registry.Version, channels []string) error {
+	var moved, requested []string
 	for _, c := range channels {
-		if slices.Contains(v.Channels, c) {
-			continue
+		done := slices.Contains(v.Channels, c)
+		if !done {
+			var err error
+			if done, err = r.Registry.SetChannel(ctx, v.Bucket, c, v.Name, r.User); err != nil {
+				return err
+			}
 		}
-		if err := r.Registry.SetChannel(ctx, v.Bucket, c, v.Name, r.User); err != nil {
-			return err
+		if done {
+			moved = append(moved, c)
+		} else {
+			requested = append(requested, c)
 		}
 	}
-	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: channels})
+	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: moved})
+	r.sayRequested(v, requested)
 	return nil
+}
+
+// sayRequested says which channels wait for a person.
+func (r *run) sayRequested(v registry.Version, channels []string) {
+	for _, c := range channels {
+		r.emit(event.Say{Text: fmt.Sprintf("Channel %s waits for approval: ingot approve %s %s %s", c, v.Bucket, v.Name, c)})
+	}
 }
 
 func holdsAll(v registry.Version, records []artifact.Record) bool {

@@ -20,16 +20,25 @@ type Publish struct {
 	Range           hcl.Range
 	Bucket, Version string // "" where the template does not say
 	Channels        []string
+	Settings        []Channel // of channels, in this or other templates
 	Labels          map[string]string
 	Description     string
 
 	hcp bool // block hcp_packer_registry
 }
 
+// Channel are the rules of a channel: block channel of publish.
+type Channel struct {
+	Name string `hcl:"name,label"`
+	// Approval makes the channel move only when somebody approves.
+	Approval bool `hcl:"approval,optional"`
+}
+
 type publishAttrs struct {
 	Bucket      string            `hcl:"bucket,optional"`
 	Version     string            `hcl:"version,optional"`
 	Channels    []string          `hcl:"channels,optional"`
+	Settings    []Channel         `hcl:"channel,block"`
 	Labels      map[string]string `hcl:"labels,optional"`
 	Description string            `hcl:"description,optional"`
 }
@@ -49,7 +58,7 @@ func (t *Template) publish(b *hcl.Block, around []iteration) (*Publish, hcl.Diag
 	if b.Type == "publish" {
 		var a publishAttrs
 		diags := t.whole(b, around, &a)
-		return &Publish{Range: b.DefRange, Bucket: a.Bucket, Version: a.Version, Channels: a.Channels, Labels: a.Labels, Description: a.Description}, diags
+		return &Publish{Range: b.DefRange, Bucket: a.Bucket, Version: a.Version, Channels: a.Channels, Settings: a.Settings, Labels: a.Labels, Description: a.Description}, diags
 	}
 	var a hcpAttrs
 	places, diags := t.decodeWhole(b, around, &a)

@@ -100,6 +100,7 @@ type Build struct {
 type Publish struct {
 	Bucket, Version, Description string
 	Channels                     []string
+	Settings                     []lang.Channel
 	Labels                       map[string]string
 }
 

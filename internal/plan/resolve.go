@@ -295,6 +295,14 @@ func (b *Build) runFrom(first int, r Reason) {
 	}
 }
 
+// Changes says what is different between what two keys were made of.
+func Changes(old, now []artifact.Input) (texts []string) {
+	for _, r := range diff(old, now) {
+		texts = append(texts, r.Text)
+	}
+	return texts
+}
+
 // diff says what is different between two lists of inputs.
 func diff(old, now []artifact.Input) []Reason {
 	type id struct{ kind, name string }

@@ -17,12 +17,27 @@ type Move struct {
 	Time time.Time `json:"time"`
 	From string    `json:"from,omitempty"` // "" for the first move
 	To   string    `json:"to"`
-	By   string    `json:"by,omitempty"` // who moved it
+	By   string    `json:"by,omitempty"` // who moved it, or asked for that
+
+	Approved string `json:"approved,omitempty"` // who approved it, where that was needed
+	Comment  string `json:"comment,omitempty"`
+	Rollback bool   `json:"rollback,omitempty"` // back to an older version
+}
+
+// how is what the history says of a move beside the versions.
+type how struct {
+	by, comment, approved string
+	back                  bool
 }
 
 // SetChannel points a channel to a version and keeps the move in the channel's
-// history. Pointing it to where it points already changes nothing.
-func (r *Registry) SetChannel(ctx context.Context, bucket, channel, version, by string) error {
+// history. Pointing it to where it points already changes nothing. Where the
+// channel asks for approval, it records a request instead, and reports false.
+func (r *Registry) SetChannel(ctx context.Context, bucket, channel, version, by string) (moved bool, err error) {
+	return r.point(ctx, bucket, channel, version, how{by: by})
+}
+
+func (r *Registry) setChannel(ctx context.Context, bucket, channel, version string, h how) error {
 	op := "point " + bucket + ":" + channel + " to " + version
 	repo, err := r.repository(bucket)
 	if err != nil {
@@ -48,18 +63,23 @@ func (r *Registry) SetChannel(ctx context.Context, bucket, channel, version, by 
 	if from == version {
 		return nil
 	}
-	return r.explain(op, r.move(ctx, repo, channel, from, target, v, by))
+	return r.explain(op, r.move(ctx, repo, channel, from, target, v, h))
 }
 
 // move writes the move and the channel's tag.
-func (r *Registry) move(ctx context.Context, repo repository, channel, from string, target ocispec.Descriptor, v Version, by string) error {
+func (r *Registry) move(ctx context.Context, repo repository, channel, from string, target ocispec.Descriptor, v Version, h how) error {
 	now, tok := time.Now().UTC(), token()
 	annotations := map[string]string{
 		ocispec.AnnotationCreated: now.Format(time.RFC3339Nano),
 		annFrom:                   from,
 		annTo:                     v.Name,
-		annBy:                     by,
+		annBy:                     h.by,
 		annToken:                  tok,
+		annApproved:               h.approved,
+		annComment:                h.comment,
+	}
+	if h.back {
+		annotations[annRollback] = "true"
 	}
 	record, err := pushManifest(ctx, repo, ocispec.Manifest{ArtifactType: MoveType, Annotations: annotations})
 	if err != nil {
@@ -218,5 +238,6 @@ func readMove(ctx context.Context, repo repository, tag string) (Move, error) {
 		}
 		a = m.Annotations
 	}
-	return Move{Time: createdOf(a), From: a[annFrom], To: a[annTo], By: a[annBy]}, nil
+	return Move{Time: createdOf(a), From: a[annFrom], To: a[annTo], By: a[annBy],
+		Approved: a[annApproved], Comment: a[annComment], Rollback: a[annRollback] == "true"}, nil
 }

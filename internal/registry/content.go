@@ -31,6 +31,8 @@ const (
 	NothingType = "application/vnd.ingot.nothing.v1"
 	// MoveType is the artifactType of a channel's move.
 	MoveType = "application/vnd.ingot.move.v1"
+	// NoteType is the artifactType of a channel's settings, and of a request.
+	NoteType = "application/vnd.ingot.note.v1"
 	// LeaseType is the artifactType of one that works on something, or wants to.
 	LeaseType = "application/vnd.ingot.lease.v1"
 	// TestsType is the artifactType of a run of tests of a version.
@@ -53,9 +55,14 @@ const (
 	annFrom        = "vnd.ingot.from"           // version a channel moved from
 	annTo          = "vnd.ingot.to"             // version it moved to
 	annBy          = "vnd.ingot.by"             // who moved it
+	annApproval    = "vnd.ingot.approval"       // "true" where a channel moves only with approval
+	annApproved    = "vnd.ingot.approved"       // who approved a move
+	annComment     = "vnd.ingot.comment"        // of who moved, asked or approved
+	annRollback    = "vnd.ingot.rollback"       // "true" for a move back
+	annChannel     = "vnd.ingot.channel"        // that is asked for
 	annNumber      = "vnd.ingot.lease.number"   // whose turn it is; 0 while it is drawn
 	annBeat        = "vnd.ingot.lease.beat"     // another one each time that the holder is known to live
-	annState       = "vnd.ingot.lease.state"    // "held", "over" or "left"; none while it waits
+	annState       = "vnd.ingot.state"          // of a lease: "held", "over" or "left", none while it waits; of a request: "open" or "approved"
 	annToken       = "vnd.ingot.token"          // makes a manifest the only one of its kind
 	annImageName   = "io.containerd.image.name" // the name containerd and docker load read
 )

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,12 +18,14 @@ const (
 	movePrefix       = "channel."
 	publishedPrefix  = "published."
 	leasePrefix      = "lease."
+	settingsPrefix   = "settings."
+	requestPrefix    = "request."
 	referrerPrefix   = "sha256-"
 	testsPrefix      = "tested."
 	checkpointPrefix = "checkpoint."
 )
 
-var reserved = []string{keyPrefix, movePrefix, publishedPrefix, leasePrefix, referrerPrefix, testsPrefix, checkpointPrefix}
+var reserved = []string{keyPrefix, movePrefix, publishedPrefix, leasePrefix, settingsPrefix, requestPrefix, referrerPrefix, testsPrefix, checkpointPrefix}
 
 // The grammars of the distribution specification, section "Pulling manifests".
 var (
@@ -101,6 +105,13 @@ func keyTag(k key.Key) (string, error) {
 // different tokens, so none overwrites another's.
 func moveTag(channel string, at time.Time, token string) string {
 	return movePrefix + channel + "." + at.UTC().Format(stamp) + "-" + token
+}
+
+// requestTag is the name of what asks that a channel is pointed to a version. A
+// version's name may be as long as a tag, so that a hash stands for it.
+func requestTag(channel, version string) string {
+	sum := sha256.Sum256([]byte(version))
+	return requestPrefix + channel + "." + hex.EncodeToString(sum[:16])
 }
 
 // movedChannel returns the channel that a tag is a move of.

@@ -337,7 +337,7 @@ func TestForeignTags(t *testing.T) {
 	}
 	_, _, err = r.Publish(ctx, Version{Bucket: "web", Name: "zzz"})
 	checkError(t, err, "another image's", "another name")
-	err = r.SetChannel(ctx, "web", "zzz", "1.4.0", "")
+	_, err = r.SetChannel(ctx, "web", "zzz", "1.4.0", "")
 	checkError(t, err, "another image's", "another name")
 }
 

@@ -24,6 +24,7 @@ type Version struct {
 	Description    string
 	Labels         map[string]string
 	Channels       []string // that point to it now, sorted
+	Requested      []string // that Publish was to move to it, and that wait for approval
 	GitCommit      string
 	TemplateDigest string
 	Fingerprint    string            // what the environment calls the run that made it; "" where it does not say
@@ -81,12 +82,18 @@ func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error
 			return v, false, r.explain(op, err)
 		}
 	}
+	out.Channels, out.Requested = nil, nil
 	for _, c := range v.Channels {
-		if err := r.SetChannel(ctx, v.Bucket, c, v.Name, strings.TrimSpace("run "+v.RunID)); err != nil {
+		moved, err := r.SetChannel(ctx, v.Bucket, c, v.Name, strings.TrimSpace("run "+v.RunID))
+		if err != nil {
 			return out, taken == nil, err
 		}
+		if moved {
+			out.Channels = append(out.Channels, c)
+		} else {
+			out.Requested = append(out.Requested, c)
+		}
 	}
-	out.Channels = v.Channels
 	return out, taken == nil, nil
 }
 

@@ -33,6 +33,7 @@ func benches() []bench {
 		{"fleet", "200 null builds in parallel, one step is sleep 1", []need{openSSHServer, openSSHClient}, benchFleet},
 		{"amazon", "amazon-ebs on the sandbox with 13 s that nobody can avoid; one build, and 50", []need{mmdebstrap, openSSHServer, root}, benchAmazon},
 		{"google", "googlecompute likewise", []need{mmdebstrap, openSSHServer, root}, benchGoogle},
+		{"again", "amazon-ebs on the sandbox: nothing changed, in 50 builds and one; the last step; all", []need{mmdebstrap, openSSHServer, root}, benchAgain},
 		{"container", "a container of which nothing changed, whole process", []need{mmdebstrap, runc, goTool, root}, benchContainer},
 		{"validate", "check a template with 20 provisioners, whole process", []need{packer}, benchValidate},
 	}
