@@ -142,7 +142,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	sealed, hideLogin := false, func() {}
 	defer func() {
 		_ = b.pauseBefore(ctx, "cleaning up") // the cleaning up is not up to the answer
-		if !b.kept || b.OnError == Hold { // what is held has its own
+		if !b.kept || b.OnError == Hold {     // what is held has its own
 			hideLogin()
 		}
 		if sealed {

@@ -141,6 +141,7 @@ func TestRSADecrypt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 it is what Packer's function decrypts
 	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &key.PublicKey, []byte("correct horse"))
 	if err != nil {
 		t.Fatal(err)
