@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"os"
+	"slices"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -88,14 +89,20 @@ func (r *run) publishing(ctx context.Context, bucket string, records []artifact.
 	return release, err
 }
 
-// published is the version that another run has made of the same, where this
-// one has taken something from it.
-func (r *run) published(ctx context.Context, group []*plan.Build, want registry.Version) (v registry.Version, found bool, err error) {
-	for _, b := range group {
-		if b.Status == plan.Unchanged && b.Publish.Version == "" {
-			v, found, err = r.Registry.Latest(ctx, want.Bucket)
-			return v, found && v.Same(want), err
-		}
-	}
-	return v, false, nil
+// published is the newest version, where another run has made it of the very
+// same bakes: what one of them made was taken by the others, and any of them
+// may be the first to publish it.
+func (r *run) published(ctx context.Context, want registry.Version) (v registry.Version, found bool, err error) {
+	v, found, err = r.Registry.Latest(ctx, want.Bucket)
+	return v, found && sameBakes(v, want) && v.Same(want), err
+}
+
+// sameBakes reports whether all records of a version are in another one too,
+// made in the same runs.
+func sameBakes(v, want registry.Version) bool {
+	return !slices.ContainsFunc(want.Records, func(rec artifact.Record) bool {
+		return !slices.ContainsFunc(v.Records, func(there artifact.Record) bool {
+			return there.Build == rec.Build && there.Key == rec.Key && there.RunID == rec.RunID
+		})
+	})
 }
