@@ -223,28 +223,31 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	fields := component.KeyFields(keyed)
 	b.family.onDisk = c.template.ImagesIn(fields)
 	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
-	b.distribution = c.distribution(builder, keyed, dec.Marked)
+	b.distribution = c.distribution(builder, keyed, dec)
 	return diags
 }
 
 // distribution is the key of what the builder does with a finished image. As
 // in other keys constants stand in place of marked values: an image is not
-// copied again because its name has the time in it.
-func (c *compiler) distribution(real builders.Builder, keyed builders.Config, marked bool) key.Key {
+// copied again because its name has the time in it. Where the constants are no
+// right options, as "<var.time>" is no name of an image, it is made of all that
+// the options are.
+func (c *compiler) distribution(real builders.Builder, keyed builders.Config, dec *lang.Decoded) key.Key {
 	d, ok := real.(builders.Distributor)
-	if !ok {
+	switch {
+	case !ok:
 		return ""
+	case !dec.Marked:
+		return d.Distribution()
 	}
-	if marked {
-		host := c.options.Host
-		host.Secrets = &secret.Set{} // the constants are none
-		if b, err := keyed.Open(host); err == nil {
-			if constant, ok := b.(builders.Distributor); ok {
-				d = constant
-			}
+	host := c.options.Host
+	host.Secrets = &secret.Set{} // the constants are none
+	if b, err := keyed.Open(host); err == nil {
+		if constant, ok := b.(builders.Distributor); ok {
+			return constant.Distribution()
 		}
 	}
-	return d.Distribution()
+	return inputsKey("distribution inputs/1", c.src.Type, dec.Inputs)
 }
 
 // step decodes and lowers one provisioner.
@@ -289,11 +292,7 @@ func (c *compiler) keyedHash(def provisioners.Definition, spec *lang.Provisioner
 	if _, ops, _, ds := c.lower(def, spec, index, lang.Keyed); !ds.HasErrors() {
 		return op.Hash(ops)
 	}
-	h := key.New("inputs/1").String(spec.Type)
-	for _, in := range inputs {
-		h.String(in.Kind).String(in.Name).String(in.Digest)
-	}
-	return h.Sum()
+	return inputsKey("inputs/1", spec.Type, inputs)
 }
 
 func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) (provisioners.Provisioner, []op.Op, *lang.Decoded, hcl.Diagnostics) {
@@ -314,72 +313,6 @@ func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, in
 
 func (c *compiler) input(index int, form lang.Form) provisioners.Input {
 	return provisioners.Input{BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render}
-}
-
-func optionInputs(fields map[string]string) []artifact.Input {
-	var out []artifact.Input
-	for _, name := range sortedKeys(fields) {
-		out = append(out, artifact.Input{Kind: "option", Name: name, Digest: string(key.New("option/1").String(fields[name]).Sum())})
-	}
-	return out
-}
-
-// optionFiles are the files that the options of a source name.
-func optionFiles(cfg builders.Config, h builders.Host) []artifact.Input {
-	named, ok := cfg.(builders.KeyFiles)
-	if !ok {
-		return nil
-	}
-	var puts []op.Op
-	for _, path := range named.KeyFiles(h) {
-		blob, err := op.FileBlob(path)
-		if err != nil {
-			blob = op.LateFile(path) // it went away since: the build says so
-		}
-		puts = append(puts, &op.Put{File: op.File{Blob: blob}})
-	}
-	return fileInputs(puts, h.Dir)
-}
-
-// fileInputs names the files that ops read from this host.
-func fileInputs(ops []op.Op, dir string) []artifact.Input {
-	var out []artifact.Input
-	add := func(path, digest string) {
-		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
-			path = rel
-		}
-		out = append(out, artifact.Input{Kind: "file", Name: filepath.ToSlash(path), Digest: digest})
-	}
-	files := func(list []op.File) {
-		for _, f := range list {
-			if f.Blob.Name != "" {
-				add(f.Blob.Name, f.Blob.Digest)
-			}
-		}
-	}
-	for _, o := range ops {
-		switch o := o.(type) {
-		case *op.Exec:
-			files(o.Inputs)
-		case *op.Local:
-			files(o.Inputs)
-			for _, b := range o.Reads {
-				add(b.Name, b.Digest)
-			}
-			for _, t := range o.Trees {
-				for _, e := range t.Entries {
-					add(filepath.Join(t.Name, e.Name), e.Digest)
-				}
-			}
-		case *op.Put:
-			files([]op.File{o.File})
-		case *op.Tree:
-			for _, e := range o.Entries {
-				add(filepath.Join(o.Name, e.Name), e.Digest)
-			}
-		}
-	}
-	return out
 }
 
 // Vars gives a build's values that are known while planning.

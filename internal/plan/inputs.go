@@ -1,0 +1,87 @@
+package plan
+
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/op"
+)
+
+// inputsKey is the key of what depends on inputs, where nothing closer can be
+// said of it.
+func inputsKey(domain, typ string, inputs []artifact.Input) key.Key {
+	h := key.New(domain).String(typ)
+	for _, in := range inputs {
+		h.String(in.Kind).String(in.Name).String(in.Digest)
+	}
+	return h.Sum()
+}
+
+func optionInputs(fields map[string]string) []artifact.Input {
+	var out []artifact.Input
+	for _, name := range sortedKeys(fields) {
+		out = append(out, artifact.Input{Kind: "option", Name: name, Digest: string(key.New("option/1").String(fields[name]).Sum())})
+	}
+	return out
+}
+
+// optionFiles are the files that the options of a source name.
+func optionFiles(cfg builders.Config, h builders.Host) []artifact.Input {
+	named, ok := cfg.(builders.KeyFiles)
+	if !ok {
+		return nil
+	}
+	var puts []op.Op
+	for _, path := range named.KeyFiles(h) {
+		blob, err := op.FileBlob(path)
+		if err != nil {
+			blob = op.LateFile(path) // it went away since: the build says so
+		}
+		puts = append(puts, &op.Put{File: op.File{Blob: blob}})
+	}
+	return fileInputs(puts, h.Dir)
+}
+
+// fileInputs names the files that ops read from this host.
+func fileInputs(ops []op.Op, dir string) []artifact.Input {
+	var out []artifact.Input
+	add := func(path, digest string) {
+		if rel, err := filepath.Rel(dir, path); err == nil && !strings.HasPrefix(rel, "..") {
+			path = rel
+		}
+		out = append(out, artifact.Input{Kind: "file", Name: filepath.ToSlash(path), Digest: digest})
+	}
+	files := func(list []op.File) {
+		for _, f := range list {
+			if f.Blob.Name != "" {
+				add(f.Blob.Name, f.Blob.Digest)
+			}
+		}
+	}
+	for _, o := range ops {
+		switch o := o.(type) {
+		case *op.Exec:
+			files(o.Inputs)
+		case *op.Local:
+			files(o.Inputs)
+			for _, b := range o.Reads {
+				add(b.Name, b.Digest)
+			}
+			for _, t := range o.Trees {
+				for _, e := range t.Entries {
+					add(filepath.Join(t.Name, e.Name), e.Digest)
+				}
+			}
+		case *op.Put:
+			files([]op.File{o.File})
+		case *op.Tree:
+			for _, e := range o.Entries {
+				add(filepath.Join(o.Name, e.Name), e.Digest)
+			}
+		}
+	}
+	return out
+}
