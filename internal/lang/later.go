@@ -140,31 +140,42 @@ func namesBuild(expr hcl.Expression) bool {
 // withBuild returns a context in which the late values of build are what change
 // makes of them.
 func withBuild(ctx *hcl.EvalContext, change func(name string, v cty.Value) cty.Value) (*hcl.EvalContext, bool) {
-	for c := ctx; c != nil; c = c.Parent() {
-		build, ok := c.Variables["build"]
-		if !ok || !build.Type().IsObjectType() {
-			continue
-		}
-		m, found := build.AsValueMap(), false
-		for name, v := range m {
-			if _, isLate := marksOf(v)[late("build."+name)]; isLate {
-				m[name], found = change(name, v), true
-			}
-		}
-		if !found {
-			return nil, false // in a source, it is the images of builds
-		}
-		child := ctx.NewChild()
-		child.Variables = map[string]cty.Value{"build": cty.ObjectVal(m)}
-		return child, true
+	build, ok := buildOf(ctx)
+	if !ok {
+		return nil, false
 	}
-	return nil, false
+	m, found := build.AsValueMap(), false
+	for name, v := range m {
+		if _, isLate := marksOf(v)[late("build."+name)]; isLate {
+			m[name], found = change(name, v), true
+		}
+	}
+	if !found {
+		return nil, false // in a source, it is the images of builds
+	}
+	child := ctx.NewChild()
+	child.Variables = map[string]cty.Value{"build": cty.ObjectVal(m)}
+	return child, true
+}
+
+// buildOf is the object build of a context.
+func buildOf(ctx *hcl.EvalContext) (cty.Value, bool) {
+	for c := ctx; c != nil; c = c.Parent() {
+		if build, ok := c.Variables["build"]; ok && build.Type().IsObjectType() {
+			return build, true
+		}
+	}
+	return cty.NilVal, false
 }
 
 // laterName is the same for the same text and the same values in it, so that
-// keys tell what the expression says. Both forms have the same one.
+// keys tell what the expression says. Both forms have the same one; builders
+// that have other values of build have another.
 func (t *Template) laterName(expr hcl.Expression, ctx *hcl.EvalContext) string {
-	h := key.New("later/1").String(t.source(expr.Range()))
+	h := key.New("later/2").String(t.source(expr.Range()))
+	if build, ok := buildOf(ctx); ok {
+		h.Strings(slices.Sorted(maps.Keys(build.Type().AttributeTypes())))
+	}
 	for _, tr := range expr.Variables() {
 		if tr.RootName() == "build" {
 			continue

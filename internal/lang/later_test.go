@@ -130,3 +130,34 @@ func TestLaterLists(t *testing.T) {
 		}
 	}
 }
+
+// TestLaterOfBuilders has one expression in the builds of two builders, which
+// know different values.
+func TestLaterOfBuilders(t *testing.T) {
+	t.Parallel()
+	tpl := mustLoad(t, Options{}, "a.pkr.hcl", `
+source "googlecompute" "g" {}
+source "amazon-ebs" "a" {}
+build {
+  sources = ["googlecompute.g", "amazon-ebs.a"]
+  provisioner "shell" {
+    inline = [try(build.SourceAMIName, build.SourceImageName)]
+  }
+}
+`)
+	values := op.Values{"build.SourceAMIName": secret.Plain("ami"), "build.SourceImageName": secret.Plain("image")}
+	for i, want := range []string{"image", "ami"} {
+		var got options
+		d, diags := tpl.Builds[0].Provisioners[0].Decode(Scope{Source: tpl.Builds[0].Sources[i]}, &got)
+		if diags.HasErrors() {
+			t.Fatal(shown(tpl, diags))
+		}
+		all, err := d.Values(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := all.Text(got.Inline[0].Reveal()); text != want {
+			t.Errorf("got %q, want %q", text, want)
+		}
+	}
+}
