@@ -2,11 +2,13 @@ package machine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/buildertest"
@@ -50,7 +52,7 @@ func (c *cloud) Launch(_ context.Context, base builders.Base, _ builders.Env) (m
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.launched++
-	b := &box{cloud: c}
+	b := &box{cloud: c, number: c.launched}
 	c.running[b] = true
 	return b, nil
 }
@@ -67,7 +69,29 @@ func (c *cloud) leaks() []string {
 }
 
 // box is one machine.
-type box struct{ cloud *cloud }
+type box struct {
+	cloud  *cloud
+	number int
+}
+
+func (b *box) Hold(context.Context, time.Time) (json.RawMessage, error) {
+	return json.Marshal(b.number)
+}
+
+func (c *cloud) Resume(_ context.Context, _ builders.Base, h machine.Held, _ builders.Env) (machine.Machine, error) {
+	var number int
+	if err := json.Unmarshal(h.Machine, &number); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for b := range c.running {
+		if b.number == number {
+			return b, nil
+		}
+	}
+	return nil, builders.ErrMachineGone
+}
 
 func (b *box) Dial(ctx context.Context) (net.Conn, error) {
 	var d net.Dialer

@@ -33,10 +33,7 @@ func (c *compiler) tests(b *Build) ([]*Test, hcl.Diagnostics) {
 		if !spec.AppliesTo(c.src) {
 			continue
 		}
-		if ds := bootable(b, spec); ds.HasErrors() {
-			diags = append(diags, ds...)
-			continue
-		}
+		diags = append(diags, bootable(b, spec)...)
 		for _, p := range spec.Provisioners {
 			if !p.AppliesTo(c.src) {
 				continue

@@ -18,9 +18,11 @@ import (
 	"github.com/ingot-build/ingot/provisioners/provisionertest"
 )
 
-// options are the options that Packer 1.16 has.
+// options are the options that Packer 1.16 has, and those of the provisioners
+// that are ours: sbom and expect.
 var options = map[string]string{
-	"sbom": "destination formats sbom_name source",
+	"sbom":   "destination formats sbom_name source",
+	"expect": "command file group kernel_param mount package port process run_as service start user within",
 	"shell": "binary env env_var_format environment_vars execute_command expect_disconnect inline inline_shebang pause_after " +
 		"remote_file remote_folder remote_path script scripts skip_clean start_retry_timeout use_env_var_file valid_exit_codes",
 	"shell-local": "command env env_var_format environment_vars execute_command inline inline_shebang only_on script scripts " +
