@@ -80,13 +80,27 @@ func (r *run) holder() string {
 	return text
 }
 
-// publishing makes this run the only one that publishes these records.
-func (r *run) publishing(ctx context.Context, bucket string, records []artifact.Record) (release func(), err error) {
-	set := key.New("publish/1").String(string(setKey(records))).Sum()
-	for release == nil && err == nil {
-		release, err = r.Registry.Lease(ctx, bucket, set, r.holder(), func(string) {})
+// publishing makes this run the only one that publishes these records, until
+// release is called. Where another has done that meanwhile it returns its
+// version. One that the template names is published once anyway.
+func (r *run) publishing(ctx context.Context, pub plan.Publish, want registry.Version) (there registry.Version, found bool, release func(), err error) {
+	if pub.Version != "" {
+		return there, false, func() {}, nil
 	}
-	return release, err
+	set := key.New("publish/1").String(string(setKey(want.Records))).Sum()
+	for {
+		release, err = r.Registry.Lease(ctx, want.Bucket, set, r.holder(), func(string) {})
+		if err != nil {
+			return there, false, func() {}, err
+		}
+		there, found, err = r.published(ctx, want)
+		switch {
+		case release != nil:
+			return there, found, release, err
+		case found || err != nil:
+			return there, found, func() {}, err
+		}
+	}
 }
 
 // published is the newest version, where another run has made it of the very

@@ -141,15 +141,13 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 		Description: pub.Description, Labels: pub.Labels, Channels: pub.Channels,
 		GitCommit: r.GitCommit(), TemplateDigest: r.plan.Template.Digest, Fingerprint: r.Fingerprint, Made: made, Records: records,
 	}
-	release, err := r.publishing(ctx, pub.Bucket, records)
+	there, found, release, err := r.publishing(ctx, pub, v)
+	defer release()
 	if err != nil {
 		return err
 	}
-	defer release()
-	if pub.Version == "" {
-		if there, found, err := r.published(ctx, v); err != nil || found {
-			return cmp.Or(err, r.moveChannels(ctx, there, pub.Channels))
-		}
+	if found {
+		return r.moveChannels(ctx, there, pub.Channels)
 	}
 	out, isNew, err := r.Registry.Publish(ctx, v)
 	if err != nil {
