@@ -2,10 +2,12 @@ package test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +25,18 @@ var (
 )
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+// waitTogether runs twice as many scripts at a time as there are processors,
+// where -parallel does not say another number: most of the time they wait for
+// machines.
+func waitTogether() error {
+	flag.Parse()
+	f := flag.Lookup("test.parallel")
+	if f.Value.String() != strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		return nil
+	}
+	return f.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
+}
 
 func testMain(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "ingot-test-")
@@ -46,6 +60,10 @@ func testMain(m *testing.M) int {
 		if err := build.Run(); err != nil {
 			return 1
 		}
+	}
+	if err := waitTogether(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	return m.Run()
 }
