@@ -21,6 +21,7 @@ func checkAll(jobs []*job, refused *refusals) hcl.Diagnostics {
 	parallel(len(jobs), func(i int) {
 		j := jobs[i]
 		j.build, j.diags = j.open(j.address, j.publish)
+		j.diags = append(j.diags, j.checkpoints(j.build)...)
 	})
 	var checks []*stepCheck
 	for _, g := range groups(jobs) {

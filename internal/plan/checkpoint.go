@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 )
 
@@ -43,8 +44,9 @@ func (c *compiler) checkpoints(b *Build) hcl.Diagnostics {
 		d.Summary = b.Address + " can have no checkpoint"
 		return hcl.Diagnostics{d}
 	}
-	if i := slices.IndexFunc(b.Steps, func(s *Step) bool { return s.Checkpoint }); i >= 0 {
-		return refuse(b.Steps[i].Range)
+	first := slices.IndexFunc(c.spec.Provisioners, func(p *lang.Provisioner) bool { return p.Checkpoint && p.AppliesTo(c.src) })
+	if first >= 0 {
+		return refuse(c.spec.Provisioners[first].Range)
 	}
 	if c.spec.Checkpoints != nil {
 		return refuse(c.spec.Checkpoints.Range)
