@@ -3,12 +3,10 @@ package registry
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/errdef"
 )
 
@@ -207,37 +205,27 @@ func (r *Registry) History(ctx context.Context, bucket, channel string) ([]Move,
 		name, ok := movedChannel(tag)
 		return !ok || name != channel
 	})
-	moves := make([]Move, len(list))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for i, tag := range list {
-		g.Go(func() (err error) {
-			if moves[i], err = readMove(gctx, repo, tag); err != nil {
-				return fmt.Errorf("%s: %w", tag, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
+	moves, err := readEach(ctx, repo, list, readMove)
+	if err != nil {
 		return nil, r.explain(op, err)
 	}
 	slices.SortStableFunc(moves, func(a, b Move) int { return b.Time.Compare(a.Time) })
 	return moves, nil
 }
 
-func readMove(ctx context.Context, repo repository, tag string) (Move, error) {
+func readMove(ctx context.Context, repo repository, tag string) (*Move, error) {
 	desc, err := repo.Resolve(ctx, tag)
 	if err != nil {
-		return Move{}, err
+		return nil, err
 	}
 	a := desc.Annotations
 	if a[annTo] == "" {
 		var m ocispec.Manifest
 		if err := fetchJSON(ctx, repo, desc, &m); err != nil {
-			return Move{}, err
+			return nil, err
 		}
 		a = m.Annotations
 	}
-	return Move{Time: createdOf(a), From: a[annFrom], To: a[annTo], By: a[annBy],
+	return &Move{Time: createdOf(a), From: a[annFrom], To: a[annTo], By: a[annBy],
 		Approved: a[annApproved], Comment: a[annComment], Rollback: a[annRollback] == "true"}, nil
 }

@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -63,25 +61,9 @@ func (r *Registry) Checkpoints(ctx context.Context, bucket string) ([]artifact.C
 		return nil, r.explain(op, err)
 	}
 	list = slices.DeleteFunc(list, func(tag string) bool { return !strings.HasPrefix(tag, checkpointPrefix) })
-	found := make([]*artifact.Checkpoint, len(list))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for i, tag := range list {
-		g.Go(func() (err error) {
-			if found[i], err = readCheckpoint(gctx, repo, tag); err != nil {
-				return fmt.Errorf("%s: %w", tag, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
+	out, err := readEach(ctx, repo, list, readCheckpoint)
+	if err != nil {
 		return nil, r.explain(op, err)
-	}
-	var out []artifact.Checkpoint
-	for _, c := range found {
-		if c != nil {
-			out = append(out, *c)
-		}
 	}
 	slices.SortFunc(out, func(a, b artifact.Checkpoint) int {
 		return cmp.Or(b.Created.Compare(a.Created), b.Step-a.Step, strings.Compare(string(a.Key), string(b.Key)))

@@ -138,3 +138,29 @@ func (r *Registry) versionNamed(ctx context.Context, repo repository, bucket, ta
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+
+// readEach reads what tags stand for, in their order. What read returns nil for
+// was removed since it was listed, and is left out.
+func readEach[T any](ctx context.Context, repo repository, tags []string, read func(context.Context, repository, string) (*T, error)) ([]T, error) {
+	found := make([]*T, len(tags))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for i, tag := range tags {
+		g.Go(func() (err error) {
+			if found[i], err = read(gctx, repo, tag); err != nil {
+				return fmt.Errorf("%s: %w", tag, err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []T
+	for _, v := range found {
+		if v != nil {
+			out = append(out, *v)
+		}
+	}
+	return out, nil
+}

@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -75,27 +73,8 @@ func (r *Registry) Tests(ctx context.Context, bucket, version string) ([]TestRun
 	prefix := testsOf(desc.Digest)
 	list = slices.DeleteFunc(list, func(tag string) bool { return !strings.HasPrefix(tag, prefix) })
 	slices.SortFunc(list, func(a, b string) int { return strings.Compare(b, a) })
-	runs := make([]*TestRun, len(list))
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for i, tag := range list {
-		g.Go(func() (err error) {
-			if runs[i], err = readTests(gctx, repo, tag); err != nil {
-				return fmt.Errorf("%s: %w", tag, err)
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, r.explain(op, err)
-	}
-	var out []TestRun
-	for _, t := range runs {
-		if t != nil {
-			out = append(out, *t)
-		}
-	}
-	return out, nil
+	runs, err := readEach(ctx, repo, list, readTests)
+	return runs, r.explain(op, err)
 }
 
 // readTests reads one run; nil is one that was removed since it was listed.
