@@ -158,7 +158,7 @@ func (r *Registry) Approve(ctx context.Context, bucket, version, channel string,
 	}
 	q, err := readRequest(ctx, repo, requestTag(channel, v.Name))
 	if err == nil && q == nil {
-		err = &Error{Op: channel, Err: plainError("nobody asks for this version"), Advice: "ingot promote " + bucket + " " + v.Name + " " + channel}
+		err = &Error{Err: plainError("nobody asks for this version"), Advice: "ingot promote " + bucket + " " + v.Name + " " + channel}
 	}
 	if err != nil {
 		return Outcome{}, r.explain(op, err)
@@ -202,7 +202,7 @@ func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask
 	}
 	switch {
 	case to == "":
-		err = &Error{Op: channel, Err: plainError("there is no version before this one"), Advice: "ingot registry channel " + bucket + " " + channel + " shows its history"}
+		err = &Error{Err: plainError("there is no version before this one"), Advice: "ingot registry channel " + bucket + " " + channel + " shows its history"}
 	case !slices.ContainsFunc(moves, func(m Move) bool { return m.To == to }):
 		err = &Error{Op: to, Err: plainError("it never was " + channel), Advice: "ingot promote " + bucket + " " + to + " " + channel}
 	}
