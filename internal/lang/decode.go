@@ -39,6 +39,8 @@ type Decoded struct {
 	// say otherwise.
 	Parent string
 	Images []string
+	// MoreImages says that other options have images of other builds in them.
+	MoreImages bool
 
 	places *component.Result
 	later  map[string]Later // by the names of tokens in the options
@@ -83,7 +85,7 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, later: map[string]Later{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, places: places, later: r.later}
+	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, MoreImages: r.more, places: places, later: r.later}
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
@@ -120,6 +122,7 @@ type recorder struct {
 	isSource bool
 	parent   string   // as in Decoded
 	images   []string // as in Decoded
+	more     bool     // as in Decoded
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
