@@ -158,7 +158,7 @@ func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
 // within is the context of a local, in which only what it needs is there.
 func (t *Template) within(form Form, needs []string) *hcl.EvalContext {
 	ctx := t.root[form].NewChild()
-	ctx.Variables = t.valueObjects(form, slices.Compact(needs))
+	ctx.Variables = t.valueObjects(form, needs)
 	return ctx
 }
 

@@ -23,8 +23,8 @@ type Use struct {
 func ReadOutline(opt Options) (*Outline, hcl.Diagnostics) {
 	opt.SyntaxOnly, opt.Valueless = true, true
 	t := &Template{Path: opt.Path, Files: map[string]*hcl.File{}, options: opt, vars: map[string]*Variable{}}
-	blocks, diags := t.read()
-	if t.Dir == "" {
+	blocks, whole, diags := t.read()
+	if !whole {
 		return &Outline{Files: t.Files}, diags
 	}
 	diags = append(diags, t.checkPacker(blocks)...)
