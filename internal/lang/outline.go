@@ -29,6 +29,7 @@ func ReadOutline(opt Options) (*Outline, hcl.Diagnostics) {
 	}
 	diags = append(diags, t.checkPacker(blocks)...)
 	diags = append(diags, t.loadVariables(blocks)...)
+	diags = append(diags, checkDuplicates(blocks)...)
 	o := &Outline{Files: t.Files, Plugins: t.plugins}
 	for _, b := range blocks {
 		switch b.Type {
