@@ -190,7 +190,7 @@ func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, run engine.Options)
 	err = work(ctx, ws.plan, engine.Options{
 		RunID: run.RunID, Resume: run.Resume, Holding: run.Holding, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
 		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, report, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
-		Journals: journals, Sandbox: f.sandbox, Sweep: sweepCommand(f.sandbox), User: userName(), Ask: ask,
+		Journals: journals, Sandbox: f.sandbox, Sweep: sweepCommand(f.sandbox), Clear: clearer(ws.host, journals), User: userName(), Ask: ask,
 		GitCommit: func() string { return how().commit }, Made: func() map[string]string { return how().made },
 		Fingerprint: os.Getenv("HCP_PACKER_BUILD_FINGERPRINT"), Unpublished: registryOff(os.Getenv("HCP_PACKER_REGISTRY")),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },
