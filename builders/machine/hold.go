@@ -31,11 +31,11 @@ type Resumer interface {
 
 // Held is a machine that was left for a later run.
 type Held struct {
-	Scratch string          `json:"scratch"`
-	HostKey string          `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH, or has not been yet
+	Scratch string `json:"scratch"`
+	HostKey string `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH, or has not been yet
 	// Unreached says that nothing has been done on it.
-	Unreached bool `json:"unreached,omitempty"`
-	Machine json.RawMessage `json:"machine"`           // what its Hold gave
+	Unreached bool            `json:"unreached,omitempty"`
+	Machine   json.RawMessage `json:"machine"` // what its Hold gave
 }
 
 // Ender is a Machine that ends by itself at some time.

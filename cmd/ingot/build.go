@@ -46,7 +46,7 @@ func newBuildCommand(p *program) *cobra.Command {
 and publishes what they made as one version. A build whose source, steps and
 files are all recorded, and whose artifact still exists, is not run.
 
-With -on-error=hold a step that fails leaves its machine for -hold-for: look at
+With -on-error=hold a build that fails leaves its machine for -hold-for: look at
 it, mend the step, and go on with it by -resume RUN, the same template and the
 same variables.
 

@@ -155,7 +155,7 @@ func (f *buildFlags) othersHeld(dir string) string {
 		}
 		return "runs are held in the sandbox: set -sandbox"
 	}
-	return "none is: a build with -on-error=hold leaves its machine when a step fails"
+	return "none is: a build with -on-error=hold leaves its machine when it fails"
 }
 
 // completeHeld completes the ids of runs that are held.

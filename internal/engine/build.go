@@ -179,7 +179,7 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	b.free() // the machine is not one to go on with from here on
 	a, err := b.session.Seal(ctx)
 	if err != nil && b.OnError == Hold {
-		err, _ = b.hold(ctx, err)
+		_, err = b.hold(ctx, err)
 	}
 	if err != nil {
 		return rec, cancelledOr(ctx, err)

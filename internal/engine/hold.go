@@ -107,30 +107,30 @@ func (b *build) unreached(ctx context.Context, failure error) error {
 	b.session = u.Session
 	defer b.close(ctx)
 	b.bind()
-	failure, _ = b.hold(ctx, failure)
-	return failure
+	_, err := b.hold(ctx, failure)
+	return err
 }
 
 // hold leaves the machine of a build that failed, and says how to go on. What
 // is not held is to be removed.
-func (b *build) hold(ctx context.Context, failure error) (err error, held bool) {
+func (b *build) hold(ctx context.Context, failure error) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdTimeout)
 	defer cancel()
 	if _, ok := b.Builder.(builders.Layered); ok {
 		b.log.Say("There is no machine to hold: what the steps before have done is in the cache, and the next run goes on after them.")
-		return failure, false
+		return false, failure
 	}
 	state, err := b.leave(ctx)
 	if err != nil && !b.kept {
 		b.log.Warn(fmt.Sprintf("the machine is not held: %v", err))
-		return failure, false
+		return false, failure
 	}
 	if err != nil {
 		b.log.Warn(fmt.Sprintf("the machine is left, and can't be gone on with: %v", err))
-		return failure, true
+		return true, failure
 	}
 	b.tellHeld(state)
-	return &heldError{failure, fmt.Sprintf("the machine is held until %s: `%s` goes on with it", clock(state.Until), b.Holding.Resume)}, true
+	return true, &heldError{failure, fmt.Sprintf("the machine is held until %s: `%s` goes on with it", clock(state.Until), b.Holding.Resume)}
 }
 
 // leave has the session leave the machine, and writes down what it takes to go

@@ -18,7 +18,7 @@ func (b *build) onError(ctx context.Context, err error) error {
 	err = b.keepMark(ctx, err)
 	switch b.OnError {
 	case Hold:
-		err, held := b.hold(ctx, err)
+		held, err := b.hold(ctx, err)
 		if !held {
 			b.cleanup(ctx)
 		}

@@ -88,7 +88,7 @@ func (t *trial) look(ctx context.Context, base builders.Base) (err error) {
 		return err
 	}
 	env := t.env()
-	env.Build, env.Trial = env.Build+" test "+t.test.Name, true
+	env.Build, env.Trial, env.Hold = env.Build+" test "+t.test.Name, true, false
 	t.session, err = t.Builder.Begin(ctx, base, env)
 	if err != nil {
 		return fmt.Errorf("begin with the image: %w", err)
