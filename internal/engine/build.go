@@ -253,17 +253,6 @@ func (b *build) bind() {
 	}
 }
 
-// bound returns the ops of a step with the values that are known by now.
-func (b *build) bound(s *plan.Step, ops []op.Op) ([]op.Op, error) {
-	ops, values, err := s.Bind(ops, b.values)
-	for _, v := range values {
-		if v.IsSensitive() {
-			b.Secrets.Add(v.Reveal())
-		}
-	}
-	return ops, err
-}
-
 // enter ends the phase before and starts one.
 func (b *build) enter(phase, detail string, step int) {
 	b.endPhase()
