@@ -159,17 +159,8 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	if err := b.forget(ctx); err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
-	for b.done < len(b.Steps) {
-		i, s := b.done, b.Steps[b.done]
-		if !b.inCheckpoint(i, s) {
-			b.markBefore(ctx, i)
-			if err := b.step(ctx, i, s); err != nil {
-				return rec, cancelledOr(ctx, b.onError(ctx, err))
-			}
-			b.markAfter(ctx, i, s)
-		}
-		b.done++
-		b.progress()
+	if err := b.applyAll(ctx); err != nil {
+		return rec, cancelledOr(ctx, err)
 	}
 	if err := b.pauseBefore(ctx, "the image is made"); err != nil {
 		return rec, cancelledOr(ctx, err)
@@ -181,7 +172,29 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	sealed = true
-	rec = b.NewRecord(b.RunID, a, time.Now())
+	return b.recordImage(ctx, a)
+}
+
+// applyAll applies the steps that the machine does not have yet.
+func (b *build) applyAll(ctx context.Context) error {
+	for b.done < len(b.Steps) {
+		i, s := b.done, b.Steps[b.done]
+		if !b.inCheckpoint(i, s) {
+			b.markBefore(ctx, i)
+			if err := b.step(ctx, i, s); err != nil {
+				return b.onError(ctx, err)
+			}
+			b.markAfter(ctx, i, s)
+		}
+		b.done++
+		b.progress()
+	}
+	return nil
+}
+
+// recordImage records the image that was sealed.
+func (b *build) recordImage(ctx context.Context, a artifact.Artifact) (artifact.Record, error) {
+	rec := b.NewRecord(b.RunID, a, time.Now())
 	if b.tainted {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
 		for _, i := range b.failed {
@@ -233,17 +246,6 @@ func (b *build) bind() {
 			b.Secrets.Add(v.Reveal())
 		}
 	}
-}
-
-// bound returns the ops of a step with the values that are known by now.
-func (b *build) bound(s *plan.Step, ops []op.Op) ([]op.Op, error) {
-	ops, values, err := s.Bind(ops, b.values)
-	for _, v := range values {
-		if v.IsSensitive() {
-			b.Secrets.Add(v.Reveal())
-		}
-	}
-	return ops, err
 }
 
 // enter ends the phase before and starts one.
