@@ -41,6 +41,8 @@ type Decoded struct {
 	// say otherwise.
 	Parent string
 	Images []string
+	// MoreImages says that other options have images of other builds in them.
+	MoreImages bool
 
 	// Late names what the options are made of that is known only while the build
 	// runs, beside tokens: they have to be decoded again then, with Scope.Values.
@@ -90,7 +92,7 @@ func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, late: map[string]bool{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, places: places, scope: sc}
+	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, MoreImages: r.more, places: places, scope: sc}
 	d.Late = slices.Sorted(maps.Keys(r.late))
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
@@ -128,6 +130,7 @@ type recorder struct {
 	isSource bool
 	parent   string   // as in Decoded
 	images   []string // as in Decoded
+	more     bool     // as in Decoded
 }
 
 func (r *recorder) input(in decodeInput) component.Input {

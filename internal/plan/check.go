@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/provisioners"
@@ -222,7 +221,7 @@ func (c *stepCheck) unbootable() hcl.Diagnostics {
 		return nil
 	}
 	for _, j := range c.jobs {
-		if _, ok := j.build.Builder.(builders.Booter); !ok && c.appliesTo(j.src) {
+		if c.appliesTo(j.src) {
 			diags = append(diags, bootable(j.build, c.test)...)
 		}
 	}

@@ -197,7 +197,7 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
+	b.family = family{base: dec.Parent, more: dec.MoreImages, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
 		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
 	}
