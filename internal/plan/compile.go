@@ -140,6 +140,7 @@ type compiler struct {
 	except     []glob.Glob
 	spec       *lang.Build
 	src        *lang.Source
+	connType   string // of the builder's machines, once it is open
 }
 
 func (c *compiler) scope(f lang.Form) lang.Scope {
@@ -197,6 +198,9 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	dec, diags := c.src.Decode(c.scope(lang.Real), cfg)
 	if diags.HasErrors() {
 		return diags
+	}
+	if k, ok := cfg.(builders.Connected); ok {
+		c.connType = k.ConnType()
 	}
 	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
@@ -312,7 +316,10 @@ func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, in
 }
 
 func (c *compiler) input(index int, form lang.Form) provisioners.Input {
-	return provisioners.Input{BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render}
+	return provisioners.Input{
+		BuildName: c.src.Name, BuilderType: c.src.Type, ConnType: c.connType,
+		Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render,
+	}
 }
 
 // Vars gives a build's values that are known while planning.
