@@ -82,6 +82,18 @@ func TestWindowsGiven(t *testing.T) {
 	}
 }
 
+// TestWindowsPlay refuses plays where only ingot has a way to the instance.
+func TestWindowsPlay(t *testing.T) {
+	t.Parallel()
+	l, server := newLab(t), &winrmtest.Server{Host: "127.0.0.1", Port: 5986}
+	for _, iap := range []bool{false, true} {
+		b := l.open(t, windows(server, func(c *Config) { c.UseIAP = iap }))
+		if err := b.Supports(op.KindConnected); (err != nil) != iap {
+			t.Errorf("use_iap = %t: %v", iap, err)
+		}
+	}
+}
+
 func TestWindowsBySSH(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

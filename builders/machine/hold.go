@@ -30,9 +30,11 @@ type Resumer interface {
 
 // Held is a machine that was left for a later run.
 type Held struct {
-	Scratch string          `json:"scratch"`
-	HostKey string          `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH
-	Machine json.RawMessage `json:"machine"`           // what its Hold gave
+	Scratch string `json:"scratch"`
+	HostKey string `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH
+	// Certificate is the SHA-256 of that of WinRM, "" where there is none.
+	Certificate string          `json:"certificate,omitempty"`
+	Machine     json.RawMessage `json:"machine"` // what its Hold gave
 }
 
 // Ender is a Machine that ends by itself at some time.
@@ -53,6 +55,9 @@ func (s *session) Hold(ctx context.Context, until time.Time) (json.RawMessage, e
 	h := Held{Scratch: s.scratch}
 	if s.conn != nil {
 		h.HostKey = s.conn.HostKey()
+	}
+	if s.windows != nil {
+		h.Certificate = s.windows.Certificate()
 	}
 	var err error
 	if h.Machine, err = m.Hold(ctx, until); err != nil {
@@ -117,6 +122,9 @@ func (b *builder) Resume(ctx context.Context, base builders.Base, held json.RawM
 	s := &session{machine: m, ssh: b.ssh, winrm: b.winrm, log: env.Log, scratch: h.Scratch}
 	if b.ssh == nil && b.winrm == nil {
 		return s, nil
+	}
+	if h.Certificate != "" {
+		s.winrm = s.winrm.Pinned(h.Certificate)
 	}
 	if err := s.connect(ctx); err != nil {
 		s.Keep()
