@@ -4,14 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"os"
 	"regexp"
 	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-
-	"github.com/ingot-build/ingot/internal/registry"
 )
 
 // execute runs the command.
@@ -62,64 +59,6 @@ func (f *templateFlags) completeBuilds(cmd *cobra.Command, args []string, typed 
 	for _, b := range ws.template.Builds {
 		for _, s := range b.Sources {
 			out = append(out, before+b.Address(s))
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeRegistry completes the buckets and channels that the commands of a
-// registry take.
-func completeRegistry(cmd *cobra.Command) {
-	for _, c := range cmd.Commands() {
-		switch c.Name() {
-		case "list", "show", "channel", "pull", "ancestry", "checkpoints":
-			c.ValidArgsFunction = completeBuckets
-		}
-	}
-}
-
-func completeBuckets(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	address, _ := cmd.Flags().GetString("registry")
-	r, err := registry.Open(cmp.Or(address, os.Getenv("INGOT_REGISTRY")), registry.DefaultLayout)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var out []string
-	switch {
-	case len(args) == 0 && cmd.Name() == "checkpoints":
-		out, _ = r.CheckpointBuckets(cmd.Context())
-	case len(args) == 0:
-		out, _ = r.Buckets(cmd.Context())
-	case len(args) == 1 && cmd.Name() != "list" && cmd.Name() != "checkpoints":
-		channels, _ := r.Channels(cmd.Context(), args[0])
-		for name := range channels {
-			out = append(out, name)
-		}
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
-}
-
-// completeRelease completes BUCKET VERSION CHANNEL, and BUCKET CHANNEL of
-// rollback.
-func completeRelease(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	address, _ := cmd.Flags().GetString("registry")
-	r, err := registry.Open(cmp.Or(address, os.Getenv("INGOT_REGISTRY")), registry.DefaultLayout)
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var out []string
-	switch {
-	case len(args) == 0:
-		out, _ = r.Buckets(cmd.Context())
-	case len(args) == 1 && cmd.Name() != "rollback":
-		versions, _ := r.Versions(cmd.Context(), args[0])
-		for _, v := range versions {
-			out = append(out, v.Name)
-		}
-	case len(args) == 1 || len(args) == 2 && cmd.Name() != "rollback":
-		channels, _ := r.Channels(cmd.Context(), args[0])
-		for name := range channels {
-			out = append(out, name)
 		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp

@@ -55,7 +55,8 @@ registry block is not read here: name its address with -registry or
 INGOT_REGISTRY.`,
 		Example: `  ingot registry list
   ingot registry show web production
-  ingot registry channel web production 1.4.0
+  ingot registry channel web production
+  ingot registry diff web production staging
   ingot registry pull web production -o web.tar
   ingot registry sbom web production -format spdx`,
 		Args: cobra.NoArgs,
@@ -76,7 +77,8 @@ func newRegistryList(f *registryFlags) *cobra.Command {
 		Example: `  ingot registry list
   ingot registry list web
   ingot registry -registry ghcr.io/acme/images list web -json`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeArgs(bucketArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
 			if err != nil {
@@ -133,7 +135,8 @@ func newRegistryShow(f *registryFlags) *cobra.Command {
 		Example: `  ingot registry show web
   ingot registry show web production
   ingot registry show web:1.4.0 -json`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeArgs(referenceArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
 			if err != nil {
@@ -178,20 +181,21 @@ func find(ctx context.Context, r *registry.Registry, args []string) (registry.Ve
 }
 
 func newRegistryChannel(f *registryFlags) *cobra.Command {
-	var by string
+	var ask registry.Ask
 	var approval bool
 	cmd := &cobra.Command{
 		Use:   "channel BUCKET [CHANNEL [VERSION]]",
 		Short: "List channels, show the history of one, or point it to a version",
-		Long: `Channel lists the channels of a bucket. With a channel it shows its history.
-With a version too, it points the channel to the version; the move is kept in
-the history. With -approval=true the channel moves from now on only when
+		Long: `Channel lists the channels of a bucket. With a channel it shows what that is,
+what waits for approval, and its history. With a version too, it does what ingot
+promote does. With -approval=true the channel moves from now on only when
 somebody approves (ingot approve).`,
 		Example: `  ingot registry channel web
   ingot registry channel web production
   ingot registry channel web production 1.4.0
   ingot registry channel web production -approval=true`,
-		Args: cobra.RangeArgs(1, 3),
+		Args:              cobra.RangeArgs(1, 3),
+		ValidArgsFunction: completeArgs(bucketArg, channelArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
 			if err != nil {
@@ -205,23 +209,23 @@ somebody approves (ingot approve).`,
 				return f.listChannels(ctx, w, r, args[0])
 			}
 			if cmd.Flags().Changed("approval") {
-				if err := r.SetSettings(ctx, args[0], args[1], by, registry.Settings{Approval: approval}); err != nil {
+				if err := r.SetSettings(ctx, args[0], args[1], ask.By, registry.Settings{Approval: approval}); err != nil {
 					return err
 				}
 			}
-			if len(args) == 3 {
-				moved, err := r.SetChannel(ctx, args[0], args[1], args[2], by)
-				if err != nil {
-					return err
-				}
-				if !moved {
-					return f.told(w, releaseView{Bucket: args[0], Version: args[2], Channel: args[1], By: by})
-				}
+			if len(args) == 2 {
+				return f.showChannel(ctx, w, r, args[0], args[1])
 			}
-			return f.showChannel(ctx, w, r, args[0], args[1])
+			out, err := r.Promote(ctx, args[0], args[2], args[1], ask)
+			if err != nil {
+				return err
+			}
+			return f.told(w, out)
 		},
 	}
-	cmd.Flags().StringVar(&by, "by", me(), "who moves the channel, for the history")
+	cmd.Flags().StringVar(&ask.By, "by", me(), "who does it, for the history")
+	cmd.Flags().StringVar(&ask.Comment, "comment", "", "why, for the history")
+	addUntested(cmd, &ask.Untested)
 	cmd.Flags().BoolVar(&approval, "approval", false, "whether the channel moves only with approval")
 	return cmd
 }
@@ -252,9 +256,9 @@ func (f *registryFlags) showChannel(ctx context.Context, w io.Writer, r *registr
 		return err
 	}
 	waiting = slices.DeleteFunc(waiting, func(q registry.Request) bool { return q.Channel != channel })
-	if channels[channel] == "" && !settings.Approval {
+	if channels[channel] == "" && !settings.Approval && len(waiting) == 0 {
 		return builders.WithHint(fmt.Errorf("%s:%s: no such channel in %s", bucket, channel, r.Address()),
-			"ingot registry channel "+bucket+" "+channel+" VERSION makes it")
+			"ingot promote "+bucket+" VERSION "+channel+" makes it")
 	}
 	moves, err := r.History(ctx, bucket, channel)
 	if err != nil {
@@ -290,7 +294,8 @@ docker load, podman load and skopeo read.`,
 		Example: `  ingot registry pull web 1.4.0 -o web.tar && docker load -i web.tar
   ingot registry pull web production -o layout
   ingot registry pull web -build docker.web -o web.tar`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeArgs(referenceArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if out == "" {
 				return builders.WithHint(errors.New("pull: -o is missing"), "-o NAME.tar writes a tar, -o NAME a folder")

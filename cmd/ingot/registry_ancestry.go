@@ -42,7 +42,8 @@ none is named. Of what is unchanged in several versions, the newest one is shown
 		Example: `  ingot registry ancestry base production
   ingot registry ancestry base:1.4.0 -children   # what is to be built again
   ingot registry ancestry web -parents -json`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeArgs(referenceArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
 			if err != nil {

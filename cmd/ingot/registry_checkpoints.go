@@ -22,7 +22,8 @@ Whether an image is still there is asked when a build is planned.`,
 		Example: `  ingot registry checkpoints
   ingot registry checkpoints web
   ingot registry checkpoints web -json | jq -r '.[].artifact.id'`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeArgs(checkpointBucketArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
 			if err != nil {

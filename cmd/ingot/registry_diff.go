@@ -22,7 +22,8 @@ is different in its base and its steps (the files, variables and options that
 made another key of it), in the places where it is, and in what is attached.`,
 		Example: `  ingot registry diff web 1.3.0 1.4.0
   ingot registry diff web production staging -json`,
-		Args: cobra.ExactArgs(3),
+		Args:              cobra.ExactArgs(3),
+		ValidArgsFunction: completeArgs(bucketArg, nameArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := f.open()
 			if err != nil {

@@ -37,7 +37,8 @@ newest version where none is named. Where there are several, -build, -format and
 		Example: `  ingot registry sbom web production -format cyclonedx -o web.cdx.json
   ingot registry sbom web 1.4.0 -build amazon-ebs.web -format spdx | grep openssl
   ingot registry sbom web -json`,
-		Args: cobra.RangeArgs(1, 2),
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeArgs(referenceArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if want.format != "" && sbom.Type(want.format) == "" {
 				return fmt.Errorf("-format=%s: it takes %s or %s", want.format, sbom.CycloneDX, sbom.SPDX)

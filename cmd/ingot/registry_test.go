@@ -64,8 +64,9 @@ func TestRegistryText(t *testing.T) {
 		{[]string{"show", "web"}, []string{"Version web:1.1.0", "Created (3 hours ago)", "Label team=web", "Commit 0123abc", "Run run-1.1.0", "Base 10.0.0.1 SHA256:host", "Step shell", "Place host 10.0.0.1"}},
 		{[]string{"show", "web", "production"}, []string{"Version web:1.0.0", "Channels production"}},
 		{[]string{"channel", "web"}, []string{"CHANNEL VERSION", "production 1.0.0"}},
-		{[]string{"channel", "nope"}, []string{"nope has no channels", "ingot registry channel nope production VERSION"}},
-		{[]string{"channel", "web", "production", "1.1.0", "--by", "ali"}, []string{"web:production is 1.1.0", "1.0.0 1.1.0 ali", "- 1.0.0 run run-1.0.0"}},
+		{[]string{"channel", "nope"}, []string{"nope has no channels", "ingot promote nope VERSION production"}},
+		{[]string{"channel", "web", "production", "1.1.0", "--by", "ali", "--untested"}, []string{"web:production is 1.1.0"}},
+		{[]string{"channel", "web", "production"}, []string{"web:production is 1.1.0", "1.0.0 1.1.0 ali (untested)", "- 1.0.0 run run-1.0.0"}},
 		{[]string{"gc"}, []string{"Freed 0 B in " + folder}},
 	} {
 		out, err := registryRun(folder, tt.args...)
@@ -135,6 +136,7 @@ func TestRegistryErrors(t *testing.T) {
 		{[]string{"show", "nope"}, "nope: nothing was published to it"},
 		{[]string{"channel", "web", "nope"}, "web:nope: no such channel"},
 		{[]string{"channel", "web", "edge", "9.9.9"}, "no such version or channel"},
+		{[]string{"channel", "web", "edge", "1.1.0"}, "web:1.1.0 did not pass its tests: null.web: it was never tested"},
 		{[]string{"channel", "web", "1.0.0", "1.1.0"}, "there is a version of that name"},
 		{[]string{"pull", "web"}, "-o is missing"},
 		{[]string{"pull", "web", "-o", filepath.Join(folder, "..", "x")}, "it has no container image"},

@@ -208,7 +208,7 @@ func recordRows(rec artifact.Record) [][]string {
 
 func writeChannels(w io.Writer, r *registry.Registry, bucket string, list []channelView) error {
 	if len(list) == 0 {
-		_, err := fmt.Fprintf(w, "%s has no channels in %s.\nMake one: ingot registry channel %s production VERSION\n", bucket, r.Address(), bucket)
+		_, err := fmt.Fprintf(w, "%s has no channels in %s.\nMake one: ingot promote %s VERSION production\n", bucket, r.Address(), bucket)
 		return err
 	}
 	rows := [][]string{{"CHANNEL", "VERSION"}}
@@ -227,7 +227,11 @@ func writeChannel(w io.Writer, c channelView) error {
 		return err
 	}
 	for _, q := range c.Waiting {
-		if _, err := fmt.Fprintf(w, "Waiting: %s, asked for by %s on %s: ingot approve %s %s %s\n", q.Version, oneLine(q.By), timeText(q.Time), c.Bucket, q.Version, c.Channel); err != nil {
+		what := q.Version
+		if q.Untested {
+			what += " (untested)"
+		}
+		if _, err := fmt.Fprintf(w, "Waiting: %s, asked for by %s on %s: ingot approve %s %s %s\n", what, oneLine(q.By), timeText(q.Time), c.Bucket, q.Version, c.Channel); err != nil {
 			return err
 		}
 	}
@@ -252,6 +256,9 @@ func moverText(m registry.Move) string {
 	}
 	if m.Rollback {
 		text += " (rollback)"
+	}
+	if m.Untested {
+		text += " (untested)"
 	}
 	if m.Comment != "" {
 		text += ": " + m.Comment

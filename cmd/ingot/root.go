@@ -113,14 +113,12 @@ reads Packer's HCL2 templates, and runs only what has changed.`,
 }
 
 func (p *program) commands() []*cobra.Command {
-	reg := newRegistryCommand()
-	completeRegistry(reg)
 	fix, upgrade := newFixCommand(), newHCL2UpgradeCommand()
 	inertShared(fix)
 	inertShared(upgrade)
 	return append([]*cobra.Command{
 		newApproveCommand(), newBuildCommand(p), newConsoleCommand(p), fix, newFmtCommand(p), newGraphCommand(p), upgrade, newInitCommand(p), newInspectCommand(p), newPlanCommand(p), newPromoteCommand(), newRollbackCommand(),
-		newPluginsCommand(p), reg, newSandboxCommand(), newSweepCommand(), newTestCommand(p), newValidateCommand(p),
+		newPluginsCommand(p), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newTestCommand(p), newValidateCommand(p),
 		newVersionCommand(p), newSuperviseCommand(), newInsideCommand(),
 	}, refusedCommands()...)
 }

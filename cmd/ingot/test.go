@@ -45,7 +45,7 @@ It exits with 0 when all tests passed and 1 otherwise.`,
 	values(cmd, "log-format", []string{"text", "json"})
 	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
-			return completeBuckets(cmd, args, typed)
+			return completeArgs(referenceArg)(cmd, args, typed)
 		}
 		return []string{"hcl", "json"}, cobra.ShellCompDirectiveFilterFileExt
 	}

@@ -108,7 +108,7 @@ func pointedTo(ctx context.Context, r datasources.Versions, q Query) (registry.V
 		}
 	}
 	return registry.Version{}, builders.WithHint(fmt.Errorf("%s: it has no channel %q%s", at(r, q.Bucket), q.Channel, near(q.Channel, slices.Collect(maps.Keys(channels)))),
-		"what there is: ingot registry list "+q.Bucket+". A channel is made by: ingot registry channel "+q.Bucket+" "+q.Channel+" VERSION")
+		"what there is: ingot registry list "+q.Bucket+". A channel is made by: ingot promote "+q.Bucket+" VERSION "+q.Channel)
 }
 
 func latest(ctx context.Context, r datasources.Versions, bucket string) (registry.Version, bool, error) {

@@ -160,20 +160,9 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 
 // moveChannels points the template's channels at a version that exists.
 func (r *run) moveChannels(ctx context.Context, v registry.Version, channels []string) error {
-	var moved, requested []string
-	for _, c := range channels {
-		done := slices.Contains(v.Channels, c)
-		if !done {
-			var err error
-			if done, err = r.Registry.SetChannel(ctx, v.Bucket, c, v.Name, r.User); err != nil {
-				return err
-			}
-		}
-		if done {
-			moved = append(moved, c)
-		} else {
-			requested = append(requested, c)
-		}
+	moved, requested, err := r.Registry.PointChannels(ctx, v, channels, r.User)
+	if err != nil {
+		return err
 	}
 	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: moved})
 	r.sayRequested(v, requested)

@@ -62,7 +62,7 @@ func TestReaders(t *testing.T) {
 	if diags.HasErrors() || !d.Marked {
 		t.Fatal(shown(tpl, diags), d.Marked)
 	}
-	text, err := sc.Render(real.Execute, map[string]string{"Path": "/x"})
+	text, err := d.Render(real.Execute, map[string]string{"Path": "/x"})
 	if err != nil || text != "value-of-k /x" {
 		t.Error(text, err)
 	}
@@ -95,10 +95,11 @@ func TestReadersUnread(t *testing.T) {
 	tpl := mustLoad(t, Options{Readers: c.readers(), Unread: true}, "a.pkr.hcl", withReaders)
 	var real options
 	sc := Scope{Source: tpl.Builds[0].Sources[0], Check: true}
-	if _, diags := tpl.Builds[0].Provisioners[0].Decode(sc, &real); len(diags) > 0 {
+	d, diags := tpl.Builds[0].Provisioners[0].Decode(sc, &real)
+	if len(diags) > 0 {
 		t.Error(shown(tpl, diags))
 	}
-	if _, err := sc.Render(real.Execute, map[string]string{"Path": "/x"}); err != nil {
+	if _, err := d.Render(real.Execute, map[string]string{"Path": "/x"}); err != nil {
 		t.Error(err)
 	}
 	if len(c.list) > 0 {

@@ -18,7 +18,6 @@ import (
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
-	"github.com/ingot-build/ingot/provisioners"
 )
 
 // Options is how a template is compiled.
@@ -202,7 +201,7 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	if k, ok := cfg.(builders.Connected); ok {
 		c.connType = k.ConnType()
 	}
-	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
+	b.family = family{base: dec.Parent, more: dec.MoreImages, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
 		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
 	}
@@ -252,74 +251,6 @@ func (c *compiler) distribution(real builders.Builder, keyed builders.Config, de
 		}
 	}
 	return inputsKey("distribution inputs/1", c.src.Type, dec.Inputs)
-}
-
-// step decodes and lowers one provisioner.
-func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl.Diagnostics) {
-	s := &Step{Name: spec.Name, Type: spec.Type, Range: spec.Range, PauseBefore: spec.PauseBefore, Timeout: spec.Timeout,
-		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun, Checkpoint: spec.Checkpoint}
-	if s.Name == "" {
-		s.Name = s.Type
-	}
-	def, diag := find(c.template, "provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
-	if diag != nil {
-		return s, hcl.Diagnostics{diag}
-	}
-	cfg, ops, dec, diags := c.lower(def, spec, index, lang.Real)
-	if diags.HasErrors() {
-		return s, diags
-	}
-	s.Ops, s.later = ops, dec
-	if a, ok := cfg.(provisioners.Attacher); ok {
-		in := c.input(index, lang.Real)
-		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }
-		s.Lenient = a.Lenient()
-	}
-	if x, ok := cfg.(provisioners.Examiner); ok {
-		s.Cases = x.Cases
-	}
-	if op.IsLate(ops) {
-		s.AlwaysRun, s.late = true, true
-	}
-	s.inputs = append(dec.Inputs, fileInputs(ops, b.dir)...)
-	s.hash = op.Hash(ops)
-	if dec.Marked {
-		s.hash = c.keyedHash(def, spec, index, s.inputs)
-	}
-	return s, diags
-}
-
-// keyedHash is the hash of a step with sensitive or volatile values. Where the
-// constants in their place can't be lowered, as where they are part of a
-// file's name, it is made of what the step depends on.
-func (c *compiler) keyedHash(def provisioners.Definition, spec *lang.Provisioner, index int, inputs []artifact.Input) key.Key {
-	if _, ops, _, ds := c.lower(def, spec, index, lang.Keyed); !ds.HasErrors() {
-		return op.Hash(ops)
-	}
-	return inputsKey("inputs/1", spec.Type, inputs)
-}
-
-func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) (provisioners.Provisioner, []op.Op, *lang.Decoded, hcl.Diagnostics) {
-	cfg := def.New()
-	dec, diags := spec.Decode(c.scope(form), cfg)
-	if diags.HasErrors() {
-		return cfg, nil, dec, diags
-	}
-	ops, err := cfg.Lower(c.input(index, form))
-	if err != nil && dec.Excuses(err) {
-		return cfg, nil, dec, diags
-	}
-	if err != nil {
-		return cfg, nil, dec, append(diags, optionDiag(err, "provisioner "+quote(spec.Type), dec.Range))
-	}
-	return cfg, ops, dec, diags
-}
-
-func (c *compiler) input(index int, form lang.Form) provisioners.Input {
-	return provisioners.Input{
-		BuildName: c.src.Name, BuilderType: c.src.Type, ConnType: c.connType,
-		Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render,
-	}
 }
 
 // Vars gives a build's values that are known while planning.

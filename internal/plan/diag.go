@@ -62,19 +62,25 @@ func optionDiag(err error, what string, at func(option string) hcl.Range) *hcl.D
 	if errors.As(err, &oe) {
 		option, msg = oe.Option, oe.Message
 	}
-	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what, Detail: sentence(msg)}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Invalid " + what}
 	if option != "" {
 		d.Summary = fmt.Sprintf("Invalid %s in %s", quote(option), what)
 		if predicate.MatchString(msg) {
-			d.Detail = sentence(quote(option) + " " + msg)
+			msg = quote(option) + " " + msg
 		}
 	}
-	if hint := builders.Hint(err); hint != "" {
-		d.Detail += " Hint: " + sentence(hint)
-	}
+	d.Detail = hinted(msg, err)
 	r := at(option)
 	d.Subject = &r
 	return d
+}
+
+// hinted is what is said of an error, with the hint that it has.
+func hinted(msg string, err error) string {
+	if hint := builders.Hint(err); hint != "" {
+		return sentence(msg) + " Hint: " + sentence(hint)
+	}
+	return sentence(msg)
 }
 
 // predicate is the start of a message that says something of its option.

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -20,64 +21,46 @@ type Move struct {
 	Approved string `json:"approved,omitempty"` // who approved it, where that was needed
 	Comment  string `json:"comment,omitempty"`
 	Rollback bool   `json:"rollback,omitempty"` // back to an older version
+	Untested bool   `json:"untested,omitempty"` // its tests did not all pass, and that was let pass
 }
 
-// how is what the history says of a move beside the versions.
-type how struct {
-	by, comment, approved string
-	back                  bool
-}
-
-// SetChannel points a channel to a version and keeps the move in the channel's
-// history. Pointing it to where it points already changes nothing. Where the
-// channel asks for approval, it records a request instead, and reports false.
-func (r *Registry) SetChannel(ctx context.Context, bucket, channel, version, by string) (moved bool, err error) {
-	return r.point(ctx, bucket, channel, version, how{by: by})
-}
-
-func (r *Registry) setChannel(ctx context.Context, bucket, channel, version string, h how) error {
-	op := "point " + bucket + ":" + channel + " to " + version
+// setChannel points a channel to a version and keeps the move in the channel's
+// history. Pointing it to where it points already changes nothing.
+func (r *Registry) setChannel(ctx context.Context, bucket, channel string, m Move) (Outcome, error) {
+	op := "point " + bucket + ":" + channel + " to " + m.To
+	out := Outcome{Bucket: bucket, Version: m.To, Channel: channel, Moved: true, By: m.By, Approved: m.Approved, Untested: m.Untested}
 	repo, err := r.repository(bucket)
 	if err != nil {
-		return err
+		return out, err
 	}
 	if err := ValidChannel(channel); err != nil {
-		return err
+		return out, err
 	}
-	if err := ValidVersion(version); err != nil {
-		return err
-	}
-	target, v, err := resolveVersion(ctx, repo, bucket, version)
+	target, v, err := resolveVersion(ctx, repo, bucket, m.To)
 	if err != nil {
-		return r.explain(op, err)
+		return out, r.explain(op, err)
 	}
-	if v.Name != version {
-		return r.explain(op, &Error{Op: version, Err: plainError("it is a channel"), Advice: "name the version: " + v.Name})
+	out.From, err = channelTarget(ctx, repo, bucket, channel)
+	if err == nil && out.From != m.To {
+		m.From = out.From
+		err = r.move(ctx, repo, channel, target, v, m)
 	}
-	from, err := channelTarget(ctx, repo, bucket, channel)
-	if err != nil {
-		return r.explain(op, err)
-	}
-	if from == version {
-		return nil
-	}
-	return r.explain(op, r.move(ctx, repo, channel, from, target, v, h))
+	return out, r.explain(op, err)
 }
 
 // move writes the move and the channel's tag.
-func (r *Registry) move(ctx context.Context, repo repository, channel, from string, target ocispec.Descriptor, v Version, h how) error {
+func (r *Registry) move(ctx context.Context, repo repository, channel string, target ocispec.Descriptor, v Version, m Move) error {
 	now, tok := time.Now().UTC(), token()
 	annotations := map[string]string{
 		ocispec.AnnotationCreated: now.Format(time.RFC3339Nano),
-		annFrom:                   from,
-		annTo:                     v.Name,
-		annBy:                     h.by,
+		annFrom:                   m.From,
+		annTo:                     m.To,
+		annBy:                     m.By,
 		annToken:                  tok,
-		annApproved:               h.approved,
-		annComment:                h.comment,
-	}
-	if h.back {
-		annotations[annRollback] = "true"
+		annApproved:               m.Approved,
+		annComment:                m.Comment,
+		annRollback:               fmt.Sprint(m.Rollback),
+		annUntested:               fmt.Sprint(m.Untested),
 	}
 	record, err := pushManifest(ctx, repo, ocispec.Manifest{ArtifactType: MoveType, Annotations: annotations})
 	if err != nil {
@@ -122,6 +105,16 @@ func channelTarget(ctx context.Context, repo repository, bucket, channel string)
 		return "", versionNotChannel(channel)
 	}
 	return v.Name, err
+}
+
+// target is the channelTarget of a channel in a bucket.
+func (r *Registry) target(ctx context.Context, bucket, channel string) (string, error) {
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return "", err
+	}
+	at, err := channelTarget(ctx, repo, bucket, channel)
+	return at, r.explain("read "+bucket+":"+channel, err)
 }
 
 func versionNotChannel(name string) error {
@@ -189,28 +182,15 @@ func pointsTo(ctx context.Context, repo repository, tag string) (string, error) 
 
 // History lists the moves of a channel, newest first.
 func (r *Registry) History(ctx context.Context, bucket, channel string) ([]Move, error) {
-	op := "history of " + bucket + ":" + channel
-	repo, err := r.repository(bucket)
-	if err != nil {
-		return nil, err
-	}
 	if err := ValidChannel(channel); err != nil {
 		return nil, err
 	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
-	}
-	list = slices.DeleteFunc(list, func(tag string) bool {
+	moves, err := listed(ctx, r, bucket, "history of "+bucket+":"+channel, func(tag string) bool {
 		name, ok := movedChannel(tag)
-		return !ok || name != channel
-	})
-	moves, err := readEach(ctx, repo, list, readMove)
-	if err != nil {
-		return nil, r.explain(op, err)
-	}
+		return ok && name == channel
+	}, readMove)
 	slices.SortStableFunc(moves, func(a, b Move) int { return b.Time.Compare(a.Time) })
-	return moves, nil
+	return moves, err
 }
 
 func readMove(ctx context.Context, repo repository, tag string) (*Move, error) {
@@ -227,5 +207,5 @@ func readMove(ctx context.Context, repo repository, tag string) (*Move, error) {
 		a = m.Annotations
 	}
 	return &Move{Time: createdOf(a), From: a[annFrom], To: a[annTo], By: a[annBy],
-		Approved: a[annApproved], Comment: a[annComment], Rollback: a[annRollback] == "true"}, nil
+		Approved: a[annApproved], Comment: a[annComment], Rollback: a[annRollback] == "true", Untested: a[annUntested] == "true"}, nil
 }

@@ -3,14 +3,11 @@ package registry
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/errdef"
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/key"
@@ -51,53 +48,11 @@ func (r *Registry) PutCheckpoint(ctx context.Context, c artifact.Checkpoint) err
 // Checkpoints lists the checkpoints of a bucket, newest first, those that have
 // expired too. Whether their images are still there is not asked.
 func (r *Registry) Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error) {
-	op := "checkpoints of " + bucket
-	repo, err := r.repository(bucket)
-	if err != nil {
-		return nil, err
-	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
-	}
-	list = slices.DeleteFunc(list, func(tag string) bool { return !strings.HasPrefix(tag, checkpointPrefix) })
-	out, err := readEach(ctx, repo, list, readCheckpoint)
-	if err != nil {
-		return nil, r.explain(op, err)
-	}
+	out, err := listed(ctx, r, bucket, "checkpoints of "+bucket, beginsWith(checkpointPrefix), configOf[artifact.Checkpoint](checkpointConfig, "a checkpoint"))
 	slices.SortFunc(out, func(a, b artifact.Checkpoint) int {
 		return cmp.Or(b.Created.Compare(a.Created), b.Step-a.Step, strings.Compare(string(a.Key), string(b.Key)))
 	})
-	return out, nil
-}
-
-// readCheckpoint reads a checkpoint; nil is one that was removed.
-func readCheckpoint(ctx context.Context, repo repository, tag string) (*artifact.Checkpoint, error) {
-	desc, err := repo.Resolve(ctx, tag)
-	if errors.Is(err, errdef.ErrNotFound) {
-		return nil, nil
-	}
-	var m ocispec.Manifest
-	if err == nil {
-		err = fetchJSON(ctx, repo, desc, &m)
-	}
-	switch {
-	case err != nil:
-		return nil, err
-	case m.ArtifactType == NothingType:
-		return nil, nil
-	case m.Config.MediaType != checkpointConfig:
-		return nil, &corruptError{string(desc.Digest), plainError("it is not a checkpoint")}
-	}
-	data, err := fetch(ctx, repo, m.Config)
-	if err != nil {
-		return nil, err
-	}
-	var c artifact.Checkpoint
-	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, &corruptError{string(m.Config.Digest), err}
-	}
-	return &c, nil
+	return out, err
 }
 
 // DropCheckpoint forgets the checkpoint of a key. One that is not there is no

@@ -59,6 +59,7 @@ const (
 	annApproved    = "vnd.ingot.approved"       // who approved a move
 	annComment     = "vnd.ingot.comment"        // of who moved, asked or approved
 	annRollback    = "vnd.ingot.rollback"       // "true" for a move back
+	annUntested    = "vnd.ingot.untested"       // "true" where tests that did not pass were let pass
 	annChannel     = "vnd.ingot.channel"        // that is asked for
 	annNumber      = "vnd.ingot.lease.number"   // whose turn it is; 0 while it is drawn
 	annBeat        = "vnd.ingot.lease.beat"     // another one each time that the holder is known to live
@@ -93,6 +94,38 @@ func fetchJSON(ctx context.Context, from content.Fetcher, desc ocispec.Descripto
 		return &corruptError{string(desc.Digest), err}
 	}
 	return nil
+}
+
+// readConfig reads what the config of a manifest says. What is of another type
+// is not what it is said to be.
+func readConfig[T any](ctx context.Context, from content.Fetcher, desc ocispec.Descriptor, mediaType, what string) (*T, error) {
+	var m ocispec.Manifest
+	if err := fetchJSON(ctx, from, desc, &m); err != nil {
+		return nil, err
+	}
+	if m.ArtifactType == NothingType {
+		return nil, nil
+	}
+	if m.Config.MediaType != mediaType {
+		return nil, &corruptError{string(desc.Digest), plainError("it is not " + what)}
+	}
+	v := new(T)
+	return v, fetchJSON(ctx, from, m.Config, v)
+}
+
+// configOf returns a function that reads the config of what a tag stands for;
+// nil is one that was removed.
+func configOf[T any](mediaType, what string) func(context.Context, repository, string) (*T, error) {
+	return func(ctx context.Context, repo repository, tag string) (*T, error) {
+		desc, err := repo.Resolve(ctx, tag)
+		if errors.Is(err, errdef.ErrNotFound) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return readConfig[T](ctx, repo, desc, mediaType, what)
+	}
 }
 
 // push stores v as JSON and returns its descriptor. What is there already is

@@ -14,12 +14,17 @@ var ErrNoVersion = errors.New("no such version or channel")
 
 // Error is an operation of the registry that did not succeed.
 type Error struct {
-	Op     string // what was done to what, e.g. "registry ghcr.io/acme: publish web:1.4.0"
+	Op     string // what was done to what, e.g. "registry ghcr.io/acme: publish web:1.4.0"; "" where who calls says it
 	Err    error
 	Advice string // what the user can do; "" where nothing is known
 }
 
-func (e *Error) Error() string { return e.Op + ": " + e.Err.Error() }
+func (e *Error) Error() string {
+	if e.Op == "" {
+		return e.Err.Error()
+	}
+	return e.Op + ": " + e.Err.Error()
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -175,7 +175,7 @@ func TestChannels(t *testing.T) {
 			}
 		}
 		for _, to := range []string{"1.0.0", "1.1.0", "1.1.0", "1.0.0"} {
-			if _, err := r.SetChannel(ctx, "web", "production", to, "ali"); err != nil {
+			if _, err := r.Promote(ctx, "web", to, "production", Ask{By: "ali", Untested: true}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,9 +198,10 @@ func TestChannels(t *testing.T) {
 		if err != nil || latest.Name != "1.1.0" || len(latest.Channels) != 0 {
 			t.Errorf("latest: %+v, %v", latest, err)
 		}
-		checkError(t, setChannel(ctx, r, "web", "1.0.0", "1.1.0", ""), "there is a version of that name", "another name")
-		checkError(t, setChannel(ctx, r, "web", "edge", "9.9.9", ""), "no such version or channel", "list web")
-		checkError(t, setChannel(ctx, r, "web", "edge", "production", ""), "it is a channel", "1.0.0")
+		_, err = r.Promote(ctx, "web", "1.1.0", "1.0.0", Ask{Untested: true})
+		checkError(t, err, "there is a version of that name", "another name")
+		_, err = r.Promote(ctx, "web", "9.9.9", "edge", Ask{Untested: true})
+		checkError(t, err, "no such version or channel", "list web")
 		_, _, err = r.Publish(ctx, Version{Bucket: "web", Name: "production"})
 		checkError(t, err, "the name is a channel's", "another name")
 		_, _, err = r.Publish(ctx, Version{Bucket: "web", Name: "2.0.0", Channels: []string{"1.0.0"}})
@@ -209,9 +210,4 @@ func TestChannels(t *testing.T) {
 			t.Errorf("2.0.0 was published: %v, %v", ok, err)
 		}
 	})
-}
-
-func setChannel(ctx context.Context, r *Registry, bucket, channel, version, by string) error {
-	_, err := r.SetChannel(ctx, bucket, channel, version, by)
-	return err
 }

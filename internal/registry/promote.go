@@ -3,31 +3,21 @@ package registry
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/errdef"
-
-	"github.com/ingot-build/ingot/internal/artifact"
 )
-
-// Settings are the rules of a channel. They may be there before the channel is.
-type Settings struct {
-	Approval bool `json:"approval"` // it moves only when somebody approves
-}
 
 // Request asks that a channel is pointed to a version.
 type Request struct {
-	Bucket  string    `json:"bucket"`
-	Channel string    `json:"channel"`
-	Version string    `json:"version"`
-	Time    time.Time `json:"time"`
-	By      string    `json:"by"`
-	Comment string    `json:"comment,omitempty"`
+	Bucket   string    `json:"bucket"`
+	Channel  string    `json:"channel"`
+	Version  string    `json:"version"`
+	Time     time.Time `json:"time"`
+	By       string    `json:"by"`
+	Comment  string    `json:"comment,omitempty"`
+	Untested bool      `json:"untested,omitempty"` // its tests did not all pass, and that was let pass
 }
 
 // Ask is who wants a channel to move, and how.
@@ -36,10 +26,23 @@ type Ask struct {
 	Untested    bool // also where tests failed, or there were none
 }
 
-// UntestedError is a version that is not promoted because of its tests.
+// Outcome is what came of asking that a channel moves.
+type Outcome struct {
+	Bucket   string `json:"bucket"`
+	Version  string `json:"version"`
+	Channel  string `json:"channel"`
+	From     string `json:"from,omitempty"` // the version before; "" where there was none, or the channel did not move
+	Moved    bool   `json:"moved"`          // it points to the version now; else that waits for approval
+	By       string `json:"by"`
+	Approved string `json:"approved,omitempty"`
+	Untested bool   `json:"untested,omitempty"`
+}
+
+// UntestedError is a version that a channel is not pointed to because of its
+// tests.
 type UntestedError struct {
-	Bucket, Version string
-	Why             []string // "amazon-ebs.web: test http failed"
+	Bucket, Version, Channel string
+	Why                      []string // "amazon-ebs.web: test http failed"
 }
 
 func (e *UntestedError) Error() string {
@@ -48,161 +51,165 @@ func (e *UntestedError) Error() string {
 
 // Hint returns what the user can do.
 func (e *UntestedError) Hint() string {
-	return "ingot test " + e.Bucket + ":" + e.Version + " runs them; -untested promotes it all the same"
+	return fmt.Sprintf("ingot test %s:%s runs them; ingot promote %s %s %s -untested does without", e.Bucket, e.Version, e.Bucket, e.Version, e.Channel)
 }
 
 // Promote points a channel to a version whose tests have all passed. Where the
-// channel asks for approval, it records a request instead, and reports false.
-func (r *Registry) Promote(ctx context.Context, bucket, version, channel string, ask Ask) (moved bool, err error) {
-	op := "promote " + bucket + ":" + version + " to " + channel
+// channel asks for approval, it records a request instead. A channel that points
+// there already stays as it is.
+func (r *Registry) Promote(ctx context.Context, bucket, version, channel string, ask Ask) (Outcome, error) {
 	v, found, err := r.Version(ctx, bucket, version)
 	switch {
 	case err != nil:
-		return false, err
+		return Outcome{}, err
 	case !found:
-		return false, r.explain(op, noVersion(bucket, version))
+		return Outcome{}, r.explain("promote "+bucket+":"+version+" to "+channel, noVersion(bucket, version))
 	}
-	if !ask.Untested {
-		runs, err := r.Tests(ctx, bucket, v.Name)
-		if err != nil {
-			return false, err
-		}
-		if why := unpassed(v, LastTests(v, runs)); len(why) > 0 {
-			return false, &UntestedError{bucket, v.Name, why}
-		}
-	}
-	if slices.Contains(v.Channels, channel) {
-		return true, nil
-	}
-	return r.point(ctx, bucket, channel, v.Name, how{by: ask.By, comment: ask.Comment})
+	return r.point(ctx, v, channel, ask, false)
 }
 
-// unpassed says of each build which of its tests failed, or that it has none.
-func unpassed(v Version, tests map[string]artifact.Tested) (why []string) {
+// PointChannels points channels to a version as Promote does, for the template
+// that made it: what that has no tests of needs none. It returns which channels
+// point there now, and which wait for approval.
+func (r *Registry) PointChannels(ctx context.Context, v Version, channels []string, by string) (moved, requested []string, err error) {
+	for _, c := range channels {
+		out, err := r.point(ctx, v, c, Ask{By: by}, true)
+		switch {
+		case err != nil:
+			return moved, requested, err
+		case out.Moved:
+			moved = append(moved, c)
+		default:
+			requested = append(requested, c)
+		}
+	}
+	return moved, requested, nil
+}
+
+// point is the one way by which a channel gets to a version that it never was:
+// past its tests, of which some builds may have none, and past the channel's
+// rules.
+func (r *Registry) point(ctx context.Context, v Version, channel string, ask Ask, mayLack bool) (Outcome, error) {
+	out := Outcome{Bucket: v.Bucket, Version: v.Name, Channel: channel, By: ask.By}
+	s, err := r.Settings(ctx, v.Bucket, channel)
+	if err != nil {
+		return out, err
+	}
+	at, err := r.target(ctx, v.Bucket, channel)
+	if err != nil || at == v.Name {
+		out.Moved = err == nil
+		return out, err
+	}
+	failed, missing, err := r.unpassed(ctx, v)
+	if err != nil {
+		return out, err
+	}
+	if mayLack {
+		missing = nil
+	}
+	if why := append(failed, missing...); len(why) > 0 {
+		if !ask.Untested {
+			return out, &UntestedError{v.Bucket, v.Name, channel, why}
+		}
+		out.Untested = true
+	}
+	if !s.Approval {
+		return r.setChannel(ctx, v.Bucket, channel, Move{To: v.Name, By: ask.By, Comment: ask.Comment, Untested: out.Untested})
+	}
+	q := Request{Bucket: v.Bucket, Channel: channel, Version: v.Name, Time: time.Now().UTC(), By: ask.By, Comment: ask.Comment, Untested: out.Untested}
+	return out, r.explain("ask for approval of "+v.Bucket+":"+v.Name, r.putRequest(ctx, q, "open"))
+}
+
+// unpassed says which tests of a version failed, and which builds have none.
+func (r *Registry) unpassed(ctx context.Context, v Version) (failed, missing []string, err error) {
+	runs, err := r.Tests(ctx, v.Bucket, v.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	tests := LastTests(v, runs)
 	for _, rec := range v.Records {
 		tested, ok := tests[rec.Build]
 		if !ok {
-			why = append(why, rec.Build+": it was never tested")
-			continue
+			missing = append(missing, rec.Build+": it was never tested")
 		}
 		for _, t := range tested.Tests {
 			if !t.Passed {
-				why = append(why, rec.Build+": test "+t.Name+" failed")
+				failed = append(failed, rec.Build+": test "+t.Name+" failed")
 			}
 		}
 	}
-	return why
+	return failed, missing, nil
 }
 
-// point moves a channel, or asks for approval where that is needed.
-func (r *Registry) point(ctx context.Context, bucket, channel, version string, h how) (moved bool, err error) {
-	s, err := r.Settings(ctx, bucket, channel)
+// Approve points a channel to a version that somebody asked for. A test that
+// failed since then is in its way.
+func (r *Registry) Approve(ctx context.Context, bucket, version, channel string, ask Ask) (Outcome, error) {
+	op := "approve " + bucket + ":" + version + " for " + channel
+	repo, err := r.repository(bucket)
 	if err != nil {
-		return false, err
-	}
-	if !s.Approval {
-		return true, r.setChannel(ctx, bucket, channel, version, h)
+		return Outcome{}, err
 	}
 	v, found, err := r.Version(ctx, bucket, version)
-	if err != nil || !found {
-		return false, r.explain("point "+bucket+":"+channel+" to "+version, cmp.Or(err, noVersion(bucket, version)))
+	switch {
+	case err != nil:
+		return Outcome{}, err
+	case !found:
+		return Outcome{}, r.explain(op, noVersion(bucket, version))
 	}
-	if slices.Contains(v.Channels, channel) {
-		return true, nil
+	q, err := readRequest(ctx, repo, requestTag(channel, v.Name))
+	if err == nil && q == nil {
+		err = &Error{Err: plainError("nobody asks for this version"), Advice: "ingot promote " + bucket + " " + v.Name + " " + channel}
 	}
-	q := Request{Bucket: bucket, Channel: channel, Version: v.Name, Time: time.Now().UTC(), By: h.by, Comment: h.comment}
-	return false, r.explain("ask for approval of "+bucket+":"+version, r.putRequest(ctx, q, "open"))
-}
-
-// Settings returns the rules of a channel.
-func (r *Registry) Settings(ctx context.Context, bucket, channel string) (Settings, error) {
-	if err := ValidChannel(channel); err != nil {
-		return Settings{}, err
-	}
-	a, _, err := r.note(ctx, bucket, settingsPrefix+channel)
-	return Settings{Approval: a[annApproval] == "true"}, err
-}
-
-// SetSettings changes the rules of a channel.
-func (r *Registry) SetSettings(ctx context.Context, bucket, channel, by string, s Settings) error {
-	if err := ValidChannel(channel); err != nil {
-		return err
-	}
-	return r.explain("settings of "+bucket+":"+channel, r.putNote(ctx, bucket, settingsPrefix+channel, map[string]string{
-		ocispec.AnnotationCreated: time.Now().UTC().Format(time.RFC3339Nano),
-		annBy:                     by, annApproval: fmt.Sprint(s.Approval),
-	}))
-}
-
-// Approve points a channel to a version that somebody asked for, and returns
-// the request.
-func (r *Registry) Approve(ctx context.Context, bucket, version, channel string, ask Ask) (Request, error) {
-	op := "approve " + bucket + ":" + version + " for " + channel
-	a, found, err := r.note(ctx, bucket, requestTag(channel, version))
 	if err != nil {
-		return Request{}, err
+		return Outcome{}, r.explain(op, err)
 	}
-	if !found || a[annState] != "open" {
-		return Request{}, r.explain(op, &Error{Op: channel, Err: plainError("nobody asks for this version"), Advice: "ingot promote " + bucket + " " + version + " " + channel})
+	failed, _, err := r.unpassed(ctx, v)
+	if err == nil && len(failed) > 0 && !q.Untested {
+		err = &UntestedError{bucket, v.Name, channel, failed}
 	}
-	q := Request{Bucket: bucket, Channel: channel, Version: version, Time: createdOf(a), By: a[annBy], Comment: a[annComment]}
-	if err := r.setChannel(ctx, bucket, channel, version, how{by: q.By, comment: cmp.Or(ask.Comment, q.Comment), approved: ask.By}); err != nil {
-		return q, err
+	if err != nil {
+		return Outcome{}, err
 	}
-	return q, r.explain(op, r.putRequest(ctx, q, "approved"))
+	m := Move{To: v.Name, By: q.By, Comment: cmp.Or(ask.Comment, q.Comment), Approved: ask.By, Untested: q.Untested}
+	out, err := r.setChannel(ctx, bucket, channel, m)
+	if err == nil {
+		q.Bucket = bucket
+		err = r.explain(op, r.putRequest(ctx, *q, "approved"))
+	}
+	return out, err
 }
 
 // Requests lists what waits for approval in a bucket, oldest first.
 func (r *Registry) Requests(ctx context.Context, bucket string) ([]Request, error) {
-	op := "requests of " + bucket
-	repo, err := r.repository(bucket)
-	if err != nil {
-		return nil, err
+	list, err := listed(ctx, r, bucket, "requests of "+bucket, beginsWith(requestPrefix), readRequest)
+	for i := range list {
+		list[i].Bucket = bucket
 	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
-	}
-	var out []Request
-	for _, tag := range list {
-		if !strings.HasPrefix(tag, requestPrefix) {
-			continue
-		}
-		a, found, err := r.note(ctx, bucket, tag)
-		if err != nil {
-			return nil, err
-		}
-		if found && a[annState] == "open" {
-			out = append(out, Request{Bucket: bucket, Channel: a[annChannel], Version: a[annTo], Time: createdOf(a), By: a[annBy], Comment: a[annComment]})
-		}
-	}
-	slices.SortFunc(out, func(a, b Request) int { return a.Time.Compare(b.Time) })
-	return out, nil
+	slices.SortFunc(list, func(a, b Request) int { return a.Time.Compare(b.Time) })
+	return list, err
 }
 
 // Rollback points a channel to what it was before, or to an older version that
-// it once was, and returns that. Again, it goes back one more.
-func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask Ask) (Move, error) {
+// it once was. Again, it goes back one more.
+func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask Ask) (Outcome, error) {
 	op := "roll back " + bucket + ":" + channel
 	moves, err := r.History(ctx, bucket, channel)
 	if err != nil {
-		return Move{}, err
+		return Outcome{}, err
 	}
-	was := trail(moves)
-	if to != "" {
-		if !slices.ContainsFunc(moves, func(m Move) bool { return m.To == to }) {
-			return Move{}, r.explain(op, &Error{Op: to, Err: plainError("it never was " + channel), Advice: "ingot promote " + bucket + " " + to + " " + channel})
-		}
-	} else if len(was) < 2 {
-		return Move{}, r.explain(op, &Error{Op: channel, Err: plainError("there is no version before this one"), Advice: "ingot registry channel " + bucket + " " + channel + " shows its history"})
-	} else {
+	if was := trail(moves); to == "" && len(was) >= 2 {
 		to = was[len(was)-2]
 	}
-	m := Move{To: to, By: ask.By, Comment: ask.Comment, Rollback: true}
-	if len(was) > 0 {
-		m.From = was[len(was)-1]
+	switch {
+	case to == "":
+		err = &Error{Err: plainError("there is no version before this one"), Advice: "ingot registry channel " + bucket + " " + channel + " shows its history"}
+	case !slices.ContainsFunc(moves, func(m Move) bool { return m.To == to }):
+		err = &Error{Op: to, Err: plainError("it never was " + channel), Advice: "ingot promote " + bucket + " " + to + " " + channel}
 	}
-	return m, r.setChannel(ctx, bucket, channel, to, how{by: ask.By, comment: ask.Comment, back: true})
+	if err != nil {
+		return Outcome{}, r.explain(op, err)
+	}
+	return r.setChannel(ctx, bucket, channel, Move{To: to, By: ask.By, Comment: ask.Comment, Rollback: true})
 }
 
 // trail are the versions that a channel came by, without those it was rolled
@@ -216,41 +223,4 @@ func trail(newestFirst []Move) (was []string) {
 		was = append(was, m.To)
 	}
 	return was
-}
-
-func (r *Registry) putRequest(ctx context.Context, q Request, state string) error {
-	return r.putNote(ctx, q.Bucket, requestTag(q.Channel, q.Version), map[string]string{
-		ocispec.AnnotationCreated: q.Time.Format(time.RFC3339Nano),
-		annChannel:                q.Channel, annTo: q.Version, annBy: q.By, annComment: q.Comment, annState: state,
-	})
-}
-
-// note reads what a small manifest says that has no content beside.
-func (r *Registry) note(ctx context.Context, bucket, tag string) (map[string]string, bool, error) {
-	repo, err := r.repository(bucket)
-	if err != nil {
-		return nil, false, err
-	}
-	var m ocispec.Manifest
-	desc, err := repo.Resolve(ctx, tag)
-	if errors.Is(err, errdef.ErrNotFound) {
-		return nil, false, nil
-	}
-	if err == nil {
-		err = fetchJSON(ctx, repo, desc, &m)
-	}
-	return m.Annotations, err == nil, r.explain("read "+tag+" of "+bucket, err)
-}
-
-func (r *Registry) putNote(ctx context.Context, bucket, tag string, annotations map[string]string) error {
-	repo, err := r.repository(bucket)
-	if err != nil {
-		return err
-	}
-	desc, err := pushManifest(ctx, repo, ocispec.Manifest{ArtifactType: NoteType, Annotations: annotations})
-	if err != nil {
-		return err
-	}
-	desc.ArtifactType = NoteType
-	return repo.name(ctx, desc, tag)
 }

@@ -74,6 +74,19 @@ func pointingTo(channels map[string]string, version string) []string {
 	return list
 }
 
+// Names lists what versions and channels are called, sorted, without reading
+// them. Tags that others made are among them.
+func (r *Registry) Names(ctx context.Context, bucket string) ([]string, error) {
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, err
+	}
+	list, err := repo.tags(ctx)
+	list = slices.DeleteFunc(list, func(tag string) bool { return reservedPrefix(tag) != "" })
+	slices.Sort(list)
+	return list, r.explain("names of "+bucket, err)
+}
+
 // Versions lists the versions of a bucket, newest first.
 func (r *Registry) Versions(ctx context.Context, bucket string) ([]Version, error) {
 	op := "versions of " + bucket
@@ -138,6 +151,25 @@ func (r *Registry) versionNamed(ctx context.Context, repo repository, bucket, ta
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+
+// listed reads what the tags of a bucket that are kept stand for.
+func listed[T any](ctx context.Context, r *Registry, bucket, op string, keep func(tag string) bool, read func(context.Context, repository, string) (*T, error)) ([]T, error) {
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, err
+	}
+	list, err := repo.tags(ctx)
+	if err != nil {
+		return nil, r.explain(op, err)
+	}
+	list = slices.DeleteFunc(list, func(tag string) bool { return !keep(tag) })
+	out, err := readEach(ctx, repo, list, read)
+	return out, r.explain(op, err)
+}
+
+func beginsWith(prefix string) func(tag string) bool {
+	return func(tag string) bool { return strings.HasPrefix(tag, prefix) }
+}
 
 // readEach reads what tags stand for, in their order. What read returns nil for
 // was removed since it was listed, and is left out.

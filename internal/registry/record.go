@@ -2,8 +2,8 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -145,25 +145,17 @@ func pushRecord(ctx context.Context, repo repository, rec artifact.Record) (ocis
 }
 
 func (r *Registry) readRecord(ctx context.Context, repo content.Fetcher, desc ocispec.Descriptor) (artifact.Record, error) {
-	var m ocispec.Manifest
-	if err := fetchJSON(ctx, repo, desc, &m); err != nil {
-		return artifact.Record{}, err
+	rec, err := readConfig[artifact.Record](ctx, repo, desc, RecordType, "a record")
+	if err == nil && rec == nil {
+		err = fmt.Errorf("%s: %w", desc.Digest, errdef.ErrNotFound)
 	}
-	if m.Config.MediaType != RecordType {
-		return artifact.Record{}, &corruptError{string(desc.Digest), plainError("it is not a record")}
-	}
-	data, err := fetch(ctx, repo, m.Config)
 	if err != nil {
 		return artifact.Record{}, err
-	}
-	var rec artifact.Record
-	if err := json.Unmarshal(data, &rec); err != nil {
-		return artifact.Record{}, &corruptError{string(m.Config.Digest), err}
 	}
 	if img := rec.Artifact.Image; img != nil {
 		img.Layout = r.layout.dir
 	}
-	return rec, nil
+	return *rec, nil
 }
 
 func imageDescriptor(img *artifact.Image) ocispec.Descriptor {

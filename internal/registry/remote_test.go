@@ -337,7 +337,7 @@ func TestForeignTags(t *testing.T) {
 	}
 	_, _, err = r.Publish(ctx, Version{Bucket: "web", Name: "zzz"})
 	checkError(t, err, "another image's", "another name")
-	_, err = r.SetChannel(ctx, "web", "zzz", "1.4.0", "")
+	_, err = r.Promote(ctx, "web", "1.4.0", "zzz", Ask{Untested: true})
 	checkError(t, err, "another image's", "another name")
 }
 

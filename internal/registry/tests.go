@@ -2,15 +2,11 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/errdef"
 
 	"github.com/ingot-build/ingot/internal/artifact"
 )
@@ -66,42 +62,9 @@ func (r *Registry) Tests(ctx context.Context, bucket, version string) ([]TestRun
 	if err != nil {
 		return nil, r.explain(op, err)
 	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
-	}
-	prefix := testsOf(desc.Digest)
-	list = slices.DeleteFunc(list, func(tag string) bool { return !strings.HasPrefix(tag, prefix) })
-	slices.SortFunc(list, func(a, b string) int { return strings.Compare(b, a) })
-	runs, err := readEach(ctx, repo, list, readTests)
-	return runs, r.explain(op, err)
-}
-
-// readTests reads one run; nil is one that was removed since it was listed.
-func readTests(ctx context.Context, repo repository, tag string) (*TestRun, error) {
-	desc, err := repo.Resolve(ctx, tag)
-	if errors.Is(err, errdef.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var m ocispec.Manifest
-	if err := fetchJSON(ctx, repo, desc, &m); err != nil {
-		return nil, err
-	}
-	if m.Config.MediaType != TestsConfigType {
-		return nil, &corruptError{string(desc.Digest), plainError("it is not a run of tests")}
-	}
-	data, err := fetch(ctx, repo, m.Config)
-	if err != nil {
-		return nil, err
-	}
-	t := &TestRun{}
-	if err := json.Unmarshal(data, t); err != nil {
-		return nil, &corruptError{string(m.Config.Digest), err}
-	}
-	return t, nil
+	runs, err := listed(ctx, r, bucket, op, beginsWith(testsOf(desc.Digest)), configOf[TestRun](TestsConfigType, "a run of tests"))
+	slices.SortFunc(runs, func(a, b TestRun) int { return b.Time.Compare(a.Time) })
+	return runs, err
 }
 
 // testsOf begins the tags of a version's tests. A version's name may be as long

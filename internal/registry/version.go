@@ -82,19 +82,8 @@ func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error
 			return v, false, r.explain(op, err)
 		}
 	}
-	out.Channels, out.Requested = nil, nil
-	for _, c := range v.Channels {
-		moved, err := r.SetChannel(ctx, v.Bucket, c, v.Name, strings.TrimSpace("run "+v.RunID))
-		if err != nil {
-			return out, taken == nil, err
-		}
-		if moved {
-			out.Channels = append(out.Channels, c)
-		} else {
-			out.Requested = append(out.Requested, c)
-		}
-	}
-	return out, taken == nil, nil
+	out.Channels, out.Requested, err = r.PointChannels(ctx, out, v.Channels, strings.TrimSpace("run "+v.RunID))
+	return out, taken == nil, err
 }
 
 // freeChannels checks the channels of v before anything is published.
