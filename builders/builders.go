@@ -36,6 +36,12 @@ type Config interface {
 // changes what is on the image: it counts in its key. Open has found them.
 type KeyFiles interface{ KeyFiles(Host) []string }
 
+// Connected is a Config of machines that are logged in to.
+type Connected interface {
+	// ConnType is the communicator: "ssh", "winrm", or "none".
+	ConnType() string
+}
+
 // Host is where ingot runs.
 type Host struct {
 	Dir     string      // relative paths of the template start here

@@ -33,6 +33,8 @@ type Resumer interface {
 type Held struct {
 	Scratch string `json:"scratch"`
 	HostKey string `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH, or has not been yet
+	// Certificate is the SHA-256 of that of WinRM, "" where there is none.
+	Certificate string `json:"certificate,omitempty"`
 	// Unreached says that nothing has been done on it.
 	Unreached bool            `json:"unreached,omitempty"`
 	Machine   json.RawMessage `json:"machine"` // what its Hold gave
@@ -59,6 +61,9 @@ func (s *session) Hold(ctx context.Context, until time.Time) (json.RawMessage, e
 	h := Held{Scratch: s.scratch, Unreached: s.ssh != nil && s.conn == nil}
 	if s.conn != nil {
 		h.HostKey = s.conn.HostKey()
+	}
+	if s.windows != nil {
+		h.Certificate = s.windows.Certificate()
 	}
 	var err error
 	if h.Machine, err = m.Hold(ctx, until); err != nil {
@@ -128,6 +133,9 @@ func (b *builder) Resume(ctx context.Context, base builders.Base, held json.RawM
 	s := &session{machine: m, ssh: b.ssh, winrm: b.winrm, log: env.Log, scratch: h.Scratch}
 	if b.ssh == nil && b.winrm == nil {
 		return s, nil
+	}
+	if h.Certificate != "" {
+		s.winrm = s.winrm.Pinned(h.Certificate)
 	}
 	err = s.connect(ctx)
 	if err == nil && h.Unreached {

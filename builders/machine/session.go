@@ -26,7 +26,8 @@ type session struct {
 	ssh     *ssh.Client // nil without a communicator
 	conn    *ssh.Conn   // nil without SSH
 	winrm   *winrm.Client
-	remote  Conn // by SSH or WinRM; nil without a communicator
+	windows *winrm.Conn // nil without WinRM
+	remote  Conn        // by SSH or WinRM; nil without a communicator
 	log     event.Log
 	scratch string
 	cleared bool // of the build's key
