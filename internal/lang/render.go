@@ -179,6 +179,9 @@ const others = "; where {{ is for another program, write {{`{{`}}"
 func plainError(err error) error {
 	text := positionPattern.ReplaceAllString(err.Error(), "")
 	if m := missingPattern.FindStringSubmatch(text); m != nil {
+		if strings.HasPrefix(m[1], ".SourceAMITags") {
+			return errors.New("{{.SourceAMITags}} is not supported: the tags of the source image are not known here")
+		}
 		if m[2] != "" {
 			return fmt.Errorf("there is no {{%s}} here%s", m[1], others)
 		}
