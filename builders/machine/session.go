@@ -30,6 +30,7 @@ type session struct {
 	remote  Conn        // by SSH or WinRM; nil without a communicator
 	log     event.Log
 	scratch string
+	cleared bool // of the build's key
 
 	mu        sync.Mutex
 	destroyed bool
@@ -270,6 +271,7 @@ func (s *session) clearKey(ctx context.Context) error {
 	if public == "" {
 		return nil
 	}
+	s.cleared = true
 	return s.exec(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", clearScript, "sh", public}})
 }
 

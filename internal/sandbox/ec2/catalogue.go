@@ -154,6 +154,7 @@ func (m *image) suit(f filter, tag func(id, kind string, specs []tagSpec)) {
 	case "creation-date":
 		if at, err := time.Parse("2006-01-02T15:04:05.000Z", v); err == nil {
 			m.Created, m.Ready = at, at
+			m.Deprecated = at.AddDate(2, 0, 0) // as EC2 does with public images
 		}
 	case "block-device-mapping.volume-type":
 		m.Devices = []device{{Name: m.RootDevice, EBS: &ebs{Type: v}}}

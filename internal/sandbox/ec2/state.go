@@ -155,6 +155,7 @@ type instance struct {
 	Groups             []string
 	Private, Public    netip.Addr
 	WantsPublic        bool
+	Six                []string // IPv6 addresses, which lead nowhere
 	Created, Launched  time.Time
 	Phase              phase
 	Done               time.Time // when the phase is over; zero while its machine is at it
