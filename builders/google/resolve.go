@@ -142,9 +142,14 @@ func (c *cloud) wanted() string {
 	return fmt.Sprintf("an image of the family %q", c.SourceImageFamily)
 }
 
-// imageIn returns the image of a project. Builds that look for the same one
-// share the answer.
+// imageIn returns the image of a project, nil where there is none. Builds that
+// look for the same one share the answer.
 func (c *cloud) imageIn(ctx context.Context, project, name string) (*gce.Image, error) {
+	if project == c.ImageProjectID {
+		if img, sure := c.listed(ctx, project, name); sure {
+			return img, nil
+		}
+	}
 	if c.SourceImage == "" {
 		return gcp.Once(ctx, c.api, "family "+project+"/"+c.SourceImageFamily, func() (*gce.Image, error) {
 			return c.api.Compute.Images.GetFromFamily(project, c.SourceImageFamily).Context(ctx).Do()
@@ -153,6 +158,20 @@ func (c *cloud) imageIn(ctx context.Context, project, name string) (*gce.Image, 
 	return gcp.Once(ctx, c.api, "image "+project+"/"+name, func() (*gce.Image, error) {
 		return c.api.Compute.Images.Get(project, name).Context(ctx).Do()
 	})
+}
+
+// listed looks for the image where those of the build are made, in the one
+// request that tells what is there of those, too. Sure is false where the image
+// may be there all the same.
+func (c *cloud) listed(ctx context.Context, project, name string) (img *gce.Image, sure bool) {
+	list, err := c.api.Listing(ctx, project)
+	switch {
+	case err != nil:
+		return nil, false // asking for the one image tells why, or succeeds
+	case c.SourceImage == "":
+		return list.Newest(c.SourceImageFamily)
+	}
+	return list.Named(name)
 }
 
 // notFound says where was looked, and what there is instead.
