@@ -68,10 +68,14 @@ func (c *cloud) sourceImage(ctx context.Context) (*gce.Image, error) {
 	if len(projects) == 0 {
 		projects = append([]string{c.ProjectID}, publicProjects()...)
 	}
-	if home := homeOf(cmp.Or(c.SourceImageFamily, name)); len(c.SourceImageProjectID) == 0 && home != "" {
-		// Public images have names that say whose they are: mostly two
-		// projects are enough.
-		if img, err := c.firstOf(ctx, []string{projects[0], home}, name); img != nil || err != nil {
+	if len(projects) > 1 && len(c.SourceImageProjectID) == 0 {
+		// Mostly it is in the own project, or public images have names that say
+		// whose they are.
+		likely := projects[:1:1]
+		if home := homeOf(cmp.Or(c.SourceImageFamily, name)); home != "" {
+			likely = append(likely, home)
+		}
+		if img, err := c.firstOf(ctx, likely, name); img != nil || err != nil {
 			return img, err
 		}
 	}
