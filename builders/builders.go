@@ -159,6 +159,17 @@ type Chained interface {
 	// SourceOf returns what its option for the source image takes to start from
 	// an artifact of a build of the same platform. It changes nothing.
 	SourceOf(ctx context.Context, a artifact.Artifact) (string, error)
+	// Follows returns an error where it is known before anything is made that
+	// the image of parent will not be where this one starts.
+	Follows(parent Builder) error
+}
+
+// Imageless is a Builder whose options say whether it leaves an image that
+// others can begin from.
+type Imageless interface {
+	// NoImage returns an error that says why it leaves none, nil where it
+	// leaves one.
+	NoImage() error
 }
 
 // Booter is a Builder whose sessions can begin from an artifact of its own: to

@@ -25,9 +25,38 @@ func (d distribution) SourceOf(ctx context.Context, a artifact.Artifact) (string
 		there = append(there, p.Name)
 	}
 	if len(there) == 0 {
-		return "", builders.WithHint(errors.New("it made no AMI"), "remove skip_create_ami from its source")
+		return "", errSkipped
 	}
+	return "", elsewhere("is", there, r.Name)
+}
+
+// Follows refuses a parent whose AMIs are made for other regions than the one
+// where this one starts. A region that no option names is known only in a run.
+func (d distribution) Follows(parent builders.Builder) error {
+	p, ok := parent.(distributed)
+	if !ok {
+		return nil
+	}
+	home, here := p.from.access.config.Region, d.from.access.config.Region
+	if there := p.regions(home); here != "" && !slices.Contains(there, "") && !slices.Contains(there, here) {
+		return elsewhere("will be", there, here)
+	}
+	return nil
+}
+
+func elsewhere(is string, there []string, here string) error {
 	slices.Sort(there)
-	return "", builders.WithHint(fmt.Errorf("its AMI is in %s, and not in %s, where this one starts", strings.Join(there, ", "), r.Name),
-		fmt.Sprintf("add %q to ami_regions of its source", r.Name))
+	return builders.WithHint(fmt.Errorf("its AMI %s in %s, and not in %s, where this one starts", is, strings.Join(there, ", "), here),
+		fmt.Sprintf("add %q to ami_regions of its source", here))
+}
+
+// errSkipped is that of a build that makes no AMI.
+var errSkipped = builders.WithHint(errors.New("it makes no AMI"), "remove skip_create_ami from its source")
+
+// NoImage says that skip_create_ami is set.
+func (d distribution) NoImage() error {
+	if d.skipped {
+		return errSkipped
+	}
+	return nil
 }

@@ -32,6 +32,8 @@ type distribution struct {
 	from *source
 	ami  AMIConfig
 	tags imageTags
+
+	skipped bool // skip_create_ami: there is no image
 }
 
 // Distribution is the key of the options that Distribute is about.
@@ -141,9 +143,9 @@ func (s *source) made(ctx context.Context, r *Region, id string) (types.Image, e
 }
 
 // regions are those that the image is to be in.
-func (s *spreading) regions(home string) []string {
-	list := slices.Clone(s.ami.Regions)
-	if !s.ami.SkipSaveBuildRegion {
+func (d distribution) regions(home string) []string {
+	list := slices.Clone(d.ami.Regions)
+	if !d.ami.SkipSaveBuildRegion {
 		list = append(list, home)
 	}
 	return sorted(list)

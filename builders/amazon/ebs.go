@@ -27,7 +27,7 @@ type ebs struct {
 
 func newEBS(s *source, ami AMIConfig, disks DiskConfig, capture CaptureConfig) builders.Builder {
 	c := &ebs{source: s, ami: ami, disks: disks, capture: capture}
-	return distributed{Builder: s.builder(c), distribution: distribution{from: s, ami: ami, tags: c.tags()}}
+	return distributed{Builder: s.builder(c), distribution: distribution{from: s, ami: ami, tags: c.tags(), skipped: capture.SkipCreateAMI}}
 }
 
 // tags say which tags the image and its snapshots get.

@@ -16,6 +16,14 @@ import (
 // committing makes images that are kept, and that sessions can begin from.
 type committing struct{ *builder }
 
+// NoImage finds nothing wrong.
+func (committing) NoImage() error { return nil }
+
+// NoImage says that the image is not kept where others find it.
+func (b *builder) NoImage() error {
+	return builders.WithHint(errors.New("its image is not kept"), "set commit = true in its source")
+}
+
 // BaseOf returns base with the artifact's image in place of its own.
 func (b committing) BaseOf(a artifact.Artifact, base builders.Base) (builders.Base, error) {
 	if a.Image == nil {

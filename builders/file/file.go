@@ -171,6 +171,9 @@ type removing struct {
 	place *place
 }
 
+// NoImage says that there is none.
+func (removing) NoImage() error { return errors.New("it makes a file, and no image") }
+
 // Remove removes the file.
 func (r removing) Remove(_ context.Context, a artifact.Artifact) error {
 	for _, f := range a.Files {

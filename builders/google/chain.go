@@ -11,7 +11,21 @@ import (
 // SourceOf returns the partial URL of an image, which source_image takes.
 func (b *builder) SourceOf(_ context.Context, a artifact.Artifact) (string, error) {
 	if len(a.Places) == 0 {
-		return "", builders.WithHint(errors.New("it made no image"), "remove skip_create_image from its source")
+		return "", errSkipped
 	}
 	return "projects/" + a.Places[0].Name + "/global/images/" + a.Places[0].ID, nil
+}
+
+// Follows refuses nothing: images are everywhere.
+func (b *builder) Follows(builders.Builder) error { return nil }
+
+// errSkipped is that of a build that makes no image.
+var errSkipped = builders.WithHint(errors.New("it makes no image"), "remove skip_create_image from its source")
+
+// NoImage says that skip_create_image is set.
+func (b *builder) NoImage() error {
+	if b.cloud.SkipCreateImage {
+		return errSkipped
+	}
+	return nil
 }

@@ -72,6 +72,11 @@ type inPlace struct{ builders.Builder }
 
 func (inPlace) InPlace() {}
 
+// NoImage says that there is none.
+func (inPlace) NoImage() error {
+	return errors.New("it makes no image: what its steps do stays where they do it")
+}
+
 // parkTime is how long a connection made to look at a machine is kept for the
 // session that usually follows.
 const parkTime = 10 * time.Second

@@ -22,7 +22,10 @@ builds with their sources, provisioners and post-processors. Variables may be
 without a value. Sensitive values are not shown.
 
 Data sources are not read, so that values that depend on them are <unknown>; with
--evaluate-datasources they are read.`,
+-evaluate-datasources they are read.
+
+A JSON template is shown as Packer shows it: its variables with what they are set
+to in it, its builders and its provisioners.`,
 		Example: `  ingot inspect .
   ingot inspect -var-file=prod.pkrvars.hcl web.pkr.hcl
   ingot inspect -json . | jq -r '.builds[].sources[]'`,
@@ -62,9 +65,12 @@ func (f *inspectFlags) run(cmd *cobra.Command, path string) error {
 	}
 	view := inspectionOf(ws.template, chosen)
 	view.redact = ws.host.Secrets.Redact
-	if f.json {
+	switch old := ws.template.Legacy(); {
+	case f.json:
 		err = printJSON(out, view)
-	} else {
+	case old != nil:
+		err = legacyInspection{Template: old, program: f.program, out: out, redact: view.redact}.text(chosen)
+	default:
 		err = view.text(out)
 	}
 	if err != nil || f.inspectTolerant {

@@ -198,6 +198,10 @@ type Base struct {
 	Arch string  `json:"arch,omitempty"`
 	Key  key.Key `json:"key"` // of the source and the builder options that count
 
+	// Vars are the values of build.* that it has; nil where an earlier release
+	// has not noted them.
+	Vars map[string]string `json:"vars,omitzero"`
+
 	Inputs []Input `json:"inputs,omitempty"` // what Key was made of
 }
 

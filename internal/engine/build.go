@@ -37,11 +37,12 @@ type build struct {
 	started time.Time
 }
 
-// build runs one build to its end and reports it.
-func (r *run) build(ctx context.Context, pb *plan.Build) result {
+// build runs one build to its end and reports it. Made is told of what it made,
+// before that is post-processed.
+func (r *run) build(ctx context.Context, pb *plan.Build, made func(artifact.Record)) result {
 	b := &build{run: r, Build: pb, log: event.Log{Build: pb.Address, Sink: r.Events}, started: time.Now()}
 	res := result{build: pb}
-	res.record, res.artifacts, res.err = b.make(ctx)
+	res.record, res.artifacts, res.err = b.make(ctx, made)
 	if res.err != nil {
 		b.log.Emit(event.Failed{Err: res.err})
 	}
@@ -55,7 +56,7 @@ func (r *run) build(ctx context.Context, pb *plan.Build) result {
 }
 
 // make takes the recorded artifact or builds one, and post-processes it.
-func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact, error) {
+func (b *build) make(ctx context.Context, made func(artifact.Record)) (artifact.Record, []artifact.Artifact, error) {
 	if err := ctx.Err(); err != nil {
 		return artifact.Record{}, nil, cancelledError{err}
 	}
@@ -81,6 +82,7 @@ func (b *build) make(ctx context.Context) (artifact.Record, []artifact.Artifact,
 	if err != nil {
 		return rec, nil, err
 	}
+	made(rec)
 	return b.postProcess(ctx, rec)
 }
 
@@ -246,17 +248,6 @@ func (b *build) bind() {
 			b.Secrets.Add(v.Reveal())
 		}
 	}
-}
-
-// bound returns the ops of a step with the values that are known by now.
-func (b *build) bound(s *plan.Step, ops []op.Op) ([]op.Op, error) {
-	ops, values, err := s.Bind(ops, b.values)
-	for _, v := range values {
-		if v.IsSensitive() {
-			b.Secrets.Add(v.Reveal())
-		}
-	}
-	return ops, err
 }
 
 // enter ends the phase before and starts one.

@@ -5,12 +5,14 @@ import (
 	"fmt"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/plan"
 )
 
 // builds runs all builds, Parallel at a time, in the order of the template and
-// each after those that it follows. One that waits for others takes no place.
+// each when the images of those that it follows are there, while these are
+// post-processed. One that waits for others takes no place.
 func (r *run) builds(ctx context.Context) []result {
 	limit := r.Parallel
 	if limit <= 0 || limit > len(r.plan.Builds) {
@@ -20,22 +22,26 @@ func (r *run) builds(ctx context.Context) []result {
 	for i, b := range r.plan.Builds {
 		g.at[b] = i
 	}
-	finished := make(chan int)
+	images, finished := make(chan image), make(chan int)
 	for running := 0; ; {
 		for i := g.next(ctx); i >= 0 && running < limit; i = g.next(ctx) {
 			g.state[i] = underWay
 			running++
 			go func() {
-				g.results[i] = r.build(ctx, r.plan.Builds[i])
+				g.results[i] = r.build(ctx, r.plan.Builds[i], func(rec artifact.Record) { images <- image{i, rec} })
 				finished <- i
 			}()
 		}
 		if running == 0 {
 			return g.results
 		}
-		i := <-finished
-		running--
-		g.end(i)
+		select {
+		case m := <-images:
+			r.plan.Builds[m.of].Made = &m.record
+		case i := <-finished:
+			running--
+			g.state[i] = ended
+		}
 	}
 }
 
@@ -56,12 +62,10 @@ const (
 	ended
 )
 
-// end notes what a build came to, for those that follow it.
-func (g *graph) end(i int) {
-	g.state[i] = ended
-	if res := &g.results[i]; res.err == nil {
-		res.build.Made = &res.record
-	}
+// image is what a build has made, in all its places.
+type image struct {
+	of     int
+	record artifact.Record
 }
 
 // next is the first build that can start, -1 where there is none. Those whose
@@ -75,7 +79,7 @@ func (g *graph) next(ctx context.Context) int {
 		switch {
 		case failed != "" && ctx.Err() == nil:
 			g.results[i] = g.notRun(b, failed)
-			g.end(i)
+			g.state[i] = ended
 		case ready || failed != "": // a run that was cancelled says so
 			return i
 		}
@@ -83,17 +87,18 @@ func (g *graph) next(ctx context.Context) int {
 	return -1
 }
 
-// parents reports whether those of a build are done, and which one failed.
+// parents reports whether the images of a build's parents are there, and which
+// parent failed to make its own.
 func (g *graph) parents(b *plan.Build) (ready bool, failed string) {
 	ready = true
 	for _, p := range b.Parents {
 		i, ours := g.at[p.Build]
 		switch {
-		case !ours: // it is left out
-		case g.state[i] != ended:
-			ready = false
-		case g.results[i].err != nil:
+		case !ours || p.Build.Made != nil: // it is left out, or its image is there
+		case g.state[i] == ended:
 			return false, p.Address
+		default:
+			ready = false
 		}
 	}
 	return ready, ""

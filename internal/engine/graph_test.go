@@ -20,6 +20,7 @@ import (
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/registry"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/postprocessors"
 )
 
 // yard makes images of images.
@@ -30,6 +31,8 @@ type yard struct {
 	most    int    // builds at the same time
 	fails   string // address of a build
 	begun   func(build string)
+	removed []string // images
+	posts   []postprocessors.Definition
 }
 
 type linkConfig struct {
@@ -54,6 +57,16 @@ func (link) Supports(op.Kind) error                                  { return ni
 func (link) Exists(context.Context, artifact.Artifact) (bool, error) { return true, nil }
 func (link) SourceOf(_ context.Context, a artifact.Artifact) (string, error) {
 	return a.ID, nil
+}
+
+func (link) Follows(builders.Builder) error { return nil }
+
+// Remove removes an image.
+func (l link) Remove(_ context.Context, a artifact.Artifact) error {
+	l.yard.mu.Lock()
+	defer l.yard.mu.Unlock()
+	l.yard.removed = append(l.yard.removed, a.ID)
+	return nil
 }
 
 func (l link) Begin(_ context.Context, base builders.Base, env builders.Env) (builders.Session, error) {
@@ -120,7 +133,7 @@ func (y *yard) run(ctx context.Context, t *testing.T, dir, text string, o engine
 		t.Fatal(err)
 	}
 	def := builders.Definition{Type: "link", New: func() builders.Config { return &linkConfig{yard: y} }}
-	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}}, plan.Options{Host: builders.Host{Dir: dir, Secrets: &secret.Set{}}, Only: only})
+	p, diags := plan.Compile(tmpl, plan.Components{Builders: []builders.Definition{def}, PostProcessors: y.posts}, plan.Options{Host: builders.Host{Dir: dir, Secrets: &secret.Set{}}, Only: only})
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -230,5 +243,47 @@ func TestGraphCancelled(t *testing.T) {
 	s, err := y.run(ctx, t, t.TempDir(), diamond, engine.Options{Parallel: 1})
 	if !errors.Is(err, engine.ErrFailed) || strings.Contains(s.failures(), "not run") || len(y.began) != 1 {
 		t.Errorf("error %v, failures\n%s\nbegan %q", err, s.failures(), y.began)
+	}
+}
+
+// handOver is a post-processor that is done when another build has begun, and
+// keeps nothing of its input.
+type handOver struct{ begun <-chan struct{} }
+
+func (*handOver) Check(postprocessors.Input) error { return nil }
+
+func (h *handOver) Process(ctx context.Context, in postprocessors.Input) (postprocessors.Result, error) {
+	select {
+	case <-h.begun:
+		return postprocessors.Result{Artifact: artifact.Artifact{ID: "parcel of " + in.Build}}, nil
+	case <-ctx.Done():
+		return postprocessors.Result{}, ctx.Err()
+	}
+}
+
+// Builds begin while those that they start from are post-processed, and these
+// keep the image.
+func TestGraphPostProcesses(t *testing.T) {
+	t.Parallel()
+	begun := make(chan struct{})
+	y := &yard{begun: func(build string) {
+		if build == "link.left" {
+			close(begun)
+		}
+	}}
+	y.posts = []postprocessors.Definition{{Type: "hand-over", New: func() postprocessors.Processor { return &handOver{begun} }}}
+	_, err := y.run(t.Context(), t, t.TempDir(), `
+source "link" "left" { image = build.link.base.id }
+source "link" "base" { image = "debian" }
+build {
+  sources = ["link.left", "link.base"]
+  post-processor "hand-over" { keep_input_artifact = false }
+}
+`, engine.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"image of link.left"}; !slices.Equal(y.removed, want) {
+		t.Errorf("removed %q, want %q", y.removed, want)
 	}
 }

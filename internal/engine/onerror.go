@@ -7,6 +7,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/op"
 )
 
 // cleanupTimeout bounds the error-cleanup-provisioner.
@@ -43,9 +44,9 @@ func (b *build) cleanup(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	b.log.Emit(event.Say{Text: "Running the error-cleanup-provisioner " + b.Cleanup.Name})
-	ops, err := b.bound(b.Cleanup, b.Cleanup.Ops)
+	s, err := b.Cleanup.With(b.values)
 	if err == nil {
-		err = b.session.Apply(ctx, builders.Step{Name: b.Cleanup.Name, Ops: ops, Where: b.Cleanup.Where(), Fresh: true})
+		err = b.session.Apply(ctx, builders.Step{Name: s.Name, Ops: op.Bind(s.Ops, b.values), Where: s.Where(), Fresh: true})
 	}
 	if err != nil {
 		b.log.Warn(fmt.Sprintf("error-cleanup-provisioner %s: %v", b.Cleanup.Name, err))

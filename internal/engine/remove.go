@@ -16,8 +16,8 @@ import (
 )
 
 // removeOwn removes what the build made, which no post-processor keeps. From
-// then on the record is about what they made of it. What a version holds stays:
-// fresh says that none can hold it yet.
+// then on the record is about what they made of it. What other builds begin
+// with stays, and what a version holds: fresh says that none can hold it yet.
 func (b *build) removeOwn(ctx context.Context, rec *artifact.Record, fresh bool) error {
 	remover, ok := b.Builder.(builders.Remover)
 	outputs := rec.Processed.Outputs
@@ -25,6 +25,9 @@ func (b *build) removeOwn(ctx context.Context, rec *artifact.Record, fresh bool)
 	rec.Processed = nil
 	switch {
 	case b.InPlace(): // there is nothing to remove
+		return nil
+	case b.plan.Followed(b.Address):
+		b.log.Say(rec.Artifact.ID + " stays: other builds begin with it (keep_input_artifact)")
 		return nil
 	case !fresh && b.Version != "":
 		b.log.Say(fmt.Sprintf("%s stays: version %s holds it (keep_input_artifact)", rec.Artifact.ID, b.Version))

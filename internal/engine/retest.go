@@ -38,6 +38,11 @@ func Test(ctx context.Context, p *plan.Plan, v registry.Version, o Options) erro
 	r.sayDead()
 	stop := r.sayCancelling(ctx)
 	defer stop()
+	if err := cancelledOr(ctx, r.sources(ctx, builds, v)); err != nil {
+		r.emit(event.Failed{Err: err})
+		r.emit(event.RunDone{Took: time.Since(start), Failed: addrs})
+		return fmt.Errorf("%w: %w", ErrFailed, err)
+	}
 	came, failed := r.retest(ctx, builds, v)
 	stop()
 	cancelled := ctx.Err() != nil
@@ -126,6 +131,17 @@ func (r *run) retest(ctx context.Context, builds []*plan.Build, v registry.Versi
 	return came, failed
 }
 
+// sources looks for the source images of all builds, where the records do not
+// say all that the tests need of them.
+func (r *run) sources(ctx context.Context, builds []*plan.Build, v registry.Version) error {
+	for _, b := range builds {
+		if !b.Recall(*recordOf(v, b.Address)) {
+			return r.plan.Resolve(ctx, r.History)
+		}
+	}
+	return nil
+}
+
 // retest runs the tests of one build on an artifact and reports that. The
 // result is nil where they did not come to an end.
 func (b *build) retest(ctx context.Context, rec artifact.Record) (*artifact.Tested, error) {
@@ -149,12 +165,11 @@ func (b *build) testAgain(ctx context.Context, rec artifact.Record) (*artifact.T
 	if rec.Removed() {
 		return nil, errors.New("what the build made was removed when it was post-processed (keep_input_artifact)")
 	}
-	err := b.Resolve(ctx, b.History)
-	if err == nil && b.Err != nil {
-		err = b.Err
-	}
-	if err == nil && len(b.Parents) > 0 {
-		err = b.Follow(ctx, b.History)
+	var err error
+	if !b.Recall(rec) {
+		if err = b.Err; err == nil {
+			err = b.Follow(ctx, b.History)
+		}
 	}
 	if err == nil {
 		err = b.stillThere(ctx, rec)

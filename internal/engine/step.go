@@ -68,6 +68,10 @@ func (b *build) passed(i int) { b.tainted, b.failed = true, append(b.failed, i) 
 // attach applies a step, and notes what it attaches to the artifact, or what it
 // looked at.
 func (b *build) attach(ctx context.Context, s *plan.Step) error {
+	s, err := s.With(b.values)
+	if err != nil {
+		return err
+	}
 	if s.Attach == nil && s.Cases == nil {
 		return b.apply(ctx, s)
 	}
@@ -103,10 +107,7 @@ func (b *build) apply(ctx context.Context, s *plan.Step) error {
 	if err != nil {
 		return err
 	}
-	if ops, err = b.bound(s, ops); err != nil {
-		return err
-	}
-	if ops, err = op.Settle(ops); err != nil {
+	if ops, err = op.Settle(op.Bind(ops, b.values)); err != nil {
 		return err
 	}
 	if s.Timeout > 0 {

@@ -1,6 +1,7 @@
 package lang
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
 )
 
@@ -17,7 +19,7 @@ import (
 type Scope struct {
 	Form   Form
 	Source *Source
-	Values op.Values // of tokens; nil: build.* stay tokens
+	Values op.Values // of tokens, where they are known; nil: build.* stay tokens
 	// Images are the ids of images that other builds made, by address. In the
 	// options of a source the others are tokens.
 	Images map[string]string
@@ -39,9 +41,16 @@ type Decoded struct {
 	// say otherwise.
 	Parent string
 	Images []string
+	// MoreImages says that other options have images of other builds in them.
+	MoreImages bool
+
+	// Late names what the options are made of that is known only while the build
+	// runs, beside tokens: they have to be decoded again then, with Scope.Values.
+	// What Render renders counts too.
+	Late []string
 
 	places *component.Result
-	later  map[string]Later // by the names of tokens in the options
+	scope  Scope
 }
 
 // NameUse says what the options of a step make of the name of the source it
@@ -80,14 +89,15 @@ type decodeInput struct {
 // decode decodes for a scope.
 func (sc Scope) decode(in decodeInput, dst any) (*Decoded, hcl.Diagnostics) {
 	t := sc.Source.t
-	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, later: map[string]Later{}}
+	r := &recorder{engine: sc.engine(), vars: map[string]bool{}, options: map[string]string{}, late: map[string]bool{}}
 	defer r.engine.free()
 	places, diags := t.decoder.Decode(r.input(in), dst)
-	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, places: places, later: r.later}
+	d := &Decoded{Marked: r.marked, Name: r.name, Parent: r.parent, Images: r.images, MoreImages: r.more, places: places, scope: sc}
+	d.Late = slices.Sorted(maps.Keys(r.late))
 	if r.nested && !diags.HasErrors() && !sc.Check {
 		// Keyed values in dynamic blocks come of the keyed for_each.
 		r.engine.scope.Form = Keyed
-		r = &recorder{engine: r.engine, vars: r.vars, options: map[string]string{}, later: map[string]Later{}}
+		r = &recorder{engine: r.engine, vars: r.vars, options: map[string]string{}, late: map[string]bool{}}
 		t.decoder.Decode(r.input(in), reflect.New(reflect.TypeOf(dst).Elem()).Interface())
 	}
 	if !sc.Check {
@@ -115,11 +125,12 @@ type recorder struct {
 	keyed map[*hcl.EvalContext]*hcl.EvalContext // keyed contexts, by the real ones
 	at    *hcl.EvalContext                      // where eval was called last
 	marks cty.ValueMarks                        // of what it returned
-	later map[string]Later                      // of tokens in the options
+	late  map[string]bool                       // names of late expressions
 
 	isSource bool
 	parent   string   // as in Decoded
 	images   []string // as in Decoded
+	more     bool     // as in Decoded
 }
 
 func (r *recorder) input(in decodeInput) component.Input {
@@ -156,11 +167,21 @@ func (r *recorder) eval(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, h
 	}
 	r.at = ctx
 	ctx, ds := t.withSecrets(r.engine.scope.Form, refs, ctx)
+	if values := r.engine.scope.Values; values != nil && worksOn(expr, namesBuild) && hasLate(ctx) {
+		ctx = withKnown(ctx, values)
+	}
 	v, diags := t.eval(r.engine.scope.Form, expr, ctx)
 	diags = append(ds, diags...)
 	r.marks = marksOf(v)
+	r.addLate(r.marks)
 	r.marked = r.marked || differs(r.marks)
 	return v, diags
+}
+
+func (r *recorder) addLate(marks cty.ValueMarks) {
+	for _, name := range lateExprs(marks) {
+		r.late[name] = true
+	}
 }
 
 // use notes what an expression makes of the source's name. What becomes of it in
@@ -192,6 +213,11 @@ func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagno
 		return cty.DynamicVal, diags
 	}
 	r.marked = r.marked || differs(marks)
+	if r.isSource && len(lateExprs(marks)) > 0 {
+		return cty.DynamicVal, hcl.Diagnostics{errorAt(o.Expr.Range(), fmt.Sprintf("Invalid Go template in %q", o.Path),
+			"A value that is known only while the build runs can be put in here. A function or condition can work on it in provisioners and post-processors.")}
+	}
+	r.addLate(marks)
 	if ds := r.takeImage(o, rendered); ds.HasErrors() {
 		return cty.DynamicVal, ds
 	}
@@ -200,16 +226,10 @@ func (r *recorder) value(o component.Option, v cty.Value) (cty.Value, hcl.Diagno
 	}
 	if real && (differs(r.marks) || differs(marks)) {
 		r.digestKeyed(o)
-	} else if d := digest(rendered); d != "" {
-		r.options[o.Path] = d
+	} else {
+		r.note(o, rendered)
 	}
-	later := r.engine.t.laterOf(rendered)
-	maps.Copy(r.later, later)
 	if values := r.engine.scope.Values; values != nil {
-		values, err := (&Decoded{later: later}).Values(values)
-		if err != nil {
-			return cty.DynamicVal, hcl.Diagnostics{errorAt(o.Expr.Range(), "Wrong value", sentence(err.Error()))}
-		}
 		rendered = bind(rendered, values)
 	}
 	return rendered, nil
@@ -227,7 +247,17 @@ func (r *recorder) digestKeyed(o component.Option) {
 	r.engine.scope.Form = Keyed
 	v, _, _ = r.render(o, v)
 	r.engine.scope.Form = Real
-	if d := digest(v); d != "" {
+	r.note(o, v)
+}
+
+// note notes the digest of an option's value, and of the expressions that it is
+// made of later.
+func (r *recorder) note(o component.Option, v cty.Value) {
+	d := digest(v)
+	if late := lateExprs(marksOf(v)); len(late) > 0 {
+		d = string(key.New("late value/1").String(d).Strings(late).Sum())
+	}
+	if d != "" {
 		r.options[o.Path] = d
 	}
 }
@@ -273,23 +303,35 @@ func (r *recorder) inputs() []artifact.Input {
 
 // mapTexts returns v with each text replaced by what do returns.
 func mapTexts(v cty.Value, do func(string) (cty.Value, error)) (cty.Value, error) {
+	return mapLeaves(v, nil, func(v cty.Value, _ cty.ValueMarks) (cty.Value, error) {
+		if v.Type() != cty.String || !v.IsKnown() || v.IsNull() {
+			return v, nil
+		}
+		return do(v.AsString())
+	})
+}
+
+// mapLeaves returns v with each value that has no elements replaced by what do
+// returns of it. It is told its marks, with those around it.
+func mapLeaves(v cty.Value, around cty.ValueMarks, do func(cty.Value, cty.ValueMarks) (cty.Value, error)) (cty.Value, error) {
 	plain, marks := v.Unmark()
-	if !plain.IsKnown() || plain.IsNull() {
-		return v, nil
+	if len(marks) > 0 {
+		around = maps.Clone(around)
+		if around == nil {
+			around = cty.ValueMarks{}
+		}
+		maps.Copy(around, marks)
+	}
+	if !plain.IsKnown() || plain.IsNull() || !plain.CanIterateElements() || plain.LengthInt() == 0 {
+		out, err := do(plain, around)
+		return out.WithMarks(marks), err
 	}
 	ty := plain.Type()
-	switch {
-	case ty == cty.String:
-		out, err := do(plain.AsString())
-		return out.WithMarks(marks), err
-	case !plain.CanIterateElements() || plain.LengthInt() == 0:
-		return v, nil
-	}
 	var list []cty.Value
 	named := map[string]cty.Value{}
 	for it := plain.ElementIterator(); it.Next(); {
 		k, e := it.Element()
-		out, err := mapTexts(e, do)
+		out, err := mapLeaves(e, around, do)
 		if err != nil {
 			return v, err
 		}

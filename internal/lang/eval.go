@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/ingot-build/ingot/internal/component"
@@ -29,12 +31,7 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	if ds := t.checkSize(expr); ds.HasErrors() {
 		return cty.DynamicVal, ds
 	}
-	v, diags := expr.Value(ctx)
-	if namesBuild(expr) && (worksOnBuild(expr) || diags.HasErrors() || checkLate(expr, v, marksOf(v)).HasErrors()) {
-		if v, ok := t.postponeParts(form, expr, ctx); ok {
-			return v, nil
-		}
-	}
+	v, diags := t.value(form, expr, ctx)
 	if form == Keyed {
 		if diags.HasErrors() {
 			return t.sourceValue(expr, ctx), nil
@@ -51,16 +48,21 @@ func (t *Template) eval(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (c
 	if len(marks) == 0 {
 		return v, diags
 	}
-	if ds := checkLate(expr, v, marks); ds.HasErrors() {
+	if ds := checkImages(expr, v, marks); ds.HasErrors() {
 		return cty.DynamicVal, append(diags, ds...)
-	}
-	if d := t.checkStructure(expr, ctx, v); d != nil {
-		return cty.DynamicVal, append(diags, d)
 	}
 	if has(marks, sensitive) {
 		t.addDerived(expr, ctx)
 	}
 	return v, diags
+}
+
+// value evaluates an expression, with stand-ins where it can't be yet.
+func (t *Template) value(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	if worksOn(expr, namesBuild) && hasLate(ctx) {
+		return t.evalLate(form, expr, ctx)
+	}
+	return expr.Value(ctx)
 }
 
 // sourceValue is the keyed value of an expression that has none: its source
@@ -174,37 +176,34 @@ func addLeaves(v cty.Value, out *[]string) {
 	}
 }
 
-// checkLate is an error where something consumed a token instead of passing
-// it on.
-func checkLate(expr hcl.Expression, v cty.Value, marks cty.ValueMarks) hcl.Diagnostics {
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(marks)), func(m any) bool { _, ok := m.(late); return ok }) {
+// checkImages is an error where something consumed the token of an image
+// instead of passing it on.
+func checkImages(expr hcl.Expression, v cty.Value, marks cty.ValueMarks) hcl.Diagnostics {
+	isImage := func(m any) bool {
+		name, ok := m.(late)
+		return ok && strings.HasPrefix(string(name), imagePrefix)
+	}
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(marks)), isImage) {
 		return nil
 	}
 	plain, paths := v.UnmarkDeepWithPaths()
 	lost := map[string]bool{}
 	for _, p := range paths {
+		at, err := p.Path.Apply(plain)
+		if err != nil {
+			at = plain
+		}
 		for m := range p.Marks {
-			name, ok := m.(late)
-			if !ok {
-				continue
-			}
-			at, err := p.Path.Apply(plain)
-			if err != nil {
-				at = plain
-			}
-			if !slices.ContainsFunc(leaves(at), func(s string) bool { return slices.Contains(op.Tokens(s), string(name)) }) {
-				lost[string(name)] = true
+			if isImage(m) && !slices.ContainsFunc(leaves(at), func(s string) bool { return slices.Contains(op.Tokens(s), string(m.(late))) }) {
+				lost[strings.TrimPrefix(string(m.(late)), imagePrefix)] = true
 			}
 		}
 	}
 	var diags hcl.Diagnostics
-	for _, name := range slices.Sorted(maps.Keys(lost)) {
-		what, when := name, "while the build runs"
-		if image, ok := strings.CutPrefix(name, imagePrefix); ok {
-			what, when = "build."+image+".id", "when the image is there"
-		}
+	for _, image := range slices.Sorted(maps.Keys(lost)) {
+		what := "build." + image + ".id"
 		diags = append(diags, errorAt(expr.Range(), what+" can be used inside text only",
-			fmt.Sprintf("%s is known only %s: what is made of it has to be a text.", what, when)))
+			what+" is known only when the image is there: what is made of it has to be a text."))
 	}
 	return diags
 }
@@ -245,10 +244,26 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 	}
 	for _, d := range diags {
 		if !slices.ContainsFunc(explained, func(r hcl.Range) bool { return d.Subject != nil && r.Overlaps(*d.Subject) }) {
+			t.suggestFunction(d, ctx)
 			out = append(out, d)
 		}
 	}
 	return out
+}
+
+// suggestFunction adds what the name of a function that there is not may be a slip of.
+func (t *Template) suggestFunction(d *hcl.Diagnostic, ctx *hcl.EvalContext) {
+	call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d)
+	if !ok {
+		return
+	}
+	known := map[string]function.Function{}
+	for c := ctx; c != nil; c = c.Parent() {
+		maps.Copy(known, c.Functions)
+	}
+	if near := t.nearest(call.CalledFunctionName(), namesOf(known)); near != "" {
+		d.Detail += fmt.Sprintf(" Did you mean %q?", near)
+	}
 }
 
 func (t *Template) missingData(tr hcl.Traversal) *hcl.Diagnostic {

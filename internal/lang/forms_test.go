@@ -88,7 +88,7 @@ build {
 		if len(diags) > 0 {
 			t.Fatal(shown(tpl, diags))
 		}
-		text, err := sc.Render(o.Execute, map[string]string{"Path": "/x"})
+		text, err := d.Render(o.Execute, map[string]string{"Path": "/x"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,11 +140,11 @@ build {
 	if diff := cmp.Diff(want, got.Inline, cmp.AllowUnexported(secret.String{})); diff != "" {
 		t.Error(diff)
 	}
-	text, err := sc.Render(got.Execute, map[string]string{"Path": "/x"})
+	text, err := d.Render(got.Execute, map[string]string{"Path": "/x"})
 	if err != nil || text != "/x h u" {
 		t.Error(text, err)
 	}
-	if _, err := sc.Render("{{ .Nope }}", nil); err == nil || err.Error() != "there is no {{.Nope}} here" {
+	if _, err := d.Render("{{ .Nope }}", nil); err == nil || err.Error() != "there is no {{.Nope}} here; where {{ is for another program, write {{`{{`}}" {
 		t.Error(err)
 	}
 	if l := d.Range("inline").Start.Line; l != 6 {

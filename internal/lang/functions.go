@@ -22,13 +22,11 @@ import (
 func (t *Template) functions(form Form) map[string]function.Function {
 	f := pureFunctions()
 	maps.Copy(f, encodingFunctions())
-	maps.Copy(f, t.fileFunctions())
 	maps.Copy(f, t.timeFunctions(form))
 	f["env"] = refused("env() can be called in the default of a variable only: declare a variable and use that")
 	maps.Copy(f, t.readerFunctions(form))
 	boundFunctions(f)
-	f["templatefile"] = t.templateFile(f)
-	return f
+	return fileReader{Template: t}.functions(f)
 }
 
 // pureFunctions work on text, numbers and collections.

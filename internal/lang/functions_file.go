@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"unicode/utf8"
@@ -17,16 +18,23 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 )
 
-func (t *Template) fileFunctions() map[string]function.Function {
-	return map[string]function.Function{
-		"file": text([]string{"path"}, func(a []string) (string, error) { return t.readText(a[0]) }),
-		"filebase64": text([]string{"path"}, func(a []string) (string, error) {
-			src, err := t.readBytes(a[0])
-			return base64.StdEncoding.EncodeToString(src), err
-		}),
-		"fileexists": t.fileExists(),
-		"fileset":    filesystem.MakeFileSetFunc(t.Dir),
-	}
+// fileReader reads the files that expressions name.
+type fileReader struct {
+	*Template
+	seen func(src []byte) // is told what was read; may be nil
+}
+
+// functions returns others with those that read files.
+func (r fileReader) functions(others map[string]function.Function) map[string]function.Function {
+	f := maps.Clone(others)
+	f["file"] = text([]string{"path"}, func(a []string) (string, error) { return r.readText(a[0]) })
+	f["filebase64"] = text([]string{"path"}, func(a []string) (string, error) {
+		src, err := r.readBytes(a[0])
+		return base64.StdEncoding.EncodeToString(src), err
+	})
+	f["fileexists"], f["fileset"] = r.fileExists(), filesystem.MakeFileSetFunc(r.Dir)
+	f["templatefile"] = r.templateFile(f)
+	return f
 }
 
 // hostPath resolves a path of a function: from the template's folder, as
@@ -50,8 +58,8 @@ func (t *Template) hostPath(path string) (string, error) {
 	return joined, nil
 }
 
-func (t *Template) readBytes(path string) ([]byte, error) {
-	path, err := t.hostPath(path)
+func (r fileReader) readBytes(path string) ([]byte, error) {
+	path, err := r.hostPath(path)
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +70,9 @@ func (t *Template) readBytes(path string) ([]byte, error) {
 			err = pe.Err
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if r.seen != nil {
+		r.seen(src)
 	}
 	return src, nil
 }
@@ -80,20 +91,20 @@ func readUpTo(path string, most int64) ([]byte, error) {
 	return src, err
 }
 
-func (t *Template) readText(path string) (string, error) {
-	src, err := t.readBytes(path)
+func (r fileReader) readText(path string) (string, error) {
+	src, err := r.readBytes(path)
 	if err == nil && !utf8.Valid(src) {
 		err = fmt.Errorf("%s is not UTF-8 text: filebase64() reads any file", path)
 	}
 	return string(src), err
 }
 
-func (t *Template) fileExists() function.Function {
+func (r fileReader) fileExists() function.Function {
 	return function.New(&function.Spec{
 		Params: []function.Parameter{{Name: "path", Type: cty.String}},
 		Type:   function.StaticReturnType(cty.Bool),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
-			path, err := t.hostPath(args[0].AsString())
+			path, err := r.hostPath(args[0].AsString())
 			if err != nil {
 				return cty.NilVal, err
 			}
@@ -118,9 +129,9 @@ func (t *Template) envFunc() function.Function {
 
 // templateFile renders a file that is a template itself, with the functions
 // of others and not templatefile again.
-func (t *Template) templateFile(others map[string]function.Function) function.Function {
+func (r fileReader) templateFile(others map[string]function.Function) function.Function {
 	render := func(path string, vars cty.Value) (cty.Value, error) {
-		src, err := t.readText(path)
+		src, err := r.readText(path)
 		if err != nil {
 			return cty.NilVal, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -186,8 +187,9 @@ func FuzzGoTemplate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		soon(t, text, func() {
-			for _, form := range []Form{Real, Keyed} {
-				out, err := Scope{Form: form, Source: tpl.Builds[0].Sources[0]}.Render(text, map[string]string{"Path": "/p", "Vars": "A=b"})
+			source := tpl.Builds[0].Sources[0]
+			for _, sc := range []Scope{{Source: source}, {Form: Keyed, Source: source}, {Source: source, Values: op.Values{"build.ID": secret.Plain("i-1")}}} {
+				out, err := (&Decoded{scope: sc}).Render(text, map[string]string{"Path": "/p", "Vars": "A=b"})
 				if err == nil && len(out) > mostRendered {
 					t.Error("the result is too long")
 				}

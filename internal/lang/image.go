@@ -19,12 +19,14 @@ func (r *recorder) takeImage(o component.Option, v cty.Value) hcl.Diagnostics {
 		return nil
 	}
 	t := r.engine.t
-	for _, address := range t.family.addresses(r.marks) {
+	addresses := t.family.addresses(r.marks)
+	for _, address := range addresses {
 		if d := t.unfit(o, address); d != nil {
 			return hcl.Diagnostics{d}
 		}
 	}
 	if o.Field.Image == "" || o.Path != o.Field.Name { // the first image has no block around it
+		r.more = r.more || len(addresses) > 0
 		return nil
 	}
 	text, _ := v.Unmark()

@@ -1,7 +1,6 @@
 package lang
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -9,100 +8,71 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
-	"github.com/ingot-build/ingot/internal/secret"
 )
 
-// laterPrefix begins the names of tokens for expressions.
-const laterPrefix = "expr."
+// Values of build.* that are known only while the build runs are tokens, which
+// can be put into texts, lists and objects. An expression that does more with
+// them is late: it is planned with what Packer validates it with, and evaluated
+// again, with the values, when the step is about to run. Its name, which tells
+// what it depends on, counts in keys in the place of what it gives.
 
-// Later is an expression that works on what is known only while the build runs,
-// as upper(build.ID) does: a token stands for it, whose value it gives.
-type Later func(op.Values) (secret.String, error)
+// latePrefix begins the names of late expressions.
+const latePrefix = "expr."
 
-// postpone returns the token for an expression over build.* that can't be
-// evaluated yet. It reports whether there can be one: where the result is no
-// list or object, and nothing else is wrong with it.
-func (t *Template) postpone(expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
-	unknown, ok := withBuild(ctx, func(string, cty.Value) cty.Value { return cty.UnknownVal(cty.String) })
-	if !ok {
-		return cty.NilVal, false
-	}
-	v, diags := expr.Value(unknown)
-	v, marks := v.Unmark()
-	if ty := v.Type(); diags.HasErrors() || ty != cty.DynamicPseudoType && !ty.IsPrimitiveType() {
-		return cty.NilVal, false
-	}
-	if v.Type() == cty.DynamicPseudoType && makesStructure(expr, ctx) {
-		return cty.NilVal, false
-	}
-	name := t.laterName(expr, ctx)
-	t.later.LoadOrStore(name, Later(func(values op.Values) (secret.String, error) { return evalLater(expr, ctx, values) }))
-	return cty.StringVal(op.Token(name)).WithMarks(marks).Mark(late(name)), true
+// standIns are what values of build.* may be while planning: Packer's, and, for
+// an expression that can't take it, as parseint(build.Port, 10), no value yet.
+func standIns() []cty.Value {
+	return []cty.Value{cty.StringVal(op.Unknown), cty.UnknownVal(cty.String)}
 }
 
-// postponeParts is postpone for what is written as a list, an object or a text: only the
-// parts that need it wait.
-func (t *Template) postponeParts(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (cty.Value, bool) {
-	if text, ok := expr.(*hclsyntax.TemplateExpr); ok {
-		return t.postponeText(form, text, ctx)
-	}
-	if object, ok := expr.(*hclsyntax.ObjectConsExpr); ok {
-		return t.postponeObject(form, object, ctx)
-	}
-	items, ds := hcl.ExprList(expr)
-	if ds.HasErrors() {
-		return t.postpone(expr, ctx)
-	}
-	list := make([]cty.Value, len(items))
-	for i, e := range items {
-		v, diags := t.eval(form, e, ctx)
-		if diags.HasErrors() {
-			return cty.NilVal, false
+// evalLate evaluates a late expression with stand-ins. What they had a part in
+// is marked with the expression's name, and texts have it as a token too: none
+// is taken for what it will be, such as the name of a file.
+func (t *Template) evalLate(form Form, expr hcl.Expression, ctx *hcl.EvalContext) (v cty.Value, diags hcl.Diagnostics) {
+	for _, standIn := range standIns() {
+		var files []string
+		sub := withBuild(ctx, func(name string) cty.Value { return standIn.Mark(late(name)) })
+		sub.Functions = fileReader{t, func(src []byte) { files = append(files, string(src)) }}.functions(t.root[form].Functions)
+		if v, diags = expr.Value(sub); !diags.HasErrors() {
+			name := t.lateName(expr, ctx, files)
+			v, _ = mapLeaves(v, nil, func(v cty.Value, marks cty.ValueMarks) (cty.Value, error) { return withToken(v, marks, name), nil })
+			return v.Mark(late(name)), nil
 		}
-		list[i] = v
 	}
-	return cty.TupleVal(list), true
+	return v, diags
 }
 
-// postponeText is postponeParts for a text with expressions in it.
-func (t *Template) postponeText(form Form, text *hclsyntax.TemplateExpr, ctx *hcl.EvalContext) (cty.Value, bool) {
-	var b strings.Builder
-	marks := cty.ValueMarks{}
-	for _, part := range text.Parts {
-		v, diags := t.eval(form, part, ctx)
-		maps.Copy(marks, marksOf(v))
-		v, _ = v.UnmarkDeep()
-		v, err := convert.Convert(v, cty.String)
-		if diags.HasErrors() || err != nil || !v.IsKnown() || v.IsNull() {
-			return cty.NilVal, false
+// withToken returns a text that stand-ins had a part in with the token of the
+// expression behind it.
+func withToken(v cty.Value, marks cty.ValueMarks, name string) cty.Value {
+	switch made := slices.ContainsFunc(slices.Collect(maps.Keys(marks)), isLateMark); {
+	case !made || v.Type() != cty.String || v.IsNull():
+		return v
+	case v.IsKnown():
+		return cty.StringVal(v.AsString() + op.Token(name))
+	}
+	return cty.StringVal(v.Range().StringPrefix() + op.Token(name))
+}
+
+func isLateMark(m any) bool {
+	_, ok := m.(late)
+	return ok
+}
+
+// lateExprs are the late expressions that values with these marks are made of.
+func lateExprs(marks cty.ValueMarks) []string {
+	var out []string
+	for m := range marks {
+		if name, ok := m.(late); ok && strings.HasPrefix(string(name), latePrefix) {
+			out = append(out, string(name))
 		}
-		b.WriteString(v.AsString())
 	}
-	return cty.StringVal(b.String()).WithMarks(marks), true
+	slices.Sort(out)
+	return out
 }
-
-// postponeObject is postponeParts for an object.
-func (t *Template) postponeObject(form Form, object *hclsyntax.ObjectConsExpr, ctx *hcl.EvalContext) (cty.Value, bool) {
-	m := map[string]cty.Value{}
-	for _, item := range object.Items {
-		k, ds := item.KeyExpr.Value(ctx)
-		k, marks := k.Unmark()
-		v, diags := t.eval(form, item.ValueExpr, ctx)
-		if ds.HasErrors() || diags.HasErrors() || len(marks) > 0 || k.Type() != cty.String || k.IsNull() || !k.IsKnown() {
-			return cty.NilVal, false
-		}
-		m[k.AsString()] = v
-	}
-	return cty.ObjectVal(m), true
-}
-
-// worksOnBuild reports whether the expression does more with build.* than put
-// it into a text, a list or an object.
-func worksOnBuild(expr hcl.Expression) bool { return worksOn(expr, namesBuild) }
 
 // worksOn reports whether the expression does more with what is named than put
 // it into a text, a list or an object.
@@ -120,11 +90,9 @@ func worksOn(expr hcl.Expression, named func(hcl.Expression) bool) bool {
 	case *hclsyntax.TupleConsExpr:
 		return slices.ContainsFunc(e.Exprs, on)
 	case *hclsyntax.ObjectConsExpr:
-		return slices.ContainsFunc(e.Items, func(i hclsyntax.ObjectConsItem) bool { return on(i.ValueExpr) })
-	case hclsyntax.Expression:
-		return named(e)
+		return slices.ContainsFunc(e.Items, func(i hclsyntax.ObjectConsItem) bool { return named(i.KeyExpr) || on(i.ValueExpr) })
 	}
-	return false
+	return named(expr)
 }
 
 // namesBuild reports whether the expression uses build.*.
@@ -137,25 +105,39 @@ func namesBuild(expr hcl.Expression) bool {
 	return false
 }
 
-// withBuild returns a context in which the late values of build are what change
-// makes of them.
-func withBuild(ctx *hcl.EvalContext, change func(name string, v cty.Value) cty.Value) (*hcl.EvalContext, bool) {
+// hasLate reports whether there are late values of build there.
+func hasLate(ctx *hcl.EvalContext) bool {
 	build, ok := buildOf(ctx)
-	if !ok {
-		return nil, false
-	}
-	m, found := build.AsValueMap(), false
-	for name, v := range m {
-		if _, isLate := marksOf(v)[late("build."+name)]; isLate {
-			m[name], found = change(name, v), true
+	return ok && build.Type().HasAttribute("ID") && has(marksOf(build.GetAttr("ID")), late("build.ID"))
+}
+
+// withBuild returns a context in which the late values of build are those that
+// of gives for their names.
+func withBuild(ctx *hcl.EvalContext, of func(name string) cty.Value) *hcl.EvalContext {
+	build, _ := buildOf(ctx)
+	m := build.AsValueMap()
+	for attr, v := range m {
+		if name := "build." + attr; has(marksOf(v), late(name)) {
+			m[attr] = of(name)
 		}
-	}
-	if !found {
-		return nil, false // in a source, it is the images of builds
 	}
 	child := ctx.NewChild()
 	child.Variables = map[string]cty.Value{"build": cty.ObjectVal(m)}
-	return child, true
+	return child
+}
+
+// withKnown is withBuild for values that are known by now.
+func withKnown(ctx *hcl.EvalContext, values op.Values) *hcl.EvalContext {
+	return withBuild(ctx, func(name string) cty.Value {
+		v, ok := values[name]
+		switch {
+		case !ok:
+			return cty.StringVal(op.Unknown)
+		case v.IsSensitive():
+			return cty.StringVal(v.Reveal()).Mark(sensitive)
+		}
+		return cty.StringVal(v.Reveal())
+	})
 }
 
 // buildOf is the object build of a context.
@@ -168,11 +150,11 @@ func buildOf(ctx *hcl.EvalContext) (cty.Value, bool) {
 	return cty.NilVal, false
 }
 
-// laterName is the same for the same text and the same values in it, so that
-// keys tell what the expression says. Both forms have the same one; builders
-// that have other values of build have another.
-func (t *Template) laterName(expr hcl.Expression, ctx *hcl.EvalContext) string {
-	h := key.New("later/2").String(t.source(expr.Range()))
+// lateName is the same for the same text and the same values and files in it,
+// so that keys tell what the expression says. Both forms have the same one;
+// builders that have other values of build have another.
+func (t *Template) lateName(expr hcl.Expression, ctx *hcl.EvalContext, files []string) string {
+	h := key.New("later/3").String(t.source(expr.Range())).Strings(files)
 	if build, ok := buildOf(ctx); ok {
 		h.Strings(slices.Sorted(maps.Keys(build.Type().AttributeTypes())))
 	}
@@ -184,66 +166,5 @@ func (t *Template) laterName(expr hcl.Expression, ctx *hcl.EvalContext) string {
 			h.String(digest(v))
 		}
 	}
-	return laterPrefix + string(h.Sum())[:32]
-}
-
-func evalLater(expr hcl.Expression, ctx *hcl.EvalContext, values op.Values) (secret.String, error) {
-	now, _ := withBuild(ctx, func(name string, v cty.Value) cty.Value {
-		known, ok := values["build."+name]
-		switch {
-		case !ok:
-			return cty.StringVal(op.Unknown)
-		case known.IsSensitive():
-			return cty.StringVal(known.Reveal()).Mark(sensitive)
-		}
-		return cty.StringVal(known.Reveal())
-	})
-	v, diags := expr.Value(now)
-	if diags.HasErrors() {
-		return secret.String{}, diags
-	}
-	hidden := has(marksOf(v), sensitive)
-	v, _ = v.UnmarkDeep()
-	if v, err := convert.Convert(v, cty.String); err == nil && v.IsKnown() && !v.IsNull() {
-		if hidden {
-			return secret.Sensitive(v.AsString()), nil
-		}
-		return secret.Plain(v.AsString()), nil
-	}
-	return secret.String{}, fmt.Errorf("%s: the expression gives no text", expr.Range())
-}
-
-// Values adds to the values of tokens those of the expressions that the options
-// hold.
-func (d *Decoded) Values(values op.Values) (op.Values, error) {
-	if d == nil || len(d.later) == 0 {
-		return values, nil
-	}
-	out := maps.Clone(values)
-	for name, of := range d.later {
-		v, err := of(values)
-		if err != nil {
-			return nil, err
-		}
-		out[name] = v
-	}
-	return out, nil
-}
-
-// laterOf returns the expressions that v has tokens for.
-func (t *Template) laterOf(v cty.Value) map[string]Later {
-	var out map[string]Later
-	for m := range marksOf(v) {
-		name, ok := m.(late)
-		if !ok || !strings.HasPrefix(string(name), laterPrefix) {
-			continue
-		}
-		if of, ok := t.later.Load(string(name)); ok {
-			if out == nil {
-				out = map[string]Later{}
-			}
-			out[string(name)] = of.(Later)
-		}
-	}
-	return out
+	return latePrefix + string(h.Sum())[:32]
 }

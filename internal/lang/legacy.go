@@ -23,6 +23,16 @@ func (t *Template) parseTemplate(name string, src []byte) (*hcl.File, hcl.Diagno
 	return t.parse(name, src)
 }
 
+// Legacy returns the JSON template that this was read from, nil where it is HCL.
+func (t *Template) Legacy() *legacy.Template {
+	if !t.legacy {
+		return nil
+	}
+	src, _ := t.readSource(t.Path) // its errors were said
+	out, _ := legacy.Read(t.Path, src)
+	return out
+}
+
 // nameLegacy names the builds of a JSON template as their builders.
 func (t *Template) nameLegacy() {
 	for _, b := range t.Builds {

@@ -143,6 +143,9 @@ func (p *Provisioner) pairs(form Form, expr hcl.Expression, ctx *hcl.EvalContext
 	}
 	v, diags := p.t.eval(form, expr, ctx)
 	v, marks := v.Unmark()
+	if len(lateExprs(marks)) > 0 {
+		return out, append(diags, errorAt(expr.Range(), "\"override\" is needed before the build runs", "Write it as an object of objects: in these, expressions may work on values of build.*."))
+	}
 	if diags.HasErrors() || !v.IsKnown() || v.IsNull() {
 		return out, diags
 	}

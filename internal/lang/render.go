@@ -49,14 +49,15 @@ func nameUse(s string) NameUse {
 
 // Render renders the Go template in text. Data are its fields, beside those
 // that are known only while the build runs.
-func (sc Scope) Render(text string, data map[string]string) (string, error) {
-	e := sc.engine()
+func (d *Decoded) Render(text string, data map[string]string) (string, error) {
+	e := d.scope.engine()
 	defer e.free()
 	out, err := e.run(text, data)
 	if err != nil {
 		return "", err
 	}
-	return sc.Values.Text(out), nil
+	d.Late = append(d.Late, lateExprs(e.marks)...)
+	return d.scope.Values.Text(out), nil
 }
 
 // render renders the Go templates in an option, where that is done while
@@ -111,8 +112,8 @@ type engine struct {
 	// Of the last one that was rendered:
 	marks   cty.ValueMarks // of what was used
 	vars    []string       // variables that were used
-	tokens  []string       // tokens that were put in
 	unknown bool           // something was not read
+	settled op.Values      // of tokens that it works on; nil where it only puts them in
 }
 
 // mostParsed is how many parsed templates an engine keeps.
@@ -134,32 +135,24 @@ func (sc Scope) engine() *engine {
 func (e *engine) free() { e.t.engines.Put(e) }
 
 func (e *engine) run(text string, data map[string]string) (string, error) {
-	e.marks, e.vars, e.tokens, e.unknown = cty.ValueMarks{}, nil, nil, false
+	e.marks, e.vars, e.unknown, e.settled = cty.ValueMarks{}, nil, false, nil
 	tpl, err := e.parse(text)
 	if err != nil {
 		return "", err
 	}
+	fields := e.fields(data)
+	worksOn := e.worksOn(tpl.Root, fields)
+	if len(worksOn) > 0 {
+		fields = e.settle(fields)
+	}
 	var out limited
-	if err := tpl.Execute(&out, e.fields(data)); err != nil {
+	if err := tpl.Execute(&out, fields); err != nil {
 		return "", plainError(err)
 	}
-	for _, name := range e.tokens {
-		if !strings.Contains(out.String(), op.Token(name)) {
-			return "", fmt.Errorf("the value of %s is known only while the build runs, so no function or condition can work on it", name)
-		}
-	}
-	if lower := strings.ToLower(out.String()); strings.Contains(lower, "ingot:build") && strings.Contains(brokenToken(out.String()), "ingot:build") {
-		return "", errors.New("a value that is known only while the build runs was changed by a function")
+	if len(worksOn) > 0 {
+		out.WriteString(e.late(text, worksOn))
 	}
 	return out.String(), nil
-}
-
-// brokenToken returns what is left of s, in small letters, without its tokens.
-func brokenToken(s string) string {
-	for _, name := range op.Tokens(s) {
-		s = strings.ReplaceAll(s, op.Token(name), "")
-	}
-	return strings.ToLower(s)
 }
 
 // limited is a builder that takes only so much.
@@ -174,17 +167,28 @@ func (l *limited) Write(p []byte) (int, error) {
 
 var (
 	positionPattern = regexp.MustCompile(`^template: (:\d+(:\d+)?: )?`)
+	unknownPattern  = regexp.MustCompile(`^function ".*" not defined$`)
 	missingPattern  = regexp.MustCompile(`executing "" at <(.*?)>: (?:error calling \w+: )?(map has no entry for key ".*")?`)
 )
+
+// others is what to do where a text has braces that are not for us, such as the
+// --format of docker: Packer puts "<no value>" there.
+const others = "; where {{ is for another program, write {{`{{`}}"
 
 // plainError takes from an error of text/template what it says of itself.
 func plainError(err error) error {
 	text := positionPattern.ReplaceAllString(err.Error(), "")
 	if m := missingPattern.FindStringSubmatch(text); m != nil {
+		if strings.HasPrefix(m[1], ".SourceAMITags") {
+			return errors.New("{{.SourceAMITags}} is not supported: the tags of the source image are not known here")
+		}
 		if m[2] != "" {
-			return fmt.Errorf("there is no {{%s}} here", m[1])
+			return fmt.Errorf("there is no {{%s}} here%s", m[1], others)
 		}
 		text = strings.Replace(text, m[0], "{{"+m[1]+"}}: ", 1)
+	}
+	if unknownPattern.MatchString(text) {
+		text += others
 	}
 	return errors.New(text)
 }
@@ -295,12 +299,12 @@ func (e *engine) build(name string) (string, error) {
 	}
 	plain, marks := v.Unmark()
 	for m := range marks {
-		switch m := m.(type) {
-		case late:
-			e.tokens = append(e.tokens, string(m))
-		case component.Mark:
+		if m, ok := m.(component.Mark); ok {
 			e.mark(m)
 		}
+	}
+	if e.settled != nil {
+		return e.settled.Text(plain.AsString()), nil
 	}
 	return plain.AsString(), nil
 }

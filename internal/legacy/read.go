@@ -108,6 +108,23 @@ func (t *Template) Incomplete() hcl.Diagnostics {
 	return hcl.Diagnostics{errorAt(t.at, "No builders", `A template needs at least one builder: "builders": [{"type": "…"}].`)}
 }
 
+// About returns the description, "" where there is none.
+func (t *Template) About() string {
+	if t.Description == nil {
+		return ""
+	}
+	return t.Description.text()
+}
+
+// Default returns what a variable is set to in the template. It reports whether
+// it is.
+func (v *Variable) Default() (string, bool) {
+	if v.value == nil {
+		return "", false
+	}
+	return v.value.text(), true
+}
+
 // Component is a type that a template has components of.
 type Component struct{ Kind, Type string } // Kind is "builder", "provisioner" or "post-processor"
 

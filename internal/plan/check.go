@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/provisioners"
@@ -222,7 +221,7 @@ func (c *stepCheck) unbootable() hcl.Diagnostics {
 		return nil
 	}
 	for _, j := range c.jobs {
-		if _, ok := j.build.Builder.(builders.Booter); !ok && c.appliesTo(j.src) {
+		if c.appliesTo(j.src) {
 			diags = append(diags, bootable(j.build, c.test)...)
 		}
 	}
@@ -232,15 +231,15 @@ func (c *stepCheck) unbootable() hcl.Diagnostics {
 // checkStep checks a provisioner. It returns the kinds of its ops, and what it
 // makes of the source's name.
 func (c *compiler) checkStep(spec *lang.Provisioner, inTest bool) ([]op.Kind, lang.NameUse, hcl.Diagnostics) {
-	def, diag := find(c.template, "provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
+	l, diag := c.lowering(spec, 0)
 	if diag != nil {
 		return nil, lang.NameUnused, hcl.Diagnostics{diag}
 	}
-	cfg, ops, dec, diags := c.lower(def, spec, 0, lang.Real)
-	if _, attaches := cfg.(provisioners.Attacher); inTest {
+	made, diags := l.lower(c.scope(lang.Real))
+	if _, attaches := made.cfg.(provisioners.Attacher); inTest {
 		diags = append(diags, notInTest(attaches, spec)...)
 	}
-	return kindsOf(ops), dec.Name, diags
+	return kindsOf(made.ops), made.dec.Name, diags
 }
 
 // checkPost checks a post-processor. It returns what that makes of the source's

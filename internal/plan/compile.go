@@ -18,7 +18,6 @@ import (
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
-	"github.com/ingot-build/ingot/provisioners"
 )
 
 // Options is how a template is compiled.
@@ -61,6 +60,9 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 			jobs = append(jobs, j)
 		}
 	}
+	if len(jobs) > 0 { // else NothingLeft says so
+		diags = append(append(diags, unmatched("-only", o.Only, t, false)...), unmatched("-except", o.Except, t, true)...)
+	}
 	diags = append(diags, p.compile(append(jobs, ancestors(jobs, left)...), o.Check)...)
 	p.link()
 	return p, distinct(diags)
@@ -78,6 +80,35 @@ func globs(flag string, patterns []string) ([]glob.Glob, hcl.Diagnostics) {
 		out = append(out, g)
 	}
 	return out, diags
+}
+
+// unmatched warns of the patterns of a flag that stand for no build, and for no
+// post-processor where the flag names those too: each may be a slip.
+func unmatched(flag string, patterns []string, t *lang.Template, posts bool) hcl.Diagnostics {
+	var names []string
+	for _, b := range t.Builds {
+		for _, src := range b.Sources {
+			names = append(names, b.Address(src))
+		}
+		for _, p := range slices.Concat(b.PostProcessors...) {
+			if posts {
+				names = append(names, p.Name, p.Type)
+			}
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, pattern := range patterns {
+		g, err := glob.Compile(pattern)
+		if err != nil || slices.ContainsFunc(names, g.Match) {
+			continue
+		}
+		detail := fmt.Sprintf("It matches no build. There are: %s.", few(names))
+		if near := component.Nearest(pattern, names); near != "" {
+			detail = fmt.Sprintf("It matches no build. Did you mean %q?", near)
+		}
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: flag + "=" + pattern, Detail: detail})
+	}
+	return diags
 }
 
 func matches(globs []glob.Glob, name string) bool {
@@ -198,7 +229,7 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	if diags.HasErrors() {
 		return diags
 	}
-	b.family = family{base: dec.Parent, found: c.found(dec.Images), open: c.reopen}
+	b.family = family{base: dec.Parent, more: dec.MoreImages, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {
 		b.Parents = append(b.Parents, Parent{Address: p.Address, Range: p.Range})
 	}
@@ -248,71 +279,6 @@ func (c *compiler) distribution(real builders.Builder, keyed builders.Config, de
 		}
 	}
 	return inputsKey("distribution inputs/1", c.src.Type, dec.Inputs)
-}
-
-// step decodes and lowers one provisioner.
-func (c *compiler) step(b *Build, spec *lang.Provisioner, index int) (*Step, hcl.Diagnostics) {
-	s := &Step{Name: spec.Name, Type: spec.Type, Range: spec.Range, PauseBefore: spec.PauseBefore, Timeout: spec.Timeout,
-		MaxRetries: spec.MaxRetries, ContinueOnError: spec.ContinueOnError, AlwaysRun: spec.AlwaysRun, Checkpoint: spec.Checkpoint}
-	if s.Name == "" {
-		s.Name = s.Type
-	}
-	def, diag := find(c.template, "provisioner", spec.Type, spec.Range, c.components.Provisioners, func(d provisioners.Definition) string { return d.Type })
-	if diag != nil {
-		return s, hcl.Diagnostics{diag}
-	}
-	cfg, ops, dec, diags := c.lower(def, spec, index, lang.Real)
-	if diags.HasErrors() {
-		return s, diags
-	}
-	s.Ops, s.later = ops, dec
-	if a, ok := cfg.(provisioners.Attacher); ok {
-		in := c.input(index, lang.Real)
-		s.Attach = func(dir string) ([]artifact.Attachment, error) { return a.Attach(dir, in) }
-		s.Lenient = a.Lenient()
-	}
-	if x, ok := cfg.(provisioners.Examiner); ok {
-		s.Cases = x.Cases
-	}
-	if op.IsLate(ops) {
-		s.AlwaysRun, s.late = true, true
-	}
-	s.inputs = append(dec.Inputs, fileInputs(ops, b.dir)...)
-	s.hash = op.Hash(ops)
-	if dec.Marked {
-		s.hash = c.keyedHash(def, spec, index, s.inputs)
-	}
-	return s, diags
-}
-
-// keyedHash is the hash of a step with sensitive or volatile values. Where the
-// constants in their place can't be lowered, as where they are part of a
-// file's name, it is made of what the step depends on.
-func (c *compiler) keyedHash(def provisioners.Definition, spec *lang.Provisioner, index int, inputs []artifact.Input) key.Key {
-	if _, ops, _, ds := c.lower(def, spec, index, lang.Keyed); !ds.HasErrors() {
-		return op.Hash(ops)
-	}
-	return inputsKey("inputs/1", spec.Type, inputs)
-}
-
-func (c *compiler) lower(def provisioners.Definition, spec *lang.Provisioner, index int, form lang.Form) (provisioners.Provisioner, []op.Op, *lang.Decoded, hcl.Diagnostics) {
-	cfg := def.New()
-	dec, diags := spec.Decode(c.scope(form), cfg)
-	if diags.HasErrors() {
-		return cfg, nil, dec, diags
-	}
-	ops, err := cfg.Lower(c.input(index, form))
-	if err != nil && dec.Excuses(err) {
-		return cfg, nil, dec, diags
-	}
-	if err != nil {
-		return cfg, nil, dec, append(diags, optionDiag(err, "provisioner "+quote(spec.Type), dec.Range))
-	}
-	return cfg, ops, dec, diags
-}
-
-func (c *compiler) input(index int, form lang.Form) provisioners.Input {
-	return provisioners.Input{BuildName: c.src.Name, BuilderType: c.src.Type, Dir: c.options.Host.Dir, Index: index, Render: c.scope(form).Render}
 }
 
 // Vars gives a build's values that are known while planning.

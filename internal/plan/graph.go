@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type Parent struct {
 // family is what a build takes from others.
 type family struct {
 	base    string            // address of the build whose image it starts from, "" where that is another image
+	more    bool              // other options have images of builds in them
 	onDisk  []string          // addresses of those whose images are named in options that count in the key
 	found   []artifact.Parent // of published versions, whose images data sources gave
 	outside bool              // the build is not to be run
@@ -68,6 +70,52 @@ func (p *Plan) link() {
 			b.Parents[i].Build = byAddress[b.Parents[i].Address]
 		}
 	}
+}
+
+// checkParents reports the parents of which it is known by now that there will
+// be no image, or none that the build can start from.
+func checkParents(jobs []*job) {
+	byAddress := map[string]*job{}
+	for _, j := range jobs {
+		byAddress[j.address] = j
+	}
+	for _, j := range jobs {
+		for _, p := range j.build.Parents {
+			parent := byAddress[p.Address]
+			if parent == nil || parent.outside || parent.build.Builder == nil { // what is recorded counts, or it is an error already
+				continue
+			}
+			err := parent.build.noImage()
+			if c, ok := j.build.Builder.(builders.Chained); ok && err == nil && p.Address == j.build.family.base {
+				err = c.Follows(parent.build.Builder)
+			}
+			if err != nil {
+				j.diags = append(j.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s can't take the image of %s", j.address, p.Address),
+					Detail: hinted(err.Error(), err), Subject: p.Range.Ptr()})
+			}
+		}
+	}
+}
+
+// noImage says why the build leaves no image, nil where it leaves one.
+func (b *Build) noImage() error {
+	if i, ok := b.Builder.(builders.Imageless); ok {
+		return i.NoImage()
+	}
+	return nil
+}
+
+// Followed reports whether some build of the template takes the image of this
+// one, also one that is left out.
+func (p *Plan) Followed(address string) bool {
+	for _, b := range p.Template.Builds {
+		for _, s := range b.Sources {
+			if slices.ContainsFunc(s.Parents(), func(p lang.Parent) bool { return p.Address == address }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Chained reports whether a build takes the image of another.
@@ -272,7 +320,7 @@ func (b *Build) Follow(ctx context.Context, names Images) error {
 		return b.SourceError(err)
 	}
 	b.Base = base
-	b.BaseRecord.ID, b.BaseRecord.Name, b.BaseRecord.Arch = base.ID, base.Name, base.Arch
+	b.noteBase()
 	return nil
 }
 
@@ -296,7 +344,7 @@ func (b *Build) imageOf(ctx context.Context, p *Build, names Images) (string, er
 	if c, ok := p.Builder.(builders.Chained); ok {
 		return c.SourceOf(ctx, rec.Artifact)
 	}
-	return "", builders.WithHint(errors.New("it made no image"), "a build with docker makes one with commit = true")
+	return "", cmp.Or(p.noImage(), errors.New("it made no image"))
 }
 
 var errNotMade = errors.New("it has not been built")

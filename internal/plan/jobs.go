@@ -17,6 +17,7 @@ func (p *Plan) compile(jobs []*job, check bool) hcl.Diagnostics {
 	} else {
 		compileAll(jobs, refused)
 	}
+	checkParents(jobs)
 	for _, j := range jobs {
 		diags = append(diags, j.diags...)
 		switch {

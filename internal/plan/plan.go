@@ -125,10 +125,10 @@ type Step struct {
 	// that expects nothing.
 	Cases func(dir string) ([]artifact.Case, error)
 
-	late   bool          // it reads files that an earlier step makes
-	later  *lang.Decoded // has expressions that are evaluated when the step runs
-	hash   key.Key       // of the ops in their keyed form
+	late   bool    // it reads files that an earlier step makes
+	hash   key.Key // of the ops in their keyed form
 	inputs []artifact.Input
+	with   func(op.Values) (*Step, error) // is With; nil where there is no need
 
 	// Resolve sets these.
 	Key     key.Key
@@ -136,14 +136,13 @@ type Step struct {
 	Reasons []Reason // why it runs, where it is not known
 }
 
-// Bind returns ops of the step with the tokens in them replaced by values, and
-// all values that were put in: some are made of others.
-func (s *Step) Bind(ops []op.Op, values op.Values) ([]op.Op, op.Values, error) {
-	all, err := s.later.Values(values)
-	if err != nil {
-		return nil, nil, err
+// With returns the step as it is when these values are known: its options are
+// evaluated again where they are made of more than tokens. Tokens stay.
+func (s *Step) With(values op.Values) (*Step, error) {
+	if s.with == nil {
+		return s, nil
 	}
-	return op.Bind(ops, all), all, nil
+	return s.with(values)
 }
 
 // Reason is one cause for running.

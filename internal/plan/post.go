@@ -105,9 +105,9 @@ func (p Post) Open(values op.Values, in *postprocessors.Input) (postprocessors.P
 }
 
 func (p Post) decode(sc lang.Scope, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
-	in.Render, in.Host = sc.Render, p.host
 	proc := p.Def.New()
 	dec, diags := p.Spec.Decode(sc, proc)
+	in.Render, in.Host = dec.Render, p.host
 	return proc, dec, diags
 }
 

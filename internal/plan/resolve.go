@@ -10,6 +10,8 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // History is what a plan asks of the registry.
@@ -130,7 +132,8 @@ func (b *Build) chain() {
 		inputs = append(inputs, in)
 	}
 	b.Key = h.Sum()
-	b.BaseRecord = artifact.Base{ID: b.Base.ID, Name: b.Base.Name, Arch: b.Base.Arch, Key: b.Key, Inputs: inputs}
+	b.BaseRecord = artifact.Base{Key: b.Key, Inputs: inputs}
+	b.noteBase()
 	for _, s := range b.Steps {
 		b.Key = key.New("step/1").String(string(b.Key)).String(string(s.hash)).Sum()
 		s.Key = b.Key
@@ -142,6 +145,29 @@ func (b *Build) chain() {
 	case distributed: // in its own account, under its own name
 		b.Slot = key.New("named/1").String(b.Address).String(string(b.Key)).Sum()
 	}
+}
+
+// noteBase notes what is known of the source image.
+func (b *Build) noteBase() {
+	r := &b.BaseRecord
+	r.ID, r.Name, r.Arch, r.Vars = b.Base.ID, b.Base.Name, b.Base.Arch, map[string]string{}
+	for name, v := range b.Base.Vars {
+		r.Vars[name] = v.Reveal()
+	}
+}
+
+// Recall takes what the record of an artifact says of its source image, for a
+// test of the artifact, in place of resolving it. It reports whether that is
+// all that the test needs.
+func (b *Build) Recall(rec artifact.Record) bool {
+	if b.Builder == nil || rec.Base.Vars == nil || b.family.more {
+		return false
+	}
+	b.Base = builders.Base{ID: rec.Base.ID, Name: rec.Base.Name, Arch: rec.Base.Arch, Vars: op.Values{}}
+	for name, v := range rec.Base.Vars {
+		b.Base.Vars[name] = secret.Plain(v)
+	}
+	return true
 }
 
 // Skippable reports whether the build is not to run where its artifact is

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -65,14 +66,13 @@ func bootable(b *Build, spec *lang.Test) hcl.Diagnostics {
 	if b.Builder == nil {
 		return nil
 	}
-	if _, ok := b.Builder.(builders.Booter); ok {
+	err := b.noImage()
+	if _, ok := b.Builder.(builders.Booter); ok && err == nil {
 		return nil
 	}
-	detail := fmt.Sprintf("The builder %q makes no image that a machine could begin with. Use only or except to leave out %s.", b.Type, b.Address)
-	if b.Type == "docker" {
-		detail = "A container is tested where its image is kept: set commit = true."
-	}
-	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s can't run the test %q", b.Address, spec.Name), Detail: detail, Subject: spec.Range.Ptr()}}
+	err = cmp.Or(err, fmt.Errorf("the builder %q makes no image that a machine could begin with", b.Type))
+	return hcl.Diagnostics{{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s can't run the test %q", b.Address, spec.Name),
+		Detail: hinted(err.Error(), err) + fmt.Sprintf(" Or use only or except to leave out %s.", b.Address), Subject: spec.Range.Ptr()}}
 }
 
 // TestKey is the key of all tests: what they do, not what they are called.

@@ -1,13 +1,13 @@
-source "docker" "web" { image = "x" }
+source "amazon-ebs" "web" {
+  image = "x"
+  tags  = { base = "{{ .SourceAMIName | upper }}" }
+}
 build {
-  sources = ["docker.web"]
+  sources = ["amazon-ebs.web"]
   provisioner "shell" {
-    inline = compact([build.ID == "x" ? "a" : "", "b"])
+    inline = ["{{ build `ID` | nothing }}", "${upper(build.Id)}", "${build.ID + 1}"]
   }
   provisioner "shell" {
-    inline = ["{{ build `ID` | upper }}", "{{ .Host | len }}"]
-  }
-  provisioner "shell" {
-    inline = ["{{ .Host | upper }}"]
+    override = merge({ web = { inline = [upper(build.ID)] } }, {})
   }
 }
