@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +68,7 @@ func TestProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sent := l.listen()
 	h := realHost(t, l)
 	file := filepath.Join(h.Dir, "credentials")
 	text := "[work]\naws_access_key_id = AKIDSANDBOX\naws_secret_access_key = sandbox\nregion = eu-north-1\n"
@@ -82,6 +82,7 @@ func TestProfile(t *testing.T) {
 	c := AccessConfig{Profile: "work", SharedCredentialsFile: "credentials", AssumeRole: &AssumeRole{
 		RoleARN: "arn:aws:iam::123456789012:role/builder", ExternalID: "x", SessionName: "s", DurationSeconds: 900,
 		Tags: map[string]string{"a": "b"}, TransitiveTagKeys: []string{"a"}, Policy: `{"Version":"2012-10-17","Statement":[]}`,
+		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/AmazonEC2FullAccess"},
 	}}
 	r, err := reach(t, h, c)
 	if err != nil {
@@ -93,8 +94,15 @@ func TestProfile(t *testing.T) {
 	if _, err := r.Account(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if calls := l.Faults.Calls(); !slices.ContainsFunc(calls, func(c string) bool { return strings.HasPrefix(c, "sts.AssumeRole") }) {
-		t.Errorf("calls %q", calls)
+	role := sent.last("AssumeRole")
+	for name, want := range map[string]string{
+		"RoleArn": c.AssumeRole.RoleARN, "ExternalId": "x", "RoleSessionName": "s", "DurationSeconds": "900", "Policy": c.AssumeRole.Policy,
+		"PolicyArns.member.1.arn": c.AssumeRole.PolicyARNs[0], "PolicyArns.member.2.arn": c.AssumeRole.PolicyARNs[1],
+		"Tags.member.1.Key": "a", "Tags.member.1.Value": "b", "TransitiveTagKeys.member.1": "a",
+	} {
+		if got := role.Get(name); got != want {
+			t.Errorf("%s of the role is %q, want %q", name, got, want)
+		}
 	}
 	a, err := c.Open(h)
 	if err != nil {

@@ -1,8 +1,16 @@
 package amazon
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -144,4 +152,59 @@ func (l *lab) images(region string) []string {
 		ids = append(ids, i.ID)
 	}
 	return ids
+}
+
+// front puts a server in front of the sandbox that answers requests itself,
+// where answer has something to say.
+func (l *lab) front(answer func(form url.Values) string) {
+	l.t.Helper()
+	behind, err := url.Parse(l.Host.Sandbox.AWS)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	pass := httputil.NewSingleHostReverseProxy(behind)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		form, _ := url.ParseQuery(string(body))
+		if text := answer(form); text != "" {
+			fmt.Fprintf(w, `<%[1]sResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">%[2]s</%[1]sResponse>`, form.Get("Action"), text)
+			return
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	l.t.Cleanup(front.Close)
+	l.Host.Sandbox.AWS = front.URL
+}
+
+// wire keeps what is asked for.
+type wire struct {
+	mu    sync.Mutex
+	forms []url.Values
+}
+
+// listen keeps each request from now on.
+func (l *lab) listen() *wire {
+	l.t.Helper()
+	w := &wire{}
+	l.front(func(form url.Values) string {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.forms = append(w.forms, form)
+		return ""
+	})
+	return w
+}
+
+// last returns the parameters of the last request for an action, nil where
+// there was none.
+func (w *wire) last(action string) url.Values {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, form := range slices.Backward(w.forms) {
+		if form.Get("Action") == action {
+			return form
+		}
+	}
+	return nil
 }

@@ -1,13 +1,7 @@
 package amazon
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/http/httputil"
 	"net/url"
 	"os"
 	"slices"
@@ -165,23 +159,7 @@ func (s *swapping) calls() []string {
 func (l *lab) swap() *swapping {
 	l.t.Helper()
 	s := &swapping{}
-	behind, err := url.Parse(l.Host.Sandbox.AWS)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	pass := httputil.NewSingleHostReverseProxy(behind)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		form, _ := url.ParseQuery(string(body))
-		if answer := s.answer(form); answer != "" {
-			fmt.Fprintf(w, `<%[1]sResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">%[2]s</%[1]sResponse>`, form.Get("Action"), answer)
-			return
-		}
-		pass.ServeHTTP(w, r)
-	}))
-	l.t.Cleanup(front.Close)
-	l.Host.Sandbox.AWS = front.URL
+	l.front(s.answer)
 	return s
 }
 

@@ -108,9 +108,10 @@ type Config struct {
 	// DockerPath is Packer's path of the docker program. No program is run
 	// here, so it has no effect.
 	DockerPath string `hcl:"docker_path,optional"`
-	// ContainerDir is where Packer mounts a folder it shares with the
-	// container. Files are given to BuildKit here, so it has no effect.
-	ContainerDir string `hcl:"container_dir,optional"`
+	// ContainerDir is a folder that is there while commands run, and empty in
+	// the image: Packer has its own files in it, "/packer-files" by default.
+	// Here each step finds it empty, and where it is not set there is none.
+	ContainerDir string `hcl:"container_dir,optional" key:"disk"`
 	// Pty asks for a terminal for commands. BuildKit has none, so only false,
 	// the default, is accepted.
 	Pty bool `hcl:"pty,optional"`

@@ -32,6 +32,7 @@ func TestOpenRefuses(t *testing.T) {
 		"tmpfs":            {func(c *Config) { c.TmpFS = []string{"relative"} }, "tmpfs", "absolute"},
 		"tmpfs option":     {func(c *Config) { c.TmpFS = []string{"/a:mode=1777"} }, "tmpfs", `"mode"`},
 		"tmpfs size":       {func(c *Config) { c.TmpFS = []string{"/a:size=big"} }, "tmpfs", `"big"`},
+		"container_dir":    {func(c *Config) { c.ContainerDir = "packer-files" }, "container_dir", "absolute"},
 		"instruction":      {func(c *Config) { c.Changes = []string{"RUN true"} }, "changes", "unknown instruction RUN"},
 		"no instruction":   {func(c *Config) { c.Changes = []string{"HELLO world"} }, "changes", "unknown instruction HELLO"},
 		"bad instruction":  {func(c *Config) { c.Changes = []string{"ENV"} }, "changes", "ENV"},

@@ -214,12 +214,14 @@ func TestKeepInputs(t *testing.T) {
 
 func TestTmpFSAndFullDisk(t *testing.T) {
 	t.Parallel()
-	b := newBench(t, func(c *Config) { c.TmpFS = []string{"/mem:size=1m", "/run"} })
+	b := newBench(t, func(c *Config) { c.TmpFS, c.ContainerDir = []string{"/mem:size=1m", "/run"}, "/packer-files" })
 	s := b.begin()
 	b.apply(s, &op.Exec{Argv: []string{"/mem/s.sh"}, Inputs: []op.File{{Path: "/mem/s.sh", Mode: 0o755, Blob: op.Text(secret.Plain("#!/bin/sh\nstat -f -c %T /mem; echo x > /mem/file"))}}})
 	if !b.has("tmpfs") {
 		t.Errorf("output: %q", b.output())
 	}
+	b.apply(s, sh("echo x > /packer-files/file"))
+	b.apply(s, sh("test -d /packer-files && test ! -e /packer-files/file"))
 	err := try(t, s, sh("test ! -e /mem/file && dd if=/dev/zero of=/mem/big bs=1M count=4"))
 	if err == nil || !b.has("No space left on device") {
 		t.Errorf("got %v, %q", err, b.output())

@@ -196,7 +196,7 @@ func (o *options) checkRun() error {
 	return err
 }
 
-// checkTmpFS reads entries like those of docker run --tmpfs.
+// checkTmpFS reads entries like those of docker run --tmpfs, and container_dir.
 func (o *options) checkTmpFS() error {
 	for _, text := range o.TmpFS {
 		dir, opts, _ := strings.Cut(text, ":")
@@ -219,6 +219,12 @@ func (o *options) checkTmpFS() error {
 			}
 		}
 		o.tmpfs = append(o.tmpfs, t)
+	}
+	if dir := o.ContainerDir; dir != "" {
+		if !path.IsAbs(dir) || path.Clean(dir) == "/" {
+			return component.Errorf("container_dir", "%q is not the absolute path of a folder", dir)
+		}
+		o.tmpfs = append(o.tmpfs, tmpfs{path: path.Clean(dir)})
 	}
 	return nil
 }

@@ -37,7 +37,6 @@ func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
 	a.Labels = map[string]string{"source_image": s.base.Name, "source_digest": s.base.ID}
 	if a.Image != nil {
 		a.Image.OS, a.Image.Architecture, a.Image.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
-		s.digest = a.Image.Digest
 	}
 	return a, nil
 }

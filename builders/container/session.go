@@ -53,7 +53,6 @@ type buildSession struct {
 	force   bool              // take nothing from a cache
 	ran     tally             // of the step under way
 	last    builders.StepResult
-	digest  string // of the sealed image
 
 	closing  sync.Once
 	closeErr error
@@ -180,9 +179,6 @@ func (s *buildSession) Vars() op.Values {
 	}
 	if s.base.From != nil {
 		v["build.ID"] = secret.Plain(shortID(s.base.From.Image.Digest))
-	}
-	if s.digest != "" {
-		v["build.ImageSha256"] = secret.Plain(s.digest)
 	}
 	return v
 }

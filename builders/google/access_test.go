@@ -76,6 +76,13 @@ func TestAccess(t *testing.T) {
 		}},
 		"application default credentials": {change: func(*Config) {}, env: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "key.json"}},
 		"vault":                           {change: func(c *Config) { c.VaultGCPOAuthEngine = "gcp/token/builder" }, env: map[string]string{"VAULT_TOKEN": "vault-token"}},
+		"impersonate_service_account": {change: func(c *Config) { c.ImpersonateServiceAccount = "baker@my-project.iam.gserviceaccount.com" },
+			env: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "key.json"}},
+		"impersonation refused": {change: func(c *Config) { c.ImpersonateServiceAccount = "admin@my-project.iam.gserviceaccount.com" },
+			env: map[string]string{"GOOGLE_APPLICATION_CREDENTIALS": "key.json"}, rule: &fault.Rule{
+				Call: "iamcredentials.*", Do: fault.Error, Status: 403, Code: "forbidden",
+				Message: "Permission 'iam.serviceAccounts.getAccessToken' denied on resource (or it may not exist)."},
+			want: "impersonate: admin@my-project.iam.gserviceaccount.com: googleapi: Error 403: Permission 'iam.serviceAccounts.getAccessToken' denied", hint: "credentials_file"},
 		"vault refuses": {change: func(c *Config) { c.VaultGCPOAuthEngine = "gcp/token/builder" }, env: map[string]string{"VAULT_TOKEN": "wrong"},
 			want: "permission denied", hint: "credentials_file"},
 		"none": {change: func(*Config) {}, want: "there are no credentials for Google Cloud", hint: "gcloud auth application-default login"},
@@ -87,6 +94,7 @@ func TestAccess(t *testing.T) {
 				if err := l.Faults.Add(*c.rule); err != nil {
 					t.Fatal(err)
 				}
+				t.Cleanup(l.Faults.Clear)
 			}
 			dir := t.TempDir()
 			if err := os.WriteFile(filepath.Join(dir, "key.json"), []byte(key), 0o600); err != nil {
@@ -96,7 +104,7 @@ func TestAccess(t *testing.T) {
 				t.Setenv(k, strings.Replace(v, "key.json", filepath.Join(dir, "key.json"), 1))
 			}
 			cfg := template(func(cfg *Config) {
-				cfg.CustomEndpoints = map[string]string{"compute": l.URL() + "/compute/v1"}
+				cfg.CustomEndpoints = map[string]string{"compute": l.URL() + "/compute/v1", "iamcredentials": l.URL(), "oauth2": l.URL()}
 				c.change(cfg)
 			})
 			b, err := cfg.Open(builders.Host{Dir: dir, Secrets: &secret.Set{}, Shared: &sync.Map{}})
@@ -105,7 +113,11 @@ func TestAccess(t *testing.T) {
 			}
 			if c.want == "" {
 				if err != nil {
-					t.Error(err)
+					t.Fatal(err)
+				}
+				who, err := b.(*builder).cloud.api.OAuth2.Tokeninfo().Do()
+				if as := cfg.ImpersonateServiceAccount; as != "" && (err != nil || who.Email != as) {
+					t.Errorf("acts as %+v, %v", who, err)
 				}
 				return
 			}

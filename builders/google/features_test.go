@@ -173,10 +173,21 @@ func testStartup(t *testing.T, l *lab) {
 
 func testOSLogin(t *testing.T, l *lab) {
 	on := true
-	s, said := l.run(t, template(func(c *Config) { c.UseOSLogin, c.Username = &on, "" }), "id -un")
+	c := template(func(c *Config) { c.UseOSLogin, c.Username, c.OSLoginSSHKeyExpireAfter = &on, "", 2*time.Hour })
+	latest := time.Now().Add(3 * time.Hour)
+	s, said := l.run(t, c, "id -un")
 	user := s.Vars()["build.User"].Reveal()
 	if !strings.Contains(said, "OS Login profile of ") || !slices.Contains(strings.Split(said, "\n"), user) {
 		t.Errorf("logged in as %q:\n%s", user, said)
+	}
+	profile, err := l.open(t, c).cloud.api.OSLogin.Users.GetLoginProfile("users/me").Context(t.Context()).Do()
+	if err != nil || len(profile.SshPublicKeys) != 1 {
+		t.Fatalf("profile %+v, %v", profile, err)
+	}
+	for _, key := range profile.SshPublicKeys {
+		if until := time.UnixMicro(key.ExpirationTimeUsec); until.After(latest) {
+			t.Errorf("the key is good until %s", until)
+		}
 	}
 }
 
@@ -198,12 +209,13 @@ func testIAP(t *testing.T, l *lab) {
 }
 
 func testDistribute(t *testing.T, l *lab) {
-	name := "dist-" + nonce()
+	name, now := "dist-"+nonce(), time.Now()
+	in := func(hours time.Duration) string { return now.Add(hours * time.Hour).UTC().Format(time.RFC3339) }
 	source := func(change func(*Config)) *Config {
 		return template(func(c *Config) {
 			c.ImageName, c.Communicator = name, "none"
 			c.ImageFamily, c.ImageLabels = "dist", map[string]string{"team": "a"}
-			c.DeprecateAt = time.Now().Add(240 * time.Hour).UTC().Format(time.RFC3339)
+			c.DeprecateAt, c.ObsoleteAt, c.DeleteAt = in(240), in(480), in(720)
 			if change != nil {
 				change(c)
 			}
@@ -227,7 +239,8 @@ func testDistribute(t *testing.T, l *lab) {
 	}
 	img, err = b.cloud.api.Image(t.Context(), "my-project", name)
 	if err != nil || img.Labels[expiresLabel] != "" || img.Labels["team"] != "a" || img.Family != "dist" ||
-		img.Deprecated == nil || img.Deprecated.Deprecated == "" || img.Deprecated.State != "ACTIVE" {
+		img.Deprecated == nil || img.Deprecated.State != "ACTIVE" ||
+		img.Deprecated.Deprecated != in(240) || img.Deprecated.Obsolete != in(480) || img.Deprecated.Deleted != in(720) {
 		t.Errorf("distributed: %v, %+v %+v", err, img, img.Deprecated)
 	}
 	// Another place, another label: the same image.
@@ -273,8 +286,10 @@ func testForce(t *testing.T, l *lab) {
 }
 
 func testKeys(t *testing.T, l *lab) {
-	c := template(func(c *Config) { c.WaitToAddSSHKeys, c.ClearAuthorizedKeys = 500*time.Millisecond, true })
-	s, _ := l.run(t, c, "grep -q ssh-ed25519 ~/.ssh/authorized_keys")
+	c := template(func(c *Config) {
+		c.WaitToAddSSHKeys, c.ClearAuthorizedKeys, c.TemporaryKeyPairName = 500*time.Millisecond, true, "pair-of-ci"
+	})
+	s, _ := l.run(t, c, "grep -q 'ssh-ed25519 .* pair-of-ci$' ~/.ssh/authorized_keys")
 	key := keyBlob(s.Vars()["build.SSHPublicKey"].Reveal())
 	a := l.seal(t, s)
 	again := template(func(c *Config) { c.SourceImageFamily, c.SourceImage = "", a.ID })

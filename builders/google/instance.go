@@ -1,6 +1,7 @@
 package google
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func (m *instance) create(ctx context.Context, body *gce.Instance) error {
 		return errors.Join(err, m.disown())
 	}
 	if err != nil {
-		return err
+		return cmp.Or(context.Cause(known), err) // the first says why nobody waits any longer
 	}
 	for _, e := range append(disks, inst) {
 		if err := e.Made(e.Resource().Name); err != nil {

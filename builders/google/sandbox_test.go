@@ -19,6 +19,9 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childEnv); text != "" {
 		os.Exit(child(text))
 	}
+	if os.Getenv(gcloudEnv) != "" {
+		os.Exit(gcloud(os.Args[1:]))
+	}
 	sandboxtest.Main(m)
 }
 

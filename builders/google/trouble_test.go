@@ -42,6 +42,8 @@ func TestErrors(t *testing.T) {
 			c.Password, c.HandshakeAttempts = secret.Sensitive("not the password"), 1
 		}, want: "refused", hint: "console"},
 		"ssh never answers": {change: func(c *Config) { c.Port, c.Timeout = 2222, 4*time.Second }, want: ":2222", hint: "firewall rule"},
+		"state_timeout": {rules: []fault.Rule{{Call: "gce.instances.insert", Do: fault.Delay, Delay: "1m", Times: 1}},
+			change: func(c *Config) { c.Communicator, c.StateTimeout = "none", time.Second }, want: "does not run within 1s (state_timeout)"},
 		"image fails": {rules: []fault.Rule{{Call: "gce.images.insert", Do: fault.Error, Code: "QUOTA_EXCEEDED", Message: "Quota 'IMAGES' exceeded.", Times: 1}},
 			change: func(c *Config) { c.Communicator = "none" }, want: "create the image", hint: "quotas"},
 	} {

@@ -78,6 +78,24 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestDeprecated finds an image of others that is deprecated only where that is
+// asked for. Public images are so two years after they were made.
+func TestDeprecated(t *testing.T) {
+	t.Parallel()
+	c := amazontest.Start(t)
+	old := config(map[string]string{"name": "al2-*", "creation-date": "2020-01-01T00:00:00.000Z"})
+	old.Owners = []string{"amazon"}
+	_, err := old.Read(t.Context(), datasources.Input{Host: c.Host})
+	if err == nil || !strings.Contains(builders.Hint(err), "without leaving out deprecated images, 1 would match") {
+		t.Errorf("error %v, hint %q", err, builders.Hint(err))
+	}
+	old.IncludeDeprecated = true
+	got, err := old.Read(t.Context(), datasources.Input{Host: c.Host})
+	if err != nil || got.(amazonami.Output).CreationDate != "2020-01-01T00:00:00.000Z" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for option, c := range map[string]*amazonami.Config{

@@ -35,6 +35,9 @@ func (b *build) postProcess(ctx context.Context, rec artifact.Record) (artifact.
 		return rec, []artifact.Artifact{rec.Artifact}, nil
 	}
 	b.enter("post-process", "", 0)
+	if img := rec.Artifact.Image; img != nil {
+		b.values["build.ImageSha256"] = secret.Plain(img.Digest)
+	}
 	if len(b.attachments) == 0 { // an earlier run has made them
 		b.attachments = rec.Attachments
 	}

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestNothingMissing holds what is said of templates that people have: each
-// row is supported, or refused by name.
-func TestNothingMissing(t *testing.T) {
+// TestNothingWanting holds what is said of templates that people have: each row
+// is supported and a test uses it, or it is refused by name.
+func TestNothingWanting(t *testing.T) {
 	if _, err := binary("../.."); err != nil { // make builds it before tests
 		bin := filepath.Join(t.TempDir(), "ingot")
 		if out, err := exec.Command("go", "build", "-o", bin, "../../cmd/ingot").CombinedOutput(); err != nil {
@@ -22,8 +22,8 @@ func TestNothingMissing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range rows {
-		if r.Status == Missing {
-			t.Errorf("%s: %s is missing: %s", r.Section, r.Name, r.Note)
+		if r.wanting() {
+			t.Errorf("%s: %s is %s %s", r.Section, r.Name, r.state(), r.Note)
 		}
 	}
 	if t.Failed() {

@@ -32,6 +32,20 @@ type Row struct {
 	Note    string // why it is refused, or what differs
 }
 
+// state is what the table says of the row.
+func (r Row) state() string {
+	if r.Status == Supported && !r.Tested {
+		return "supported, no test"
+	}
+	return string(r.Status)
+}
+
+// wanting reports whether something is to be done about the row: it must be
+// supported and tested, or refused by name.
+func (r Row) wanting() bool {
+	return r.Status == Missing || r.Status == Supported && !r.Tested
+}
+
 // lines returns the lines of a file of the inventory that are not comments.
 func lines(name string) ([]string, error) {
 	raw, err := inventory.ReadFile("packer/" + name)
@@ -71,8 +85,8 @@ func (s *sum) add(r Row) {
 	}
 }
 
-// print writes the table and returns how many rows are missing.
-func print(w io.Writer, rows []Row, all bool) int {
+// print writes the table.
+func print(w io.Writer, rows []Row, all bool) {
 	var sections []string
 	sums := map[string]*sum{}
 	total := &sum{}
@@ -98,12 +112,9 @@ func print(w io.Writer, rows []Row, all bool) int {
 		if !all && r.Status == Supported && r.Tested {
 			continue
 		}
-		state := string(r.Status)
-		if r.Status == Supported && !r.Tested {
-			state = "supported, no test"
-		}
-		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", r.Section, r.Name, state, r.Note)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", r.Section, r.Name, r.state(), r.Note)
 	}
 	tw.Flush()
-	return total.missing
+	fmt.Fprintf(w, "\n%d rows: %d supported, %d of them tested, %d refused by name, %d missing\n",
+		total.rows, total.supported, total.tested, total.refused, total.missing)
 }

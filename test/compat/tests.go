@@ -40,7 +40,7 @@ func readTests(root string) (*Tests, error) {
 		}
 		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
-			if rel == "bin" || rel == "test/compat" || len(d.Name()) > 1 && d.Name()[0] == '.' {
+			if rel == "bin" || rel == "test/compat" || rel != "." && d.Name()[0] == '.' {
 				return filepath.SkipDir
 			}
 			return nil

@@ -43,7 +43,8 @@ type Access struct {
 	// GOOGLE_CLOUD_UNIVERSE_DOMAIN says, else "googleapis.com".
 	UniverseDomain string `hcl:"universe_domain,optional"`
 	// CustomEndpoints are other addresses of services: "compute", "oslogin",
-	// "oauth2", "secretmanager", "parametermanager", "iap" and "storage".
+	// "oauth2", "secretmanager", "parametermanager", "iap", "storage" and
+	// "iamcredentials".
 	CustomEndpoints map[string]string `hcl:"custom_endpoints,optional"`
 
 	scopes []string // of tokens; none is the usual ones
@@ -58,6 +59,7 @@ const (
 	parametermanager = "parametermanager"
 	iap              = "iap"
 	storage          = "storage"
+	iamcredentials   = "iamcredentials"
 )
 
 const usualUniverse = "googleapis.com"
@@ -78,7 +80,7 @@ func (a *Access) CheckAccess() error {
 		return err
 	}
 	for name := range a.CustomEndpoints {
-		if known := []string{compute, oslogin, oauth2, secretmanager, parametermanager, iap, storage}; !slices.Contains(known, name) {
+		if known := []string{compute, oslogin, oauth2, secretmanager, parametermanager, iap, storage, iamcredentials}; !slices.Contains(known, name) {
 			e := component.Errorf("custom_endpoints", "there is no service %q", name)
 			e.Advice = "use " + strings.Join(known, ", ")
 			return e

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	xoauth2 "golang.org/x/oauth2"
-	"google.golang.org/api/impersonate"
+	gceiam "google.golang.org/api/iamcredentials/v1"
 	"google.golang.org/api/option"
 	htransport "google.golang.org/api/transport/http"
 
@@ -90,12 +91,12 @@ func (l *login) how(ctx context.Context) ([]option.ClientOption, error) {
 		source := &vault{path: a.VaultGCPOAuthEngine, secrets: l.host.Secrets}
 		return []option.ClientOption{option.WithTokenSource(xoauth2.ReuseTokenSource(nil, source))}, nil
 	case a.ImpersonateServiceAccount != "":
-		source, err := impersonate.CredentialsTokenSource(ctx,
-			impersonate.CredentialsConfig{TargetPrincipal: a.ImpersonateServiceAccount, Scopes: a.tokenScopes()}, domain)
+		service, err := gceiam.NewService(ctx, domain, option.WithEndpoint(a.endpoint(iamcredentials, l.host)))
 		if err != nil {
 			return nil, err
 		}
-		return []option.ClientOption{option.WithTokenSource(source)}, nil
+		source := &impersonated{service, a.ImpersonateServiceAccount, a.tokenScopes()}
+		return []option.ClientOption{option.WithTokenSource(xoauth2.ReuseTokenSource(nil, source))}, nil
 	}
 	text, kind, err := a.credentials(l.host.Dir)
 	if err != nil {
@@ -110,4 +111,24 @@ func (l *login) how(ctx context.Context) ([]option.ClientOption, error) {
 		return append(how, option.WithAuthCredentialsJSON(k, text)), nil
 	}
 	return nil, fmt.Errorf("credentials of type %q are not supported", kind)
+}
+
+// impersonated gets tokens of a service account for those who may act as it.
+type impersonated struct {
+	service *gceiam.Service
+	account string
+	scopes  []string
+}
+
+func (i *impersonated) Token() (*xoauth2.Token, error) {
+	out, err := i.service.Projects.ServiceAccounts.GenerateAccessToken("projects/-/serviceAccounts/"+i.account,
+		&gceiam.GenerateAccessTokenRequest{Scope: i.scopes}).Do()
+	if err != nil {
+		return nil, fmt.Errorf("impersonate: %s: %w", i.account, err)
+	}
+	until, err := time.Parse(time.RFC3339, out.ExpireTime)
+	if err != nil {
+		return nil, fmt.Errorf("impersonate: %s: %w", i.account, err)
+	}
+	return &xoauth2.Token{AccessToken: out.AccessToken, Expiry: until}, nil
 }

@@ -51,6 +51,7 @@ func hostArch() string {
 // the catalogue knows it by.
 func (c *call) keepPublic(m *image, names ...string) *image {
 	entry, _ := c.entry(append(names, m.Name)...)
+	m.Windows = m.Windows || strings.HasPrefix(m.Name, "Windows_")
 	base := entry.Base
 	s := &snapshot{
 		ID: idFor("snap", c.name+m.ID), Volume: "vol-ffffffff", Size: rootSize, Owner: m.Owner,
@@ -153,9 +154,12 @@ func (m *image) suit(f filter, tag func(id, kind string, specs []tagSpec)) {
 	case "creation-date":
 		if at, err := time.Parse("2006-01-02T15:04:05.000Z", v); err == nil {
 			m.Created, m.Ready = at, at
+			m.Deprecated = at.AddDate(2, 0, 0) // as EC2 does with public images
 		}
 	case "block-device-mapping.volume-type":
 		m.Devices = []device{{Name: m.RootDevice, EBS: &ebs{Type: v}}}
+	case "platform":
+		m.Windows = v == "windows"
 	case "product-code":
 		m.Codes = []string{v}
 	}

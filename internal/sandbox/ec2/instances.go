@@ -74,6 +74,12 @@ type interfaceOut struct {
 		Delete bool   `xml:"deleteOnTermination"`
 	} `xml:"attachment"`
 	Addresses list[privateAddress] `xml:"privateIpAddressesSet"`
+	Six       list[sixAddress]     `xml:"ipv6AddressesSet"`
+}
+
+type sixAddress struct {
+	Address string `xml:"ipv6Address"`
+	Primary bool   `xml:"isPrimaryIpv6"`
 }
 
 type privateAddress struct {
@@ -99,6 +105,7 @@ type instanceOut struct {
 	VPC            string               `xml:"vpcId,omitempty"`
 	Private        string               `xml:"privateIpAddress,omitempty"`
 	Public         string               `xml:"ipAddress,omitempty"`
+	Six            string               `xml:"ipv6Address,omitempty"`
 	SourceDest     bool                 `xml:"sourceDestCheck"`
 	Groups         list[groupRef]       `xml:"groupSet"`
 	Arch           string               `xml:"architecture"`
@@ -186,6 +193,9 @@ func (c *call) describe(i *instance) instanceOut {
 	if i.Public.IsValid() && st != "stopped" {
 		o.Public, o.PublicDNS = i.Public.String(), i.Public.String()
 	}
+	if len(i.Six) > 0 {
+		o.Six = i.Six[0]
+	}
 	o.Interfaces = listOf([]interfaceOut{networkInterface(i, o)})
 	return o
 }
@@ -199,6 +209,9 @@ func networkInterface(i *instance, o instanceOut) interfaceOut {
 	n.Attachment.ID, n.Attachment.Status = idFor("eni-attach", i.ID), "attached"
 	n.Attachment.Since, n.Attachment.Delete = o.Launched, true
 	n.Addresses = listOf([]privateAddress{{o.Private, true}})
+	for _, address := range i.Six {
+		n.Six.Items = append(n.Six.Items, sixAddress{Address: address})
+	}
 	return n
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/ingot-build/ingot/internal/sandbox/ec2/query"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
@@ -100,6 +101,7 @@ type launchPlan struct {
 	subnet  subnetOut
 	groups  []string
 	public  bool
+	six     []string // IPv6 addresses
 	devices []device
 	fleet   string
 	system  []tagIn // that the service gives the instance itself
@@ -120,7 +122,7 @@ func (c *call) plan(d launchData, subnet string) (*launchPlan, error) {
 	for _, step := range []func(*call) error{
 		l.resolveImage, l.resolveType, l.resolveAccess,
 		func(c *call) error { return l.resolveNetwork(c, subnet) },
-		l.resolveCapacity, l.resolveDevices,
+		l.resolveSix, l.resolveCapacity, l.resolveDevices,
 		func(*call) error {
 			return checkTags(d.Tags, "instance", "volume", "network-interface", "spot-instances-request", "elastic-gpu")
 		},
@@ -236,6 +238,22 @@ func (l *launchPlan) resolveNetwork(c *call, subnet string) error {
 	return nil
 }
 
+// resolveSix gives as many IPv6 addresses of the subnet as are asked for.
+func (l *launchPlan) resolveSix(*call) error {
+	count := l.data.Six
+	if n := l.data.Interfaces; len(n) > 0 {
+		count = n[0].Six
+	}
+	ranges := l.subnet.Six.Items
+	if count > 0 && len(ranges) == 0 {
+		return fail("InvalidParameterValue", "The subnet '%s' has no IPv6 CIDR block", l.subnet.ID)
+	}
+	for range count {
+		l.six = append(l.six, strings.TrimSuffix(ranges[0].CIDR, "/64")+hexOf(4))
+	}
+	return nil
+}
+
 // resolveCapacity refuses types that have no capacity in a zone.
 func (l *launchPlan) resolveCapacity(c *call) error {
 	none := c.Faults.Account().NoCapacity
@@ -263,7 +281,7 @@ func (c *call) launch(l *launchPlan, reservation string, index int) (*instance, 
 		Arch: l.image.Arch, RootDevice: l.image.RootDevice, Virtualization: l.image.Virtualization,
 		ENA: l.image.ENA, SRIOV: l.image.SRIOV, BootMode: l.image.BootMode,
 		Zone: l.subnet.Zone, Subnet: l.subnet.ID, VPC: l.subnet.VPC, Groups: l.groups,
-		Private: private, Public: public, WantsPublic: l.public,
+		Private: private, Public: public, WantsPublic: l.public, Six: l.six,
 		Created: c.now, Launched: c.now, Phase: starting, Fleet: l.fleet,
 	}
 	if m := l.data.Market; m != nil && m.Type == "spot" {

@@ -19,6 +19,7 @@ type launchData struct {
 	Profile     *profileRef      `q:"IamInstanceProfile" xml:"iamInstanceProfile"`
 	Devices     []device         `q:"BlockDeviceMapping" xml:"blockDeviceMappingSet>item"`
 	Interfaces  []netInterface   `q:"NetworkInterface" xml:"networkInterfaceSet>item"`
+	Six         int              `q:"Ipv6AddressCount" xml:"-"` // not of a template
 	Placement   placement        `q:"Placement" xml:"placement"`
 	Monitoring  *enabled         `q:"Monitoring" xml:"monitoring"`
 	Protected   bool             `q:"DisableApiTermination" xml:"disableApiTermination,omitempty"`
@@ -87,6 +88,7 @@ type netInterface struct {
 	Description string   `q:"Description" xml:"description,omitempty"`
 	Groups      []string `q:"SecurityGroupId,id=sg" xml:"groupSet>groupId"`
 	Subnet      string   `q:"SubnetId,id=subnet" xml:"subnetId,omitempty"`
+	Six         int      `q:"Ipv6AddressCount" xml:"ipv6AddressCount,omitempty"`
 }
 
 type market struct {

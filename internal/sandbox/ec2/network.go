@@ -214,13 +214,22 @@ type subnetOut struct {
 	Default bool         `xml:"defaultForAz"`
 	Public  bool         `xml:"mapPublicIpOnLaunch"`
 	Owner   string       `xml:"ownerId"`
+	Six     list[sixOut] `xml:"ipv6CidrBlockAssociationSet"`
 	Tags    list[tagOut] `xml:"tagSet"`
+}
+
+// sixOut is a range of IPv6 addresses of a subnet.
+type sixOut struct {
+	ID    string `xml:"associationId"`
+	CIDR  string `xml:"ipv6CidrBlock"`
+	State string `xml:"ipv6CidrBlockState>state"`
 }
 
 // subnets returns the subnet of each zone.
 func (c *call) subnets() []subnetOut {
 	v := c.vpc()
 	public := !fault.In(c.Faults.Account().PrivateSubnets, c.name)
+	six := fault.In(c.Faults.Account().IPv6, c.name)
 	var all []subnetOut
 	for i, z := range zonesOf(c.name) {
 		id := idFor("subnet", z.Name)
@@ -235,6 +244,9 @@ func (c *call) subnets() []subnetOut {
 			CIDR: fmt.Sprintf("172.31.%d.0/20", i*16), Free: 4091 - used, Zone: z.Name, ZoneID: z.ID,
 			Default: v.Default, Public: public, Owner: account, Tags: c.tagsOf(id),
 		})
+		if six {
+			all[i].Six = listOf([]sixOut{{idFor("subnet-cidr-assoc", id), fmt.Sprintf("fd00:ec2:0:%x::/64", i), "associated"}})
+		}
 	}
 	return all
 }

@@ -80,6 +80,7 @@ type image struct {
 	FastLaunch            *fastLaunch
 	LastLaunched          time.Time
 	Codes                 []string
+	Windows               bool // says that it is; what runs is as of the others
 }
 
 // permission is somebody who may launch an image or use a snapshot.
@@ -154,6 +155,7 @@ type instance struct {
 	Groups             []string
 	Private, Public    netip.Addr
 	WantsPublic        bool
+	Six                []string // IPv6 addresses, which lead nowhere
 	Created, Launched  time.Time
 	Phase              phase
 	Done               time.Time // when the phase is over; zero while its machine is at it

@@ -90,6 +90,7 @@ type Account struct {
 	Images         int      `json:"images,omitempty" hcl:"images,optional"` // that it may have in a region; 0 is any number
 	NoDefaultVPC   []string `json:"no_default_vpc,omitempty" hcl:"no_default_vpc,optional"`
 	PrivateSubnets []string `json:"private_subnets,omitempty" hcl:"private_subnets,optional"` // regions whose subnets give no public address
+	IPv6           []string `json:"ipv6,omitempty" hcl:"ipv6,optional"`                       // regions whose subnets have IPv6 addresses
 	// NoCapacity are instance types, "t3.micro", or types in one zone,
 	// "t3.*@us-east-1a", that nothing can be launched of at the moment.
 	NoCapacity      []string `json:"no_capacity,omitempty" hcl:"no_capacity,optional"`

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"google.golang.org/api/iamcredentials/v1"
 )
 
 // defaultUser has any token that this server did not give out.
@@ -122,6 +124,19 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, t)
+}
+
+// impersonate gives anybody a token of any service account.
+func impersonate(c *call) (any, error) {
+	var asked iamcredentials.GenerateAccessTokenRequest
+	if err := c.into(&asked); err != nil {
+		return nil, err
+	}
+	if len(asked.Scope) == 0 {
+		return nil, &apiError{Code: 400, Reason: "badRequest", Status: "INVALID_ARGUMENT", Message: "Request contains an invalid argument: scope is empty."}
+	}
+	return &iamcredentials.GenerateAccessTokenResponse{AccessToken: newToken(last(c.param("name"))).AccessToken,
+		ExpireTime: time.Now().Add(tokenLife).UTC().Format(time.RFC3339)}, nil
 }
 
 func tokenError(w http.ResponseWriter, code, description string) {

@@ -144,6 +144,7 @@ func handlers() map[string]handler {
 		"parametermanager.projects.locations.parameters.delete":          deleteParameter,
 		"parametermanager.projects.locations.parameters.versions.create": createParameterVersion,
 		"parametermanager.projects.locations.parameters.versions.render": renderParameterVersion,
+		"iamcredentials.projects.serviceAccounts.generateAccessToken":    impersonate,
 	}
 	for name, h := range all {
 		named["compute."+name] = h

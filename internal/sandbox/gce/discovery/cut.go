@@ -27,6 +27,7 @@ func Sources() []Source {
 		{"parametermanager/v1/parametermanager-api.json", strings.Fields(`
 			projects.locations.parameters.create projects.locations.parameters.delete
 			projects.locations.parameters.versions.create projects.locations.parameters.versions.render`)},
+		{"iamcredentials/v1/iamcredentials-api.json", strings.Fields("projects.serviceAccounts.generateAccessToken")},
 	}
 }
 
