@@ -112,9 +112,7 @@ func (f *buildFlags) checkOutput() error {
 	if f.logFormat != "text" && f.logFormat != "json" {
 		return fmt.Errorf("-log-format=%s: it takes text or json", f.logFormat)
 	}
-	if f.parallel < 0 {
-		return fmt.Errorf("-parallel-builds=%d: it takes 0 or more", f.parallel)
-	}
+	f.parallel = max(f.parallel, 0) // as with Packer, less than one is all
 	return nil
 }
 

@@ -67,7 +67,7 @@ func jsonFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirec
 // oneJSON refuses anything but one file.
 func oneJSON(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return builders.WithHint(errors.New("a JSON template is needed"), fmt.Sprintf("ingot %s TEMPLATE.json", cmd.Name()))
+		return builders.WithHint(errors.New("a JSON template is needed"), cmd.CommandPath()+" TEMPLATE.json")
 	}
 	return oneTemplate(cmd, args)
 }

@@ -109,6 +109,7 @@ reads Packer's HCL2 templates, and runs only what has changed.`,
 	}
 	oneDashUsage(root)
 	root.AddCommand(p.commands()...)
+	hintArguments(root)
 	return root
 }
 

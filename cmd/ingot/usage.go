@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ingot-build/ingot/builders"
 )
 
 // oneDashUsage makes help write flags as the documentation does, and Packer:
@@ -28,4 +30,23 @@ func oneDashUsage(root *cobra.Command) {
 		_, err = io.WriteString(out, examples.ReplaceAllString(help, "  "+root.Name()+" "))
 		return err
 	})
+}
+
+// hintArguments has the commands below cmd show what they take where they are
+// given too many arguments or too few.
+func hintArguments(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		hintArguments(c)
+		if c.Args == nil {
+			continue
+		}
+		check := c.Args
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			if err != nil && strings.HasPrefix(err.Error(), "accepts ") { // the library's
+				return builders.WithHint(err, cmd.UseLine())
+			}
+			return err
+		}
+	}
 }

@@ -189,6 +189,7 @@ func TestDecodeErrors(t *testing.T) {
 		"negative":          {"image = 1\ncount = -1", []string{`2: Wrong value for "count": "count" needs a whole number that is not negative`}},
 		"no duration":       {"image = 1\nwait = \"5\"", []string{`2: Wrong value for "wait": "wait" needs a duration such as "90s" or "5m", not "5".`}},
 		"no map":            {"image = 1\ntags = [1]", []string{`2: Wrong value for "tags": "tags" needs a map, not a tuple.`}},
+		"no list":           {"image = 1\nchanges = {a = 1}", []string{`2: Wrong value for "changes": "changes" needs a list, not an object.`}},
 		"in a list":         {"image = 1\nchanges = [\"a\", {}]", []string{`2: Wrong value for "changes[1]": "changes[1]" needs a string, not an object.`}},
 		"in a map":          {"image = 1\ntags = { a = [] }", []string{`2: Wrong value for "tags[\"a\"]"`}},
 		"no object":         {"image = 1\nboot = 3", []string{`2: Wrong value for "boot": "boot" needs an object, not a number.`}},

@@ -9,8 +9,9 @@ import (
 )
 
 // placeholder is the text of an option whose value is not known, so that it
-// counts as set.
-const placeholder = "unknown"
+// counts as set. It is in the brackets of op.Token: a check of what such a text
+// looks like lets it pass, and goes on with the other options.
+const placeholder = "\u27e6unknown\u27e7"
 
 // unknown sets dst to something that stands for a value that is not known.
 func (r *Result) unknown(dst reflect.Value, path string) {

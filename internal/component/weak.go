@@ -135,6 +135,10 @@ func (w weak) scalar(v cty.Value, want cty.Type, path string, set func(cty.Value
 func (w weak) slice(dst reflect.Value, v cty.Value, path string, sensitive bool) {
 	ty := v.Type()
 	if !ty.IsListType() && !ty.IsSetType() && !ty.IsTupleType() {
+		if elem := dst.Type().Elem(); (ty.IsMapType() || ty.IsObjectType()) && (elem == secretType || elem.Kind() == reflect.String) {
+			w.fail(path, "needs a list, not "+describe(v))
+			return
+		}
 		out := reflect.MakeSlice(dst.Type(), 1, 1)
 		w.set(out.Index(0), v, path, sensitive)
 		dst.Set(out)

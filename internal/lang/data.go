@@ -249,5 +249,5 @@ func (t *Template) resolveNeeds(v *value, path []string) ([]string, hcl.Diagnost
 		}
 	}
 	slices.Sort(needs)
-	return needs, diags
+	return slices.Compact(needs), diags
 }

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/ingot-build/ingot/internal/component"
@@ -242,10 +244,26 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 	}
 	for _, d := range diags {
 		if !slices.ContainsFunc(explained, func(r hcl.Range) bool { return d.Subject != nil && r.Overlaps(*d.Subject) }) {
+			t.suggestFunction(d, ctx)
 			out = append(out, d)
 		}
 	}
 	return out
+}
+
+// suggestFunction adds what the name of a function that there is not may be a slip of.
+func (t *Template) suggestFunction(d *hcl.Diagnostic, ctx *hcl.EvalContext) {
+	call, ok := hcl.DiagnosticExtra[hclsyntax.FunctionCallUnknownDiagExtra](d)
+	if !ok {
+		return
+	}
+	known := map[string]function.Function{}
+	for c := ctx; c != nil; c = c.Parent() {
+		maps.Copy(known, c.Functions)
+	}
+	if near := t.nearest(call.CalledFunctionName(), namesOf(known)); near != "" {
+		d.Detail += fmt.Sprintf(" Did you mean %q?", near)
+	}
 }
 
 func (t *Template) missingData(tr hcl.Traversal) *hcl.Diagnostic {

@@ -144,7 +144,7 @@ build {
 	if err != nil || text != "/x h u" {
 		t.Error(text, err)
 	}
-	if _, err := d.Render("{{ .Nope }}", nil); err == nil || err.Error() != "there is no {{.Nope}} here" {
+	if _, err := d.Render("{{ .Nope }}", nil); err == nil || err.Error() != "there is no {{.Nope}} here; where {{ is for another program, write {{`{{`}}" {
 		t.Error(err)
 	}
 	if l := d.Range("inline").Start.Line; l != 6 {

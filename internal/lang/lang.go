@@ -110,9 +110,12 @@ const (
 func Load(o Options) (*Template, hcl.Diagnostics) {
 	t := &Template{Path: o.Path, Files: map[string]*hcl.File{}, options: o, vars: map[string]*Variable{},
 		values: map[string]*value{}, sizes: map[string]size{}, unshown: map[string][]byte{}, sources: map[string]*sourceBlock{}, groups: map[string]*sourceGroup{}, secrets: map[string]*sealed{}, fields: map[string]map[string]string{}, tokens: map[string]map[string]cty.Value{}}
-	blocks, diags := t.read()
+	blocks, whole, diags := t.read()
 	if t.Dir == "" {
 		return nil, diags
+	}
+	if !whole {
+		return t, t.finish(diags)
 	}
 	diags = append(diags, t.checkPacker(blocks)...)
 	if o.SyntaxOnly {

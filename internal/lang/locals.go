@@ -34,18 +34,40 @@ const (
 	done
 )
 
-// loadLocals evaluates locals in the order of their dependencies.
-func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
+// checkDuplicates finds locals and data sources that have the name of another.
+func checkDuplicates(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
-	var order []*value
-	add := func(v *value) {
-		if first := t.values[v.address]; first != nil {
-			what, name, _ := strings.Cut(v.address, ".")
-			diags = append(diags, duplicate(v.at, what, name, first.at))
+	declared := map[string]hcl.Range{}
+	add := func(what, name string, at hcl.Range) {
+		if first, ok := declared[what+"."+name]; ok {
+			diags = append(diags, duplicate(at, what, name, first))
 			return
 		}
-		t.values[v.address] = v
-		order = append(order, v)
+		declared[what+"."+name] = at
+	}
+	for _, b := range blocks {
+		switch b.Type {
+		case "locals":
+			attrs, _ := b.Body.JustAttributes() // what else it has is told of by loadLocals
+			for _, a := range inOrder(attrs) {
+				add("local", a.Name, a.Range)
+			}
+		case "local", "data":
+			add(b.Type, strings.Join(b.Labels, "."), b.DefRange)
+		}
+	}
+	return diags
+}
+
+// loadLocals evaluates locals in the order of their dependencies.
+func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
+	diags := checkDuplicates(blocks)
+	var order []*value
+	add := func(v *value) {
+		if t.values[v.address] == nil {
+			t.values[v.address] = v
+			order = append(order, v)
+		}
 	}
 	for _, b := range blocks {
 		switch b.Type {
@@ -158,7 +180,7 @@ func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
 // within is the context of a local, in which only what it needs is there.
 func (t *Template) within(form Form, needs []string) *hcl.EvalContext {
 	ctx := t.root[form].NewChild()
-	ctx.Variables = t.valueObjects(form, slices.Compact(needs))
+	ctx.Variables = t.valueObjects(form, needs)
 	return ctx
 }
 

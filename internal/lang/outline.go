@@ -23,12 +23,13 @@ type Use struct {
 func ReadOutline(opt Options) (*Outline, hcl.Diagnostics) {
 	opt.SyntaxOnly, opt.Valueless = true, true
 	t := &Template{Path: opt.Path, Files: map[string]*hcl.File{}, options: opt, vars: map[string]*Variable{}}
-	blocks, diags := t.read()
-	if t.Dir == "" {
+	blocks, whole, diags := t.read()
+	if !whole {
 		return &Outline{Files: t.Files}, diags
 	}
 	diags = append(diags, t.checkPacker(blocks)...)
 	diags = append(diags, t.loadVariables(blocks)...)
+	diags = append(diags, checkDuplicates(blocks)...)
 	o := &Outline{Files: t.Files, Plugins: t.plugins}
 	for _, b := range blocks {
 		switch b.Type {

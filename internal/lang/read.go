@@ -39,11 +39,13 @@ func topLevel() *hcl.BodySchema {
 	}}
 }
 
-// read parses the template's files and returns their blocks.
-func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
+// read parses the template's files and returns their blocks. Where a file
+// can't be parsed, whole is false: the parser goes on as it can, and what the
+// blocks then have, or lack, says nothing.
+func (t *Template) read() (blocks hcl.Blocks, whole bool, diags hcl.Diagnostics) {
 	names, diags := t.files()
 	digest := sha256.New()
-	var blocks hcl.Blocks
+	whole = t.Dir != ""
 	for _, name := range names {
 		src, ds := t.readSource(name)
 		diags = append(diags, ds...)
@@ -55,7 +57,8 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 		t.texts = append(t.texts, src)
 		f, ds := t.parseTemplate(name, src)
 		diags = append(diags, ds...)
-		if f == nil {
+		if f == nil || ds.HasErrors() && !t.legacy {
+			whole = false
 			continue
 		}
 		c, ds := component.Content(f.Body, topLevel(), "A template")
@@ -68,7 +71,7 @@ func (t *Template) read() (hcl.Blocks, hcl.Diagnostics) {
 		blocks = append(blocks, c.Blocks...)
 	}
 	t.Digest = hex.EncodeToString(digest.Sum(nil))
-	return blocks, diags
+	return blocks, whole, diags
 }
 
 // files lists the template's files and sets Dir.

@@ -195,7 +195,7 @@ func TestSealedSecrets(t *testing.T) {
 	b = closed.Builds[0]
 	var real2, keyed2 options
 	d2, diags := b.Provisioners[0].Decode(Scope{Source: b.Sources[0]}, &real2)
-	if len(diags) > 0 || !d2.Marked || real2.Inline[0].Reveal() != "unknown" {
+	if len(diags) > 0 || !d2.Marked || !strings.Contains(real2.Inline[0].Reveal(), "unknown") {
 		t.Error(shown(closed, diags), d2.Marked, real2.Inline)
 	}
 	k2, _ := b.Provisioners[0].Decode(Scope{Source: b.Sources[0], Form: Keyed}, &keyed2)

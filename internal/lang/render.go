@@ -167,17 +167,28 @@ func (l *limited) Write(p []byte) (int, error) {
 
 var (
 	positionPattern = regexp.MustCompile(`^template: (:\d+(:\d+)?: )?`)
+	unknownPattern  = regexp.MustCompile(`^function ".*" not defined$`)
 	missingPattern  = regexp.MustCompile(`executing "" at <(.*?)>: (?:error calling \w+: )?(map has no entry for key ".*")?`)
 )
+
+// others is what to do where a text has braces that are not for us, such as the
+// --format of docker: Packer puts "<no value>" there.
+const others = "; where {{ is for another program, write {{`{{`}}"
 
 // plainError takes from an error of text/template what it says of itself.
 func plainError(err error) error {
 	text := positionPattern.ReplaceAllString(err.Error(), "")
 	if m := missingPattern.FindStringSubmatch(text); m != nil {
+		if strings.HasPrefix(m[1], ".SourceAMITags") {
+			return errors.New("{{.SourceAMITags}} is not supported: the tags of the source image are not known here")
+		}
 		if m[2] != "" {
-			return fmt.Errorf("there is no {{%s}} here", m[1])
+			return fmt.Errorf("there is no {{%s}} here%s", m[1], others)
 		}
 		text = strings.Replace(text, m[0], "{{"+m[1]+"}}: ", 1)
+	}
+	if unknownPattern.MatchString(text) {
+		text += others
 	}
 	return errors.New(text)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
 	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -101,6 +102,9 @@ func (t *Template) declare(b *hcl.Block) (*Variable, hcl.Diagnostics) {
 		Attributes: []hcl.AttributeSchema{{Name: "type"}, {Name: "default"}, {Name: "description"}, {Name: "sensitive"}, {Name: "volatile"}},
 		Blocks:     []hcl.BlockHeaderSchema{{Type: "validation"}},
 	}, "variable "+quote(v.Name))
+	if !hclsyntax.ValidIdentifier(v.Name) && !t.legacy {
+		diags = append(diags, errorAt(b.LabelRanges[0], "Invalid name of a variable", "It has letters, digits, _ and -, and begins with a letter."))
+	}
 	v.validations = c.Blocks
 	for name, dst := range map[string]any{"description": &v.Description, "sensitive": &v.Sensitive, "volatile": &v.Volatile} {
 		if a := c.Attributes[name]; a != nil {

@@ -64,7 +64,7 @@ func (t *Tree) add(h *key.Hasher, name string, info fs.FileInfo) error {
 		t.Size += info.Size()
 		return err
 	}
-	return fmt.Errorf("%s is a %s: only files, folders and symlinks can be uploaded", name, info.Mode().Type())
+	return fmt.Errorf("%s is no file, folder or symlink: nothing else can be uploaded", name)
 }
 
 func digest(fsys fs.FS, name string) (string, error) {

@@ -60,6 +60,9 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 			jobs = append(jobs, j)
 		}
 	}
+	if len(jobs) > 0 { // else NothingLeft says so
+		diags = append(append(diags, unmatched("-only", o.Only, t, false)...), unmatched("-except", o.Except, t, true)...)
+	}
 	diags = append(diags, p.compile(append(jobs, ancestors(jobs, left)...), o.Check)...)
 	p.link()
 	return p, distinct(diags)
@@ -77,6 +80,35 @@ func globs(flag string, patterns []string) ([]glob.Glob, hcl.Diagnostics) {
 		out = append(out, g)
 	}
 	return out, diags
+}
+
+// unmatched warns of the patterns of a flag that stand for no build, and for no
+// post-processor where the flag names those too: each may be a slip.
+func unmatched(flag string, patterns []string, t *lang.Template, posts bool) hcl.Diagnostics {
+	var names []string
+	for _, b := range t.Builds {
+		for _, src := range b.Sources {
+			names = append(names, b.Address(src))
+		}
+		for _, p := range slices.Concat(b.PostProcessors...) {
+			if posts {
+				names = append(names, p.Name, p.Type)
+			}
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, pattern := range patterns {
+		g, err := glob.Compile(pattern)
+		if err != nil || slices.ContainsFunc(names, g.Match) {
+			continue
+		}
+		detail := fmt.Sprintf("It matches no build. There are: %s.", few(names))
+		if near := component.Nearest(pattern, names); near != "" {
+			detail = fmt.Sprintf("It matches no build. Did you mean %q?", near)
+		}
+		diags = append(diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: flag + "=" + pattern, Detail: detail})
+	}
+	return diags
 }
 
 func matches(globs []glob.Glob, name string) bool {

@@ -17,7 +17,8 @@ import (
 )
 
 // find returns the component called name, or an error that names the plugin it
-// would come with, else the nearest.
+// would come with, else the nearest. The error is the same for each use of it,
+// and has the places of all.
 func find[D any](t *lang.Template, what, name string, at hcl.Range, list []D, typ func(D) string) (D, *hcl.Diagnostic) {
 	names := make([]string, 0, len(list))
 	for _, d := range list {
@@ -30,11 +31,12 @@ func find[D any](t *lang.Template, what, name string, at hcl.Range, list []D, ty
 	detail := fmt.Sprintf("There is no %s type %q here. There are: %s.", what, name, strings.Join(names, ", "))
 	if p, ok := t.Plugin(name); ok {
 		detail = fmt.Sprintf("ingot has no %s %q (plugin %s, required at %s).", called(what), name, cmp.Or(p.Source, p.Name), where(p.Range))
-		if used := t.Uses(what, name); len(used) > 1 {
-			detail += " It is used at " + places(used) + "."
-		}
 	} else if near := component.Nearest(name, names); near != "" {
 		detail = fmt.Sprintf("There is no %s type %q. Did you mean %q?", what, name, near)
+	}
+	if used := t.Uses(what, name); len(used) > 1 {
+		detail += " It is used at " + places(used) + "."
+		at = used[0]
 	}
 	return none, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Unknown " + what + " type", Detail: detail, Subject: &at}
 }

@@ -50,7 +50,7 @@ func packEntry(tw *tar.Writer, fsys fs.FS, name string, info fs.FileInfo, buf []
 		return tw.WriteHeader(h)
 	case 0:
 	default:
-		return fmt.Errorf("%s is a %s: only files, folders and symlinks can be uploaded", name, info.Mode().Type())
+		return fmt.Errorf("%s is no file, folder or symlink: nothing else can be uploaded", name)
 	}
 	f, err := fsys.Open(name)
 	if err != nil {

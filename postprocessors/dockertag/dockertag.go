@@ -52,10 +52,14 @@ func (c *Config) names() ([]string, error) {
 		return nil, component.Errorf("repository", "%q is not a name of an image without a tag", c.Repository)
 	}
 	var names []string
-	for _, tag := range tags {
+	for i, tag := range tags {
 		name := c.Repository + ":" + tag
 		if tagged, err := containerimage.Name(name); err != nil || tagged.Tag() != tag {
-			return nil, component.Errorf("tags", "%q is not a tag", tag)
+			option := "tags"
+			if i < len(c.Tag) {
+				option = "tag"
+			}
+			return nil, component.Errorf(option, "%q is not a tag", tag)
 		}
 		if !slices.Contains(names, name) {
 			names = append(names, name)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ingot-build/ingot/internal/component"
@@ -87,6 +88,13 @@ func (c Content) Bodies(in provisioners.Input, binary bool, write func(lines []s
 	case len(c.Inline) > 0:
 		text := write(c.Inline)
 		return []Body{{Blob: op.Text(text), Head: []byte(text.Reveal())}}, nil
+	}
+	missing := slices.DeleteFunc(slices.Clone(c.Scripts), func(path string) bool {
+		_, err := os.Stat(in.Path(path))
+		return !errors.Is(err, fs.ErrNotExist)
+	})
+	if len(missing) > 0 {
+		return nil, component.Errorf("scripts", "there is no file %s", strings.Join(missing, ", "))
 	}
 	var out []Body
 	for _, path := range c.Scripts {

@@ -7,4 +7,5 @@ build {
   provisioner "shell" { inline = ["{{ user `nope` }}"] }
   provisioner "shell" { inline = ["{{ consul_key `x` }}"] }
   provisioner "shell" { inline = ["{{ split `a-b` `-` 7 }}"] }
+  provisioner "shell" { inline = ["{{ .SourceAMITags.Name }}"] }
 }

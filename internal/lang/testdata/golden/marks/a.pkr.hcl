@@ -19,6 +19,7 @@ locals {
   both  = "${var.password}/${timestamp()}"
   plain = "plain"
   short = substr(var.password, 0, 3)
+  twice = "${local.short}${local.short}"
 }
 source "docker" "web" {
   image = "web-${formatdate("YYYY", timestamp())}"
@@ -31,7 +32,7 @@ build {
       var.password == "x" ? "a" : "b", "{{ isotime `2006` }} {{ user `password` }}", uuidv5("dns", "x")]
   }
   provisioner "shell" {
-    inline = ["nothing marked ${local.plain}"]
+    inline = ["nothing marked ${local.plain}", local.twice]
   }
   provisioner "shell" {
     inline = ["cannot be keyed ${regex("^h(.*)2$", var.password)[0]}"]
