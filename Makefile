@@ -24,7 +24,7 @@ demo: setup build ## bake templates/quickstart: an AMI, a Google image and a con
 
 test: setup build ## run every test
 	@scripts/setup busybox libxml2-utils openssl
-	@scripts/setup ansible awscli bzip2 lz4 puppet-agent python3-boto3 rpm tabix unzip vagrant xz-utils || true # a test that misses them says so
+	@scripts/setup ansible awscli bzip2 lz4 puppet-agent python3-boto3 python3-winrm rpm tabix unzip vagrant xz-utils || true # a test that misses them says so
 	@scripts/test
 
 bench: setup build ## measure against what one would use instead

@@ -36,6 +36,12 @@ type Config interface {
 // changes what is on the image: it counts in its key. Open has found them.
 type KeyFiles interface{ KeyFiles(Host) []string }
 
+// Connected is a Config of machines that are logged in to.
+type Connected interface {
+	// ConnType is the communicator: "ssh", "winrm", or "none".
+	ConnType() string
+}
+
 // Host is where ingot runs.
 type Host struct {
 	Dir     string      // relative paths of the template start here
@@ -93,6 +99,10 @@ type Env struct {
 	Journal *journal.Journal // of the run; nil keeps nothing
 	Force   bool             // -force: an image of the same name may be replaced
 	Trial   bool             // nothing is sealed, so that no name need be free: a test
+	// Hold says that what goes wrong may leave the machine, for somebody to look
+	// at: Begin may return an *UnreachedError, and Seal takes care that there is
+	// a machine as long as there is no image.
+	Hold bool
 }
 
 // Session is one image being made.

@@ -14,6 +14,18 @@ var ErrConnectionLost = errors.New("the connection to the machine was lost")
 // was held is not there any more.
 var ErrMachineGone = errors.New("the machine is not there any more")
 
+// UnreachedError is that of a Begin whose machine is there, and can't be reached.
+// It is up to the caller to hold the session or to close it.
+type UnreachedError struct {
+	Session Session // nothing can be applied to it
+	Err     error
+}
+
+func (e *UnreachedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns why.
+func (e *UnreachedError) Unwrap() error { return e.Err }
+
 // ExitError is a command that ended with an exit code that does not count as
 // success, or by a signal.
 type ExitError struct {

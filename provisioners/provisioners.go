@@ -45,6 +45,7 @@ type Examiner interface {
 type Input struct {
 	BuildName   string // PACKER_BUILD_NAME: the source's name
 	BuilderType string // PACKER_BUILDER_TYPE
+	ConnType    string // how the machine is reached: "ssh", "winrm", "none"; "" is no machine to log in to
 	Dir         string // relative paths of this host start here
 	Index       int    // number of this provisioner in the build, from 0
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -29,6 +30,9 @@ func condition(name string) (bool, error) {
 	}
 	if name == "terraform" {
 		return terraform(), nil
+	}
+	if name == "pywinrm" { // for the Python that Debian's Ansible runs by
+		return exec.Command("/usr/bin/python3", "-c", "import winrm").Run() == nil, nil
 	}
 	return false, fmt.Errorf("unknown condition %q", name)
 }

@@ -95,7 +95,7 @@ func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error
 	var once sync.Once
 	from := i.last()
 	return i.r.awaitSeen(ctx, id, i.patience(imageTime), func(img types.Image) {
-		if !underWay(img, from) {
+		if i.env.Hold || !underWay(img, from) {
 			return
 		}
 		once.Do(func() {

@@ -33,11 +33,12 @@ func (d distribution) BaseOf(a artifact.Artifact, base builders.Base) (builders.
 	return base, nil
 }
 
-// Checkpoints refuses Windows, which gives out a password at its first boot
-// only.
+// Checkpoints refuses Windows where its password is asked for: it gives that
+// out at its first boot only.
 func (d distribution) Checkpoints() error {
-	if d.from.winrm != nil {
-		return errors.New("a Windows instance that begins from one gives out no password")
+	if w := d.from.winrm; w != nil && w.Password() == "" {
+		return builders.WithHint(errors.New("a Windows instance that begins from one gives out no password"),
+			"set winrm_password, and the account's password to it in user_data")
 	}
 	return nil
 }

@@ -33,8 +33,12 @@ func (s *stay) Ends() time.Time {
 // Hold marks the instance, and what it is reached by, with the time until which
 // it is held.
 func (i *instance) Hold(ctx context.Context, until time.Time) (json.RawMessage, error) {
-	if err := i.running(ctx); err != nil {
+	s, err := i.there(ctx)
+	if err != nil {
 		return nil, err
+	}
+	if s != types.InstanceStateNameRunning && (i.halted.Load() || i.run.DisableStopInstance) {
+		return nil, fmt.Errorf("a step has shut the instance %s down, and started once more it would not be what it was", i.id)
 	}
 	if err := i.expire(ctx, until); err != nil {
 		return nil, err
@@ -42,23 +46,39 @@ func (i *instance) Hold(ctx context.Context, until time.Time) (json.RawMessage, 
 	return json.Marshal(heldInstance{ID: i.id, Region: i.r.Name, Name: i.name, Key: i.key.Private, Expires: i.Ends()})
 }
 
-// running refuses an instance that is not there any more, or does not run.
-func (i *instance) running(ctx context.Context) error {
+// there refuses an instance that is not there any more.
+func (i *instance) there(ctx context.Context) (types.InstanceStateName, error) {
 	found, err := fetchInstances(i.r.EC2)(ctx, []string{i.id})
 	if err != nil && !hasCode(err, "InvalidInstanceID.NotFound") {
-		return i.r.explain(ctx, "look for the instance "+i.id, err)
+		return "", i.r.explain(ctx, "look for the instance "+i.id, err)
 	}
 	now, ok := found[i.id]
-	switch s := stateOf(now); {
+	s := stateOf(now)
+	switch {
 	case !ok:
-		return fmt.Errorf("the instance %s: %w", i.id, builders.ErrMachineGone)
+		return "", fmt.Errorf("the instance %s: %w", i.id, builders.ErrMachineGone)
 	case s == types.InstanceStateNameTerminated, s == types.InstanceStateNameShuttingDown:
-		return fmt.Errorf("%w: %w", builders.ErrMachineGone, endedError(now))
-	case s != types.InstanceStateNameRunning:
-		return builders.WithHint(fmt.Errorf("the instance %s is %s", i.id, s), "start it, and try again")
+		return "", fmt.Errorf("%w: %w", builders.ErrMachineGone, endedError(now))
 	}
 	i.saw(now)
-	return nil
+	return s, nil
+}
+
+// wake starts an instance that is stopped, or was stopped for its image.
+func (i *instance) wake(ctx context.Context) error {
+	s, err := i.there(ctx)
+	if err != nil || s == types.InstanceStateNameRunning {
+		return err
+	}
+	i.env.Log.Say("Starting the instance " + i.id + ", which was stopped...")
+	stopped := func(now types.Instance) bool { return stateOf(now) == types.InstanceStateNameStopped }
+	if _, err := i.r.awaitInstance(ctx, i.id, i.patience(stoppingTime), stopped); err != nil {
+		return err
+	}
+	if _, err := i.r.EC2.StartInstances(ctx, &ec2.StartInstancesInput{InstanceIds: []string{i.id}}); err != nil {
+		return i.r.explain(ctx, "start the instance "+i.id, err)
+	}
+	return i.awaitRunning(ctx)
 }
 
 // expire sets the tag that says when the instance and its security group, key
@@ -134,7 +154,7 @@ func (c *ebs) resume(ctx context.Context, base builders.Base, h machine.Held, en
 	if err != nil {
 		return nil, err
 	}
-	if err := held.running(ctx); err != nil {
+	if err := held.wake(ctx); err != nil {
 		return nil, err
 	}
 	if end := held.Ends(); !end.IsZero() {

@@ -239,8 +239,8 @@ func (c *ebs) checkBase(img types.Image) error {
 	switch {
 	case img.State != "" && img.State != types.ImageStateAvailable:
 		return fmt.Errorf("the source image %s is %s", name, img.State)
-	case img.Platform == types.PlatformValuesWindows:
-		return builders.WithHint(fmt.Errorf("the source image %s is a Windows image", name), "Windows instances are not supported yet")
+	case strings.EqualFold(string(img.Platform), "windows") && c.ssh != nil:
+		return builders.WithHint(fmt.Errorf(`the source image %s is Windows, and communicator is "ssh"`, name), `set communicator = "winrm"`)
 	case img.RootDeviceType == types.DeviceTypeInstanceStore:
 		return builders.WithHint(fmt.Errorf("the root device of the source image %s is no EBS volume", name), "choose an image with root-device-type = \"ebs\"")
 	case c.ami.VirtualizationType != "" && string(img.VirtualizationType) != c.ami.VirtualizationType:

@@ -116,7 +116,9 @@ func (i *surrogateInstance) snapshotAndRegister(ctx context.Context, now types.I
 	if err := together(ctx, begin...); err != nil {
 		return "", err
 	}
-	await = append(await, i.terminate)
+	if !i.env.Hold {
+		await = append(await, i.terminate)
+	}
 	if err := together(ctx, await...); err != nil {
 		return "", err
 	}

@@ -21,12 +21,17 @@ import (
 
 const windowsPassword = "Ab1;xyz(Windows)"
 
+func windowsImage() *AMIFilter {
+	return &AMIFilter{Filters: map[string]string{"name": "Windows_Server-2022-English-Full-Base-*"}, Owners: []string{"amazon"}, MostRecent: true}
+}
+
 // windows is a source of an instance that says it is a Windows one; what
 // answers at its port is a server that speaks WinRM.
 func (l *lab) windows(s *winrmtest.Server, password string) *Config {
 	c := plainConfig()
 	c.Communicator, c.WinRMUsername = "winrm", winrmtest.User
 	c.WinRMHost, c.WinRMPort = s.Host, s.Port
+	c.SourceAMI, c.SourceAMIFilter = "", windowsImage()
 	c.RunTags = map[string]string{"sandbox:windows-password": password}
 	return c
 }
@@ -161,6 +166,16 @@ func TestWindowsPasswordLate(t *testing.T) {
 	}
 	if n := l.Count("ec2.GetPasswordData"); n < 2 || n > 3 {
 		t.Errorf("asked %d times", n)
+	}
+}
+
+func TestWindowsBySSH(t *testing.T) {
+	t.Parallel()
+	l, c := newLab(t), plainConfig()
+	c.SourceAMI, c.SourceAMIFilter = "", windowsImage()
+	_, err := l.begin(c, &said{})
+	if err == nil || !strings.Contains(err.Error(), `is Windows, and communicator is "ssh"`) || !strings.Contains(builders.Hint(err), `communicator = "winrm"`) {
+		t.Errorf("error %v, hint %q", err, builders.Hint(err))
 	}
 }
 

@@ -103,10 +103,8 @@ func (m *instance) createImage(ctx context.Context) (*gce.Image, error) {
 	if err != nil {
 		return nil, errors.Join(err, m.dropImage(ctx, entry, err))
 	}
-	if del, err := m.deleteInstance(ctx); err == nil {
-		m.mu.Lock()
-		m.deleting = del
-		m.mu.Unlock()
+	if !m.env.Hold {
+		m.deleteEarly(ctx)
 	}
 	if err := m.api.Wait(ctx, op); err != nil {
 		return nil, errors.Join(err, m.dropImage(ctx, entry, err))
@@ -116,6 +114,15 @@ func (m *instance) createImage(ctx context.Context) (*gce.Image, error) {
 	}
 	body.Id = op.TargetId
 	return body, nil
+}
+
+// deleteEarly begins to delete the instance while the image is made.
+func (m *instance) deleteEarly(ctx context.Context) {
+	if del, err := m.deleteInstance(ctx); err == nil {
+		m.mu.Lock()
+		m.deleting = del
+		m.mu.Unlock()
+	}
 }
 
 // dropImage removes what is left of an image that was not made. One that is

@@ -31,9 +31,6 @@ func (b *builder) BaseOf(a artifact.Artifact, base builders.Base) (builders.Base
 
 // Checkpoints refuses what an image of the boot disk does not hold.
 func (b *builder) Checkpoints() error {
-	if b.cloud.winrm != nil {
-		return errors.New("a Windows instance that begins from one has no account for the new key")
-	}
 	if len(b.cloud.DiskAttachment) > 0 {
 		return errors.New("they hold the boot disk alone, and disk_attachment gives the instance others")
 	}

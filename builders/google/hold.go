@@ -42,7 +42,7 @@ func (l *launch) Ends() time.Time {
 
 // Hold labels the instance with the time until which it is held.
 func (m *instance) Hold(ctx context.Context, until time.Time) (json.RawMessage, error) {
-	i, err := m.running(ctx)
+	i, err := m.there(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,18 +55,48 @@ func (m *instance) Hold(ctx context.Context, until time.Time) (json.RawMessage, 
 	})
 }
 
-// running returns the instance, or an error where it does not run any more.
-func (m *instance) running(ctx context.Context) (*gce.Instance, error) {
+// there returns the instance, or an error where it is not there any more.
+func (m *instance) there(ctx context.Context) (*gce.Instance, error) {
 	i, err := m.api.Compute.Instances.Get(m.ProjectID, m.Zone, m.name).Context(ctx).Do()
 	switch {
 	case gcp.IsNotFound(err), err == nil && i.Labels[runLabel] != m.labels[runLabel]:
 		return nil, fmt.Errorf("the instance %s: %w", m.name, builders.ErrMachineGone)
 	case err != nil:
 		return nil, fmt.Errorf("look for the instance %s: %w", m.name, gcp.Explain(err))
-	case i.Status != "RUNNING":
-		return nil, builders.WithHint(fmt.Errorf("the instance %s is %s", m.name, i.Status), "start it, and try again")
 	}
 	return i, nil
+}
+
+// wake returns the instance, and starts one that is stopped, or was stopped for
+// its image.
+func (m *instance) wake(ctx context.Context) (*gce.Instance, error) {
+	i, err := m.there(ctx)
+	if err != nil || i.Status == "RUNNING" {
+		return i, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, m.stateTimeout(), fmt.Errorf("it does not run within %s (state_timeout)", m.stateTimeout()))
+	defer cancel()
+	m.env.Log.Say("Starting the instance " + m.name + ", which was stopped...")
+	if i, err = m.restart(ctx); err != nil {
+		return nil, fmt.Errorf("start the instance %s: %w", m.name, gcp.Explain(err))
+	}
+	return i, nil
+}
+
+// restart starts an instance that is stopped, or is about to be.
+func (m *instance) restart(ctx context.Context) (*gce.Instance, error) {
+	stopped := func(i *gce.Instance) (bool, error) { return i == nil || i.Status == "TERMINATED", nil }
+	if _, err := m.api.Instance(ctx, m.ProjectID, m.Zone, m.name, stopped); err != nil {
+		return nil, err
+	}
+	op, err := m.api.Compute.Instances.Start(m.ProjectID, m.Zone, m.name).RequestId(gcp.RequestID()).Context(ctx).Do()
+	if err == nil {
+		err = m.api.Wait(ctx, op)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m.api.Instance(ctx, m.ProjectID, m.Zone, m.name, m.hasAddress)
 }
 
 // expire sets the label that says when the instance may be swept. Sweeps on
@@ -112,7 +142,7 @@ func (c *cloud) Resume(ctx context.Context, base builders.Base, h machine.Held, 
 	}
 	m.quiet = quiet
 	var i *gce.Instance
-	err = together(ctx, func(ctx context.Context) (err error) { i, err = m.running(ctx); return }, m.checkSourceImage, m.checkImageName)
+	err = together(ctx, func(ctx context.Context) (err error) { i, err = m.wake(ctx); return }, m.checkSourceImage, m.checkImageName)
 	if err != nil {
 		return nil, err
 	}

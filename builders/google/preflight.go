@@ -86,8 +86,8 @@ func (l *launch) checkSourceImage(ctx context.Context) error {
 	case img.DiskSizeGb > l.DiskSize:
 		return builders.WithHint(fmt.Errorf("disk_size is %d GB, and the source image %s needs %d", l.DiskSize, name, img.DiskSizeGb),
 			fmt.Sprintf("set disk_size = %d", img.DiskSizeGb))
-	case isWindows(img):
-		return builders.WithHint(fmt.Errorf("the source image %s is Windows, which is not supported yet", name), "start from a Linux image")
+	case hasFeature(img, "WINDOWS") && l.ssh != nil:
+		return builders.WithHint(fmt.Errorf(`the source image %s is Windows, and communicator is "ssh"`, name), `set communicator = "winrm"`)
 	case l.EnableSecureBoot && !hasFeature(img, "UEFI_COMPATIBLE"):
 		return builders.WithHint(fmt.Errorf("the source image %s can't boot with enable_secure_boot", name), "choose an image with the feature UEFI_COMPATIBLE")
 	}
@@ -98,8 +98,6 @@ func (l *launch) checkSourceImage(ctx context.Context) error {
 func hasFeature(img *gce.Image, name string) bool {
 	return slices.ContainsFunc(img.GuestOsFeatures, func(f *gce.GuestOsFeature) bool { return f.Type == name })
 }
-
-func isWindows(img *gce.Image) bool { return hasFeature(img, "WINDOWS") }
 
 // networkURL is the network as an instance names it, "" where the subnetwork
 // says which it is.

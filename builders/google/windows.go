@@ -8,6 +8,7 @@ import (
 	"crypto/sha1" //nolint:gosec // what the agent encrypts with
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/builders/machine"
+	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/winrm"
 )
 
@@ -66,6 +68,14 @@ func (c *cloud) windows() (builders.Builder, error) {
 		c.host.Secrets.Add(password)
 	}
 	return &builder{Builder: machine.Windows(c, c.winrm), cloud: c}, nil
+}
+
+// Supports refuses plays on a Windows instance that nobody but ingot gets to.
+func (b *builder) Supports(k op.Kind) error {
+	if k == op.KindConnected && b.cloud.winrm != nil && b.cloud.UseIAP {
+		return builders.WithHint(errors.New("use_iap leads nobody but ingot to the port of WinRM"), "leave use_iap out")
+	}
+	return b.Builder.Supports(k)
 }
 
 // door is the port that the instance is reached at.

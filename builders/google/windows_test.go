@@ -19,6 +19,7 @@ const windowsPassword = "Ab1;xyz(Windows)"
 func windows(s *winrmtest.Server, change func(*Config)) *Config {
 	return template(func(c *Config) {
 		c.Communicator, c.WinRMUsername, c.WinRMHost, c.WinRMPort = "winrm", winrmtest.User, s.Host, s.Port
+		c.SourceImageFamily, c.SourceImageProjectID = "windows-2022", []string{"windows-cloud"}
 		c.Metadata = map[string]secret.String{"sandbox-windows-password": secret.Sensitive(windowsPassword)}
 		if change != nil {
 			change(c)
@@ -78,6 +79,30 @@ func TestWindowsGiven(t *testing.T) {
 	c := windows(server, func(c *Config) { c.Metadata, c.WinRMPassword = nil, secret.Sensitive(windowsPassword) })
 	if _, err := l.begin(t, l.open(t, c), l.env(t, &lines{})); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWindowsPlay refuses plays where only ingot has a way to the instance.
+func TestWindowsPlay(t *testing.T) {
+	t.Parallel()
+	l, server := newLab(t), &winrmtest.Server{Host: "127.0.0.1", Port: 5986}
+	for _, iap := range []bool{false, true} {
+		b := l.open(t, windows(server, func(c *Config) { c.UseIAP = iap }))
+		if err := b.Supports(op.KindConnected); (err != nil) != iap {
+			t.Errorf("use_iap = %t: %v", iap, err)
+		}
+	}
+}
+
+func TestWindowsBySSH(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	c := template(func(c *Config) {
+		c.SourceImageFamily, c.SourceImageProjectID = "windows-2022", []string{"windows-cloud"}
+	})
+	_, err := l.begin(t, l.open(t, c), l.env(t, &lines{}))
+	if err == nil || !strings.Contains(err.Error(), `windows-2022-v20260114 is Windows, and communicator is "ssh"`) || !strings.Contains(builders.Hint(err), `communicator = "winrm"`) {
+		t.Errorf("error %v, hint %q", err, builders.Hint(err))
 	}
 }
 

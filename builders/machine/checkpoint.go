@@ -62,17 +62,25 @@ func (s *session) script(ctx context.Context, text string, args ...string) error
 	return s.exec(ctx, &op.Exec{Argv: append([]string{"/bin/sh", "-c", text, "sh"}, args...)})
 }
 
-// Mark notes the state of the machine.
+const flushing = "write all to the machine's disks: "
+
+// Mark notes the state of the machine. Windows keeps its folder for temporary
+// files over a boot, and has no key of the build.
 func (s *session) Mark(ctx context.Context, c builders.Checkpoint) (mark builders.Mark, err error) {
 	m, ok := s.machine.(Marker)
 	if !ok {
 		return nil, errors.New("no image can be made of a machine of this builder on its way")
 	}
+	if s.windows != nil {
+		if err := s.windows.Flush(ctx); err != nil {
+			return nil, fmt.Errorf(flushing+"%w", err)
+		}
+	}
 	if s.conn == nil {
 		return m.Mark(ctx, c)
 	}
 	if err := s.script(ctx, keepScript); err != nil {
-		return nil, fmt.Errorf("write all to the machine's disks: %w", err)
+		return nil, fmt.Errorf(flushing+"%w", err)
 	}
 	made, err := m.Mark(ctx, c)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/ssh"
 )
 
 // Holder is a Machine that can be left for a later run.
@@ -30,9 +31,13 @@ type Resumer interface {
 
 // Held is a machine that was left for a later run.
 type Held struct {
-	Scratch string          `json:"scratch"`
-	HostKey string          `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH
-	Machine json.RawMessage `json:"machine"`           // what its Hold gave
+	Scratch string `json:"scratch"`
+	HostKey string `json:"hostKey,omitempty"` // fingerprint; "" where it is not reached by SSH, or has not been yet
+	// Certificate is the SHA-256 of that of WinRM, "" where there is none.
+	Certificate string `json:"certificate,omitempty"`
+	// Unreached says that nothing has been done on it.
+	Unreached bool            `json:"unreached,omitempty"`
+	Machine   json.RawMessage `json:"machine"` // what its Hold gave
 }
 
 // Ender is a Machine that ends by itself at some time.
@@ -50,9 +55,15 @@ func (s *session) Hold(ctx context.Context, until time.Time) (json.RawMessage, e
 	if !ok {
 		return nil, errors.New("machines of this kind can't be held")
 	}
-	h := Held{Scratch: s.scratch}
+	if s.cleared {
+		return nil, errors.New("the key of the build is not on it any more (ssh_clear_authorized_keys)")
+	}
+	h := Held{Scratch: s.scratch, Unreached: s.ssh != nil && s.conn == nil}
 	if s.conn != nil {
 		h.HostKey = s.conn.HostKey()
+	}
+	if s.windows != nil {
+		h.Certificate = s.windows.Certificate()
 	}
 	var err error
 	if h.Machine, err = m.Hold(ctx, until); err != nil {
@@ -84,7 +95,7 @@ func (s *session) Login() (builders.Login, bool) {
 			password = d.Vars()["build.WinRMPassword"]
 		}
 		return builders.Login{To: v["build.User"].Reveal() + " at " + host + ":" + v["build.Port"].Reveal() + " (WinRM)", Password: password}, true
-	case s.conn == nil:
+	case s.ssh == nil:
 		return builders.Login{}, false
 	}
 	port, err := strconv.Atoi(v["build.Port"].Reveal())
@@ -95,7 +106,12 @@ func (s *session) Login() (builders.Login, bool) {
 	if p, ok := s.machine.(Proxied); ok {
 		proxy = p.Proxy()
 	}
-	l := s.conn.Login(host, port, proxy)
+	var l ssh.Login
+	if s.conn != nil {
+		l = s.conn.Login(host, port, proxy)
+	} else {
+		l = s.ssh.Login(ssh.Way{User: v["build.User"].Reveal(), Key: v["build.SSHPrivateKey"].Reveal()}, host, port, proxy)
+	}
 	return builders.Login{Command: append([]string{"ssh"}, l.Options...), To: l.To, Key: secret.Sensitive(l.Key), KnownHosts: l.KnownHosts}, true
 }
 
@@ -118,7 +134,14 @@ func (b *builder) Resume(ctx context.Context, base builders.Base, held json.RawM
 	if b.ssh == nil && b.winrm == nil {
 		return s, nil
 	}
-	if err := s.connect(ctx); err != nil {
+	if h.Certificate != "" {
+		s.winrm = s.winrm.Pinned(h.Certificate)
+	}
+	err = s.connect(ctx)
+	if err == nil && h.Unreached {
+		err = s.takeOver(ctx, base.From)
+	}
+	if err != nil {
 		s.Keep()
 		return nil, errors.Join(err, s.Close(ctx))
 	}

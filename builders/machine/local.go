@@ -17,6 +17,13 @@ func (s *session) local(ctx context.Context, o *op.Local) error {
 	if o.Connection == nil {
 		return localexec.Run(ctx, o, s.log.Output)
 	}
+	if s.windows != nil {
+		bound, err := s.windows.Bind(o)
+		if err != nil {
+			return err
+		}
+		return localexec.Run(ctx, bound, s.log.Output)
+	}
 	if s.conn == nil {
 		return errors.New(`it needs a machine, and communicator is "none"`)
 	}

@@ -122,6 +122,9 @@ func (b *builder) Begin(ctx context.Context, base builders.Base, env builders.En
 		return s, nil
 	}
 	err = s.connect(ctx)
+	if err != nil && env.Hold && s.ssh != nil {
+		return nil, &builders.UnreachedError{Session: s, Err: err}
+	}
 	if err == nil {
 		err = s.takeOver(ctx, base.From)
 	}

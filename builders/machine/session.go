@@ -26,9 +26,11 @@ type session struct {
 	ssh     *ssh.Client // nil without a communicator
 	conn    *ssh.Conn   // nil without SSH
 	winrm   *winrm.Client
-	remote  Conn // by SSH or WinRM; nil without a communicator
+	windows *winrm.Conn // nil without WinRM
+	remote  Conn        // by SSH or WinRM; nil without a communicator
 	log     event.Log
 	scratch string
+	cleared bool // of the build's key
 
 	mu        sync.Mutex
 	destroyed bool
@@ -269,6 +271,7 @@ func (s *session) clearKey(ctx context.Context) error {
 	if public == "" {
 		return nil
 	}
+	s.cleared = true
 	return s.exec(ctx, &op.Exec{Argv: []string{"/bin/sh", "-c", clearScript, "sh", public}})
 }
 

@@ -41,7 +41,7 @@ func Windows(c Cloud, w *winrm.Client) builders.Builder { return &builder{cloud:
 // supportsWindows refuses what needs a Unix machine.
 func supportsWindows(k op.Kind) error {
 	switch k {
-	case op.KindLocal, op.KindPause, op.KindCmd, op.KindReboot, op.KindPut, op.KindTree, op.KindGet:
+	case op.KindLocal, op.KindConnected, op.KindPause, op.KindCmd, op.KindReboot, op.KindPut, op.KindTree, op.KindGet:
 		return nil
 	case op.KindExec:
 		err := errors.New(`it needs a Unix machine, and communicator is "winrm"`)
@@ -58,7 +58,7 @@ func (s *session) connectWindows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.remote = conn
+	s.windows, s.remote = conn, conn
 	s.log.Say("Connected to WinRM!")
 	return nil
 }

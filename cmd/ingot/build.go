@@ -46,7 +46,7 @@ func newBuildCommand(p *program) *cobra.Command {
 and publishes what they made as one version. A build whose source, steps and
 files are all recorded, and whose artifact still exists, is not run.
 
-With -on-error=hold a step that fails leaves its machine for -hold-for: look at
+With -on-error=hold a build that fails leaves its machine for -hold-for: look at
 it, mend the step, and go on with it by -resume RUN, the same template and the
 same variables.
 
@@ -188,7 +188,7 @@ func (f *buildFlags) bake(cmd *cobra.Command, ws *workspace, run engine.Options)
 	err = work(ctx, ws.plan, engine.Options{
 		RunID: run.RunID, Resume: run.Resume, Holding: run.Holding, Parallel: f.parallel, OnError: engine.OnError(f.onError), Force: f.force, Debug: f.debug,
 		Registry: ws.registry, History: engine.History(ws.registry), Events: f.log.with(o, files, report, view), Secrets: ws.host.Secrets, Dir: ws.host.Dir,
-		Journals: journals, Sandbox: f.sandbox, Sweep: sweepCommand(f.sandbox), User: userName(), Ask: ask,
+		Journals: journals, Sandbox: f.sandbox, Sweep: sweepCommand(f.sandbox), Clear: clearer(ws.host, journals), User: userName(), Ask: ask,
 		GitCommit: func() string { return how().commit }, Made: func() map[string]string { return how().made },
 		Fingerprint: os.Getenv("HCP_PACKER_BUILD_FINGERPRINT"), Unpublished: registryOff(os.Getenv("HCP_PACKER_REGISTRY")),
 		LogPath: func(build string) string { return ui.LogPath(logs, build) },

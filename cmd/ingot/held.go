@@ -91,7 +91,7 @@ func (f *buildFlags) takeUp(args []string) (runID, template string, r *engine.Re
 	j, err := journal.Resume(dir, runID)
 	switch {
 	case errors.Is(err, journal.ErrLive):
-		return "", "", nil, fmt.Errorf("the run %s is under way, in another process", runID)
+		return "", "", nil, fmt.Errorf("the run %s is under way, or being swept, in another process", runID)
 	case errors.Is(err, journal.ErrNotThere), err == nil && len(builds) == 0:
 		return "", "", nil, builders.WithHint(fmt.Errorf("no run %s is held", runID), f.othersHeld(dir))
 	case err != nil:
@@ -155,7 +155,7 @@ func (f *buildFlags) othersHeld(dir string) string {
 		}
 		return "runs are held in the sandbox: set -sandbox"
 	}
-	return "none is: a build with -on-error=hold leaves its machine when a step fails"
+	return "none is: a build with -on-error=hold leaves its machine when it fails"
 }
 
 // completeHeld completes the ids of runs that are held.

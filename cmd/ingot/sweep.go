@@ -87,7 +87,8 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	now := time.Now()
-	dead, err := journal.ReadDead(dir, now)
+	dead, err := f.dead(dir, now)
+	defer letGo(dead)
 	if err != nil {
 		reportError(cmd.ErrOrStderr(), err)
 	}
@@ -101,10 +102,7 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	s.readExpired(ctx, reg, cmd.ErrOrStderr())
-	for _, sweeper := range buildersall.Sweepers() {
-		s.sweepCloud(ctx, h, sweeper)
-	}
-	s.unknownClouds()
+	s.clouds(ctx, h)
 	if !f.dryRun {
 		s.forget()
 		s.forgetExpired(ctx, reg)
@@ -118,30 +116,57 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// release has what -held names swept like the rest.
+// dead returns the dead runs. Until they are let go nobody goes on with them.
+func (f *sweepFlags) dead(dir string, now time.Time) ([]journal.Dead, error) {
+	for i, name := range f.held {
+		f.held[i] = heldRun(dir, name)
+	}
+	if f.dryRun {
+		return journal.ReadDead(dir, now)
+	}
+	return journal.TakeDead(dir, now)
+}
+
+func letGo(dead []journal.Dead) {
+	for _, d := range dead {
+		_ = d.LetGo() // the lock ends with the process in any case
+	}
+}
+
+// release has what -held names swept like the rest, and lets go of runs of which
+// all stays.
 func (f *sweepFlags) release(dir string, dead []journal.Dead) error {
 	for _, name := range f.held {
-		id, found := heldRun(dir, name), false
+		found := false
 		for i := range dead {
-			if name == "all" || dead[i].RunID == id {
+			if name == "all" || dead[i].RunID == name {
 				found = found || len(dead[i].Held) > 0
 				dead[i].Release(func(string) bool { return true })
 			}
 		}
 		switch {
 		case found || name == "all":
-		case journal.Live(dir, id):
+		case journal.Live(dir, name):
 			return fmt.Errorf("-held=%s: the run is under way", name)
 		default:
 			return fmt.Errorf("-held=%s: no such run is held", name)
 		}
 	}
+	for _, d := range dead {
+		if len(d.Resources) == 0 && !d.Released() {
+			letGo([]journal.Dead{d})
+		}
+	}
 	return nil
 }
 
-// holds reports whether a run has left something to go on with.
-func (s *sweep) holds(runID string) bool {
-	return slices.ContainsFunc(s.dead, func(d journal.Dead) bool { return d.RunID == runID && len(d.Held) > 0 })
+// live reports whether a run is under way, or has left something to go on with.
+func (s *sweep) live(runID string) bool {
+	i := slices.IndexFunc(s.dead, func(d journal.Dead) bool { return d.RunID == runID })
+	if i < 0 {
+		return s.only != "" || journal.Live(s.dir, runID)
+	}
+	return len(s.dead[i].Held) > 0
 }
 
 // host is where the clouds are reached.
@@ -163,6 +188,14 @@ func (f *sweepFlags) host(ctx context.Context) (builders.Host, error) {
 	return h, nil
 }
 
+// clouds has all clouds swept.
+func (s *sweep) clouds(ctx context.Context, h builders.Host) {
+	for _, sweeper := range buildersall.Sweepers() {
+		s.sweepCloud(ctx, h, sweeper)
+	}
+	s.unknownClouds()
+}
+
 // found is a resource that the sweep came upon.
 type found struct {
 	journal.Resource
@@ -173,8 +206,7 @@ type found struct {
 func (s *sweep) sweepCloud(ctx context.Context, h builders.Host, sweeper builders.Sweeper) {
 	in := builders.SweepInput{
 		Places: s.places(sweeper.Cloud), Now: s.now, OlderThan: s.flags.olderThan, DryRun: s.flags.dryRun,
-		Live:  func(runID string) bool { return journal.Live(s.dir, runID) || s.holds(runID) },
-		Found: s.note,
+		Live: s.live, Found: s.note,
 	}
 	for _, d := range s.dead {
 		for _, r := range d.Resources {
@@ -220,7 +252,7 @@ func (s *sweep) unknownClouds() {
 // forget takes from the journals what is gone.
 func (s *sweep) forget() {
 	for _, d := range s.dead {
-		stay := slices.DeleteFunc(slices.Clone(d.Resources), func(r journal.Resource) bool { return !s.stays(r) })
+		stay := s.staying(d)
 		if len(stay) == len(d.Resources) && !d.Released() {
 			continue
 		}
@@ -228,6 +260,11 @@ func (s *sweep) forget() {
 			s.errs["journal"] = errors.Join(s.errs["journal"], err)
 		}
 	}
+}
+
+// staying are the resources of a dead run that must stay in its journal.
+func (s *sweep) staying(d journal.Dead) []journal.Resource {
+	return slices.DeleteFunc(slices.Clone(d.Resources), func(r journal.Resource) bool { return !s.stays(r) })
 }
 
 // stays reports whether a resource must stay in the journal.

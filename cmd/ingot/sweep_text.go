@@ -21,6 +21,7 @@ type sweep struct {
 	flags   *sweepFlags
 	dead    []journal.Dead
 	dir     string // of the journals
+	only    string // a run: others are let alone; "" sweeps all that are dead
 	now     time.Time
 	secrets *secret.Set
 	out     io.Writer

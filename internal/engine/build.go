@@ -137,9 +137,10 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 		return rec, cancelledOr(ctx, err)
 	}
 	b.enter("begin", b.BaseRecord.Name, 0)
+	b.clear(ctx)
 	b.session, err = b.begin(ctx)
 	if err != nil {
-		return rec, cancelledOr(ctx, b.SourceError(err))
+		return rec, cancelledOr(ctx, b.SourceError(b.unreached(ctx, err)))
 	}
 	sealed, hideLogin := false, func() {}
 	defer func() {
@@ -170,6 +171,9 @@ func (b *build) bake(ctx context.Context) (rec artifact.Record, err error) {
 	b.enter("seal", "", 0)
 	b.free() // the machine is not one to go on with from here on
 	a, err := b.session.Seal(ctx)
+	if err != nil && b.OnError == Hold {
+		_, err = b.hold(ctx, err)
+	}
 	if err != nil {
 		return rec, cancelledOr(ctx, err)
 	}
@@ -211,7 +215,8 @@ func (b *build) recordImage(ctx context.Context, a artifact.Artifact) (artifact.
 }
 
 func (b *build) env() builders.Env {
-	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal, Force: b.Force || b.held != nil && b.held.Force}
+	return builders.Env{RunID: b.RunID, Build: b.Address, Log: b.log, Journal: b.journal,
+		Force: b.Force || b.held != nil && b.held.Force, Hold: b.OnError == Hold}
 }
 
 // record stores a record, also when the run was cancelled meanwhile: the image

@@ -71,7 +71,7 @@ func (b *build) closeBehind(ctx context.Context) {
 // so long.
 func (b *build) close(ctx context.Context) {
 	if k, ok := b.session.(builders.Keeper); ok && b.kept {
-		k.Keep()
+		b.spare(k)
 	} else {
 		b.free()
 	}
@@ -83,6 +83,14 @@ func (b *build) close(ctx context.Context) {
 		b.endSession(ctx)
 	}()
 	waitFor(done, func(waited time.Duration) { b.log.Say(fmt.Sprintf("Still cleaning up after %s", waited)) })
+}
+
+// spare leaves the machine as it is, and notes that this is meant.
+func (b *build) spare(k builders.Keeper) {
+	k.Keep()
+	if err := b.journal.Spare(b.Address); err != nil {
+		b.log.Warn(err.Error())
+	}
 }
 
 // endSession closes the session and tells what came of it.

@@ -70,6 +70,7 @@ type Options struct {
 	Journals  string        // folder of the journals of runs; "" keeps none
 	Sandbox   bool          // the clouds are those of the sandbox
 	Sweep     string        // the command that clears what dead runs left, as users are told
+	Clear     Clear         // what clears it of a build before that begins; nil leaves it to the command
 	GitCommit func() string // of the template's repository, "" where there is none
 	User      string        // who runs it, for the history of channels
 
@@ -91,6 +92,8 @@ type run struct {
 	taken   map[string]registry.Version // versions that the template names and that exist, by bucket
 	journal *journal.Journal
 	closing closing
+
+	clearing clearing
 
 	askMu sync.Mutex
 	mu    sync.Mutex

@@ -98,28 +98,39 @@ func (b *build) begin(ctx context.Context) (builders.Session, error) {
 	return s, err
 }
 
-// hold leaves the machine of a build whose step failed, and says how to go on.
-// What can't be held is removed.
-func (b *build) hold(ctx context.Context, failure error) error {
+// unreached holds a machine that was launched, and can't be reached.
+func (b *build) unreached(ctx context.Context, failure error) error {
+	var u *builders.UnreachedError
+	if !errors.As(failure, &u) {
+		return failure
+	}
+	b.session = u.Session
+	defer b.close(ctx)
+	b.bind()
+	_, err := b.hold(ctx, failure)
+	return err
+}
+
+// hold leaves the machine of a build that failed, and says how to go on. What
+// is not held is to be removed.
+func (b *build) hold(ctx context.Context, failure error) (held bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), holdTimeout)
 	defer cancel()
 	if _, ok := b.Builder.(builders.Layered); ok {
 		b.log.Say("There is no machine to hold: what the steps before have done is in the cache, and the next run goes on after them.")
-		b.cleanup(ctx)
-		return failure
+		return false, failure
 	}
 	state, err := b.leave(ctx)
 	if err != nil && !b.kept {
 		b.log.Warn(fmt.Sprintf("the machine is not held: %v", err))
-		b.cleanup(ctx)
-		return failure
+		return false, failure
 	}
 	if err != nil {
 		b.log.Warn(fmt.Sprintf("the machine is left, and can't be gone on with: %v", err))
-		return failure
+		return true, failure
 	}
 	b.tellHeld(state)
-	return &heldError{failure, fmt.Sprintf("the machine is held until %s: `%s` goes on with it", clock(state.Until), b.Holding.Resume)}
+	return true, &heldError{failure, fmt.Sprintf("the machine is held until %s: `%s` goes on with it", clock(state.Until), b.Holding.Resume)}
 }
 
 // leave has the session leave the machine, and writes down what it takes to go

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,16 +18,19 @@ func (r *run) sayDead() {
 	}
 	dead, err := journal.ReadDead(r.Journals, time.Now())
 	if err != nil {
-		r.emit(event.Warning{Text: err.Error()})
+		r.warn(err)
 	}
 	dead = slices.DeleteFunc(dead, func(d journal.Dead) bool { return len(d.Resources) == 0 }) // all of it is held
 	if len(dead) == 0 {
 		return
 	}
 	var left []journal.Resource
-	began := dead[0].Began
+	began, how := dead[0].Began, "it is removed when these builds begin anew, and at once by `"+r.Sweep+"`"
 	for _, d := range dead {
 		left = append(left, d.Resources...)
+		if len(r.clearable(d)) < len(d.Resources) {
+			how = "run `" + r.Sweep + "`"
+		}
 		if d.Began.Before(began) {
 			began = d.Began
 		}
@@ -35,19 +39,21 @@ func (r *run) sayDead() {
 	if len(dead) > 1 {
 		who = fmt.Sprintf("%d runs since %s", len(dead), began.Local().Format(time.DateTime))
 	}
-	r.emit(event.Warning{Text: fmt.Sprintf("%s left %s: run `%s`", who, leftText(left), r.Sweep)})
+	r.emit(event.Warning{Text: fmt.Sprintf("%s left %s: %s", who, leftText(left), how)})
 }
 
 // closeJournal says what the run itself leaves.
 func (r *run) closeJournal() {
 	left := r.journal.Left()
-	if err := r.journal.Close(); err != nil {
-		r.emit(event.Warning{Text: err.Error()})
+	if err := errors.Join(r.journal.Close(), r.clearing.letGo()); err != nil {
+		r.warn(err)
 	}
 	if len(left) > 0 {
 		r.emit(event.Warning{Text: fmt.Sprintf("this run leaves %s: run `%s` to remove it", leftText(left), r.Sweep)})
 	}
 }
+
+func (r *run) warn(err error) { r.emit(event.Warning{Text: err.Error()}) }
 
 // leftText is "3 resources in amazon eu-west-1 (instance, key-pair, security-group)".
 func leftText(left []journal.Resource) string {

@@ -19,7 +19,11 @@ func (b *build) onError(ctx context.Context, err error) error {
 	err = b.keepMark(ctx, err)
 	switch b.OnError {
 	case Hold:
-		return b.hold(ctx, err)
+		held, err := b.hold(ctx, err)
+		if !held {
+			b.cleanup(ctx)
+		}
+		return err
 	case Abort:
 		b.kept = true
 	case RunCleanup:

@@ -88,7 +88,7 @@ func (t *trial) look(ctx context.Context, base builders.Base) (err error) {
 		return err
 	}
 	env := t.env()
-	env.Build, env.Trial = env.Build+" test "+t.test.Name, true
+	env.Build, env.Trial, env.Hold = env.Build+" test "+t.test.Name, true, false
 	t.session, err = t.Builder.Begin(ctx, base, env)
 	if err != nil {
 		return fmt.Errorf("begin with the image: %w", err)
@@ -111,7 +111,7 @@ func (t *trial) look(ctx context.Context, base builders.Base) (err error) {
 // -on-error=abort that of a test that failed stays.
 func (t *trial) leave(ctx context.Context, failure error) {
 	if k, ok := t.session.(builders.Keeper); ok && failure != nil && t.OnError == Abort {
-		k.Keep()
+		t.spare(k)
 		t.log.Say("Left as it is (-on-error=abort).")
 	}
 	end := t.closing.start(t.Address + " test " + t.test.Name)

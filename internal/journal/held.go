@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,7 +25,7 @@ type Held struct {
 var ErrNotThere = errors.New("it has no journal on this host")
 
 // ErrLive is in the chain of Resume's error when another process has the
-// journal.
+// journal: it goes on with the run, or sweeps it.
 var ErrLive = errors.New("it is under way")
 
 // HeldDir is the folder for what is needed to go on with a build of a run that
@@ -59,6 +60,21 @@ func (j *Journal) Free(build string) error {
 	return err
 }
 
+// Spare notes that what the build made is left on purpose, unless it is held.
+func (j *Journal) Spare(build string) error {
+	if j == nil || j.entries == nil || len(j.Entries(build)) == 0 {
+		return nil
+	}
+	j.mu.Lock()
+	known := !j.held[build].IsZero() || j.spared[build]
+	j.mu.Unlock()
+	if known {
+		return nil
+	}
+	return j.hold(line{State: Spared, Build: build})
+}
+
+// hold writes a line about a build.
 func (j *Journal) hold(l line) error {
 	if j == nil || j.entries == nil {
 		return errors.New("journal: there is none, and without one nothing is held")
@@ -70,7 +86,7 @@ func (j *Journal) hold(l line) error {
 		n, err = j.append(l)
 	}
 	if err == nil {
-		j.held = holding(j.held, l)
+		j.take(l)
 	}
 	j.mu.Unlock()
 	if err == nil {
@@ -82,17 +98,25 @@ func (j *Journal) hold(l line) error {
 	return nil
 }
 
-// holding takes a line into what is held until when, by build.
-func holding(held map[string]time.Time, l line) map[string]time.Time {
-	if held == nil {
-		held = map[string]time.Time{}
+// builds are what is known of builds as such.
+type builds struct {
+	held   map[string]time.Time // until when
+	spared map[string]bool
+}
+
+// take takes in a line about a build.
+func (b *builds) take(l line) {
+	if b.held == nil {
+		b.held, b.spared = map[string]time.Time{}, map[string]bool{}
 	}
-	if l.State == Holding {
-		held[l.Build] = l.Until
-	} else {
-		delete(held, l.Build)
+	delete(b.held, l.Build)
+	delete(b.spared, l.Build)
+	switch l.State {
+	case Holding:
+		b.held[l.Build] = l.Until
+	case Spared:
+		b.spared[l.Build] = true
 	}
-	return held
 }
 
 // Resume returns the journal of a run that is over, to go on with it.
@@ -101,9 +125,9 @@ func Resume(dir, runID string) (*Journal, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || runID == "" || runID != filepath.Base(runID) {
 		return nil, ErrNotThere
 	}
-	lock := flock.New(file + lockExtension)
-	if ok, err := lock.TryLock(); err != nil || !ok {
-		return nil, errors.Join(err, ErrLive)
+	lock, err := seize(file)
+	if err != nil {
+		return nil, err
 	}
 	j, err := reopen(dir, runID)
 	if err != nil {
@@ -111,6 +135,22 @@ func Resume(dir, runID string) (*Journal, error) {
 	}
 	j.lock = lock
 	return j, nil
+}
+
+// seizing is how long it may take until those who look whether a run lives have
+// done so.
+const seizing = 200 * time.Millisecond
+
+// seize locks a journal, as the run does that writes it.
+func seize(file string) (*flock.Flock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), seizing)
+	defer cancel()
+	lock := flock.New(file + lockExtension)
+	_, err := lock.TryLockContext(ctx, seizing/20)
+	if ctx.Err() != nil {
+		return nil, ErrLive
+	}
+	return lock, err
 }
 
 // reopen reads a journal and goes on where it ends. A line that was cut off is
@@ -135,7 +175,7 @@ func reopen(dir, runID string) (*Journal, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	j := Open(dir, runID)
-	j.file, j.held = f, s.held
+	j.file, j.builds = f, s.builds
 	for _, n := range s.order {
 		j.next = max(j.next, n)
 		if r := s.open[n]; r != nil {

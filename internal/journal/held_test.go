@@ -119,3 +119,53 @@ func TestHoldNeedsJournal(t *testing.T) {
 		t.Error("entries without a journal")
 	}
 }
+
+// A run is gone on with, or swept: never both.
+func TestTakenDead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := Open(dir, "run")
+	intend(t, j, resourceOf("a", "instance"))
+	intend(t, j, resourceOf("b", "disk"))
+	check(t, j.Hold("a", created.Add(4*time.Hour)), j.Close())
+
+	taken, err := TakeDead(dir, created)
+	check(t, err)
+	if len(taken) != 1 || len(taken[0].Held) != 1 || len(taken[0].Resources) != 1 {
+		t.Fatalf("%+v", taken)
+	}
+	if _, err := Resume(dir, "run"); !errors.Is(err, ErrLive) {
+		t.Errorf("a run that is being swept can be gone on with: %v", err)
+	}
+	if again, err := TakeDead(dir, created); err != nil || len(again) != 0 {
+		t.Errorf("it can be swept twice: %v %v", again, err)
+	}
+	check(t, taken[0].LetGo(), taken[0].LetGo())
+
+	j, err = Resume(dir, "run")
+	check(t, err)
+	if taken, err = TakeDead(dir, created); err != nil || len(taken) != 0 {
+		t.Errorf("a run that is gone on with can be swept: %v %v", taken, err)
+	}
+	check(t, j.Close())
+}
+
+// What was left for somebody to look at is known as that, also after the rest
+// of the run was swept.
+func TestSpared(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := Open(dir, "run")
+	intend(t, j, resourceOf("a", "instance"))
+	intend(t, j, resourceOf("b", "disk"))
+	intend(t, j, resourceOf("c", "instance"))
+	check(t, j.Spare("a"), j.Spare("a"), j.Spare("none"), j.Hold("c", created.Add(4*time.Hour)), j.Spare("c"), j.Close())
+	d := dead(t, dir)[0]
+	if !d.Spared("a") || d.Spared("b") || d.Spared("c") || len(d.Held) != 1 {
+		t.Fatalf("%+v", d)
+	}
+	check(t, d.Forget(d.Resources[:1]))
+	if d = dead(t, dir)[0]; !d.Spared("a") || len(d.Resources) != 1 || len(d.Held) != 1 {
+		t.Fatalf("after the rest was swept: %+v", d)
+	}
+}

@@ -47,7 +47,7 @@ type Journal struct {
 	lock    *flock.Flock
 	next    int
 	entries map[int]*Entry // that are neither gone nor kept
-	held    map[string]time.Time
+	builds
 	written int // lines
 
 	syncing sync.Mutex
@@ -84,6 +84,10 @@ const (
 
 	Holding State = "held"  // what the build made is to stay for a while
 	Freed   State = "freed" // it is not any more
+
+	// Spared says that what the build made was left on purpose, for somebody to
+	// look at: nothing but a sweep that was asked for removes it.
+	Spared State = "spared"
 )
 
 // Open returns the journal of a run, below dir. Its file is made with the

@@ -25,14 +25,34 @@ type Dead struct {
 	Resources []Resource
 	Held      []Held // that a later run may go on with
 
-	dir  string
-	over []string // builds that were held, and are not any more
+	dir    string
+	over   []string // builds that were held, and are not any more
+	spared map[string]bool
+	lock   *flock.Flock // nil where it is not taken
+}
+
+// Spared reports whether what the build made was left on purpose.
+func (d Dead) Spared(build string) bool { return d.spared[build] }
+
+// LetGo ends that the run is taken. It may be called again.
+func (d Dead) LetGo() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Unlock()
 }
 
 // ReadDead returns the dead runs whose journals are below dir, each with what
 // is neither gone nor kept. What is held until after now is told apart. A
 // journal that can't be read is an error beside the others.
-func ReadDead(dir string, now time.Time) ([]Dead, error) {
+func ReadDead(dir string, now time.Time) ([]Dead, error) { return allDead(dir, now, readDead) }
+
+// TakeDead is ReadDead for those who are to remove what the runs left: until
+// they let go of a run, nobody else goes on with it or removes it. What others
+// have taken is not there.
+func TakeDead(dir string, now time.Time) ([]Dead, error) { return allDead(dir, now, takeDead) }
+
+func allDead(dir string, now time.Time, read func(dir, runID string, now time.Time) (Dead, error)) ([]Dead, error) {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -44,18 +64,33 @@ func ReadDead(dir string, now time.Time) ([]Dead, error) {
 		if !ok || Live(dir, runID) {
 			continue
 		}
-		d, err := readDead(dir, runID, now)
+		d, err := read(dir, runID, now)
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // swept by another process just now
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrLive): // taken by another process just now
 		case err != nil:
 			errs = append(errs, fmt.Errorf("journal %s: %w", path(dir, runID), err))
 		case len(d.Resources) > 0 || len(d.Held) > 0:
 			dead = append(dead, d)
 		default: // it died after its last resource was gone
-			errs = append(errs, d.Forget(nil))
+			errs = append(errs, d.Forget(nil), d.LetGo())
 		}
 	}
 	return dead, errors.Join(append(errs, err)...)
+}
+
+func takeDead(dir, runID string, now time.Time) (Dead, error) {
+	lock, err := seize(path(dir, runID))
+	if err != nil {
+		return Dead{}, err
+	}
+	d, err := readDead(dir, runID, now)
+	if d.lock = lock; err != nil {
+		err = errors.Join(err, d.LetGo())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(err, remove(path(dir, runID)+lockExtension))
+	}
+	return d, err
 }
 
 // Live reports whether a run that has a journal below dir is still under way.
@@ -83,7 +118,7 @@ func readDead(dir, runID string, now time.Time) (Dead, error) {
 		return Dead{}, err
 	}
 	s, err := parse(text)
-	d := Dead{RunID: runID, dir: dir}
+	d := Dead{RunID: runID, dir: dir, spared: s.spared}
 	for _, r := range s.left() {
 		if d.Began.IsZero() || r.Created.Before(d.Began) {
 			d.Began = r.Created
@@ -109,7 +144,7 @@ func readDead(dir, runID string, now time.Time) (Dead, error) {
 type state struct {
 	open  map[int]*Resource // by number; nil is gone or kept
 	order []int             // numbers, as they were written
-	held  map[string]time.Time
+	builds
 }
 
 func (s state) left() []Resource {
@@ -135,8 +170,8 @@ func parse(text []byte) (state, error) {
 			return state{}, fmt.Errorf("line %d: %w", n, err)
 		}
 		switch r := s.open[l.N]; {
-		case l.State == Holding || l.State == Freed:
-			s.held = holding(s.held, l)
+		case l.State == Holding || l.State == Freed || l.State == Spared:
+			s.take(l)
 		case l.State == Intended && l.Resource != nil:
 			if r == nil {
 				s.order = append(s.order, l.N)
@@ -164,6 +199,9 @@ func (d Dead) Forget(stay []Resource) error {
 	for _, h := range d.Held {
 		stay = append(stay[:len(stay):len(stay)], h.Resources...)
 		lines = append(lines, line{State: Holding, Build: h.Build, Until: h.Until})
+	}
+	for _, build := range slices.Sorted(maps.Keys(d.spared)) {
+		lines = append(lines, line{State: Spared, Build: build})
 	}
 	for i, r := range stay {
 		lines = append(lines, line{N: i + 1, State: Intended, Resource: &r})

@@ -37,6 +37,15 @@ const (
 	ConnHost = "conn.host"
 	ConnPort = "conn.port"
 	ConnUser = "conn.user" // who logs in
+	// ConnPassword is the password of a login by WinRM.
+	ConnPassword = "conn.password"
+	// ConnScheme is what WinRM is spoken over: "http" or "https".
+	ConnScheme = "conn.scheme"
+	// ConnAuth is how WinRM logs in: "basic" or "ntlm".
+	ConnAuth = "conn.auth"
+	// ConnCertificates says what becomes of the certificate of WinRM: "validate"
+	// or "ignore".
+	ConnCertificates = "conn.certificates"
 	// ConnKey is the path of the private key, "" where there is none.
 	ConnKey = "conn.key"
 	// ConnKnownHosts is the path of a known_hosts file with the machine's key.

@@ -171,6 +171,7 @@ type compiler struct {
 	except     []glob.Glob
 	spec       *lang.Build
 	src        *lang.Source
+	connType   string // of the builder's machines, once it is open
 }
 
 func (c *compiler) scope(f lang.Form) lang.Scope {
@@ -228,6 +229,9 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	dec, diags := c.src.Decode(c.scope(lang.Real), cfg)
 	if diags.HasErrors() {
 		return diags
+	}
+	if k, ok := cfg.(builders.Connected); ok {
+		c.connType = k.ConnType()
 	}
 	b.family = family{base: dec.Parent, more: dec.MoreImages, found: c.found(dec.Images), open: c.reopen}
 	for _, p := range c.src.Parents() {

@@ -68,7 +68,9 @@ func (l lowering) lower(sc lang.Scope) (lowered, hcl.Diagnostics) {
 	out := lowered{cfg: l.def.New()}
 	dec, diags := l.spec.Decode(sc, out.cfg)
 	out.dec = dec
-	out.in = provisioners.Input{BuildName: l.src.Name, BuilderType: l.src.Type, Dir: l.options.Host.Dir, Index: l.index, Render: dec.Render}
+	out.in = provisioners.Input{
+		BuildName: l.src.Name, BuilderType: l.src.Type, ConnType: l.connType, Dir: l.options.Host.Dir, Index: l.index, Render: dec.Render,
+	}
 	if diags.HasErrors() {
 		return out, diags
 	}

@@ -67,6 +67,9 @@ func (c Config) Unkeyed(dir string) (*Client, error) {
 	return cl, nil
 }
 
+// ConnType is the communicator.
+func (c Config) ConnType() string { return c.Communicator }
+
 // CheckCommunicator refuses communicators that ingot does not have.
 func (c Config) CheckCommunicator() error {
 	switch c.Communicator {

@@ -40,11 +40,16 @@ type Login struct {
 // Login returns how a person logs in to the machine at an address. Proxy is the
 // command that leads there, "" for none but those of the options.
 func (c *Conn) Login(host string, port int, proxy string) Login {
-	config := c.client.config
+	return c.client.Login(c.Own(host), host, port, proxy)
+}
+
+// Login is a Conn's, for a machine that is reached in a way of its own, or was
+// not reached yet.
+func (c *Client) Login(way Way, host string, port int, proxy string) Login {
+	config := c.config
 	if proxy != "" {
 		port = config.Port // what the build goes to may end with it
 	}
-	way := c.Own(host)
 	way.Host, way.Port = host, strconv.Itoa(port)
 	l := Login{To: way.User + "@" + host, Key: way.Key, KnownHosts: way.knownHosts()}
 	if config.PrivateKeyFile != "" {
@@ -54,7 +59,7 @@ func (c *Conn) Login(host string, port int, proxy string) Login {
 	case proxy != "":
 		l.Options = append(l.Options, "-o", "ProxyCommand="+proxy)
 	case config.BastionHost != "":
-		l.Options = append(l.Options, "-J", c.client.bastion.user+"@"+net.JoinHostPort(config.BastionHost, strconv.Itoa(config.BastionPort)))
+		l.Options = append(l.Options, "-J", c.bastion.user+"@"+net.JoinHostPort(config.BastionHost, strconv.Itoa(config.BastionPort)))
 	case config.ProxyHost != "":
 		l.Options = append(l.Options, "-o", "ProxyCommand=nc -X 5 -x "+net.JoinHostPort(config.ProxyHost, strconv.Itoa(config.ProxyPort))+" %h %p")
 	}

@@ -81,8 +81,9 @@ func (o Options) WinRMClient(pause time.Duration) (*Client, error) {
 
 // Client connects with checked options. Make one with Options.WinRMClient.
 type Client struct {
-	options Options
-	pause   time.Duration
+	options     Options
+	pause       time.Duration
+	certificate string // that the machine must show, as in Target
 }
 
 // User returns who logs in.
@@ -99,7 +100,15 @@ func (c *Client) Port() int { return c.options.WinRMPort }
 
 // WithPassword returns a client that logs in with another password.
 func (c *Client) WithPassword(password string) *Client {
-	o := c.options
-	o.WinRMPassword = secret.Sensitive(password)
-	return &Client{options: o, pause: c.pause}
+	with := *c
+	with.options.WinRMPassword = secret.Sensitive(password)
+	return &with
+}
+
+// Pinned returns a client for a machine that shows this certificate: its
+// SHA-256 in hex.
+func (c *Client) Pinned(certificate string) *Client {
+	with := *c
+	with.certificate = certificate
+	return &with
 }

@@ -182,6 +182,14 @@ func (c *Conn) script(ctx context.Context, text string) (string, error) {
 	return out.String(), nil
 }
 
+// Flush has the machine write to its disks all that it has for them.
+func (c *Conn) Flush(ctx context.Context) error {
+	if _, err := c.script(ctx, flushScript); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
 	return strings.TrimSpace(line)

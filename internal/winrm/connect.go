@@ -1,6 +1,7 @@
 package winrm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,7 +58,7 @@ func (c *Client) Connect(ctx context.Context, t Target) (*Conn, error) {
 	if t.Host == "" {
 		t.Host = c.Host()
 	}
-	conn := &Conn{client: c, target: t, pin: &pin{seen: t.Certificate}}
+	conn := &Conn{client: c, target: t, pin: &pin{seen: cmp.Or(t.Certificate, c.certificate)}}
 	conn.wire = c.wire(t, conn.pin)
 	lim := limits{timeout: c.options.WinRMTimeout, closed: c.options.WinRMTimeout, attempts: usualAttempts}
 	if t.Present {

@@ -97,6 +97,13 @@ try {
 } finally { if ($tmp) { [IO.File]::Delete($tmp) } }
 `
 
+// flushScript writes what the machine has in memory for its disks there.
+const flushScript = mark + `flush
+$ErrorActionPreference = 'Stop'; $ProgressPreference = 'SilentlyContinue'
+Get-Volume | Where-Object { $_.DriveType -eq 'Fixed' -and $_.DriveLetter } | Write-VolumeCache
+'flushed'
+`
+
 // getText is getScript for a path.
 func getText(path string, dir bool) string {
 	flag := "$false"

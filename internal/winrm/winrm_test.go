@@ -232,10 +232,19 @@ func TestPin(t *testing.T) {
 	if len(conn.Certificate()) != 64 {
 		t.Errorf("certificate %q", conn.Certificate())
 	}
+	c := client(t, options(s, winrmtest.Options{TLS: true}))
+	if again, err := c.Pinned(conn.Certificate()).Connect(t.Context(), c.Target()); err != nil {
+		t.Error(err)
+	} else if err := again.Flush(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if err := s.Recertify(); err != nil {
 		t.Fatal(err)
 	}
 	s.Cut()
+	if _, err := c.Pinned(conn.Certificate()).Connect(t.Context(), c.Target()); !errors.As(err, new(*winrm.CertificateError)) {
+		t.Errorf("another certificate than was pinned: %v", err)
+	}
 	_, err := conn.Run(t.Context(), &op.Exec{Cmd: "echo"}, nil)
 	var changed *winrm.CertificateError
 	if !errors.As(err, &changed) || changed.Want != conn.Certificate() {

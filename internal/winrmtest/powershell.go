@@ -22,6 +22,9 @@ func (p *process) powershell(env map[string]string, script string) int {
 	case strings.HasPrefix(script, "# ingot boot"):
 		fmt.Fprintf(p.stdout(), "boot:%d\r\n", p.shell.server.Boots())
 		return 0
+	case strings.HasPrefix(script, "# ingot flush"):
+		fmt.Fprint(p.stdout(), "flushed\r\n")
+		return 0
 	case strings.HasPrefix(script, "# ingot put"):
 		return p.put()
 	case strings.HasPrefix(script, "# ingot get"):

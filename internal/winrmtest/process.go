@@ -68,7 +68,7 @@ func (sh *shell) start(line string, args []string, direct, input bool) *process 
 		if direct {
 			code = p.program(line, args)
 		} else {
-			code = p.cmd(line)
+			code = p.cmd(strings.Join(append([]string{line}, args...), " "))
 		}
 		if p.ctx.Err() != nil {
 			code = terminated

@@ -18,6 +18,7 @@ import (
 type request struct {
 	Header struct {
 		Action           string
+		MessageID        string
 		OperationTimeout string
 		SelectorSet      struct {
 			Selector []struct {
@@ -139,13 +140,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if c := sh.command(q.Body.Signal.CommandID); c != nil {
 			c.stop()
 		}
-		answer(w, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SignalResponse", "<rsp:SignalResponse/>")
+		answer(w, &q, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SignalResponse", "<rsp:SignalResponse/>")
 	case "Delete":
 		s.mu.Lock()
 		delete(s.shells, sh.id)
 		s.mu.Unlock()
 		sh.close()
-		answer(w, "http://schemas.xmlsoap.org/ws/2004/09/transfer/DeleteResponse", "")
+		answer(w, &q, "http://schemas.xmlsoap.org/ws/2004/09/transfer/DeleteResponse", "")
 	default:
 		fault(w, "a:ActionNotSupported", "2150858750", "The action is not supported.")
 	}
@@ -163,8 +164,9 @@ func (s *Server) create(w http.ResponseWriter, q *request) {
 	s.mu.Lock()
 	s.shells[sh.id] = sh
 	s.mu.Unlock()
-	answer(w, "http://schemas.xmlsoap.org/ws/2004/09/transfer/CreateResponse",
-		"<rsp:Shell><rsp:ShellId>"+sh.id+"</rsp:ShellId><rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>")
+	answer(w, q, "http://schemas.xmlsoap.org/ws/2004/09/transfer/CreateResponse",
+		`<x:ResourceCreated><a:ReferenceParameters><w:SelectorSet><w:Selector Name="ShellId">`+sh.id+"</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated>"+
+			"<rsp:Shell><rsp:ShellId>"+sh.id+"</rsp:ShellId><rsp:InputStreams>stdin</rsp:InputStreams><rsp:OutputStreams>stdout stderr</rsp:OutputStreams></rsp:Shell>")
 }
 
 func (s *Server) command(w http.ResponseWriter, q *request, sh *shell) {
@@ -177,7 +179,7 @@ func (s *Server) command(w http.ResponseWriter, q *request, sh *shell) {
 		return
 	}
 	p := sh.start(q.Body.CommandLine.Command, args, q.option("WINRS_SKIP_CMD_SHELL") == "TRUE", q.option("WINRS_CONSOLEMODE_STDIN") == "FALSE")
-	answer(w, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandResponse",
+	answer(w, q, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/CommandResponse",
 		"<rsp:CommandResponse><rsp:CommandId>"+p.id+"</rsp:CommandId></rsp:CommandResponse>")
 }
 
@@ -196,7 +198,7 @@ func send(w http.ResponseWriter, q *request, sh *shell) {
 		fault(w, "w:InternalError", "109", "The pipe has been ended.")
 		return
 	}
-	answer(w, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SendResponse", "<rsp:SendResponse/>")
+	answer(w, q, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/SendResponse", "<rsp:SendResponse/>")
 }
 
 func receive(w http.ResponseWriter, q *request, sh *shell) {
@@ -231,14 +233,14 @@ func receive(w http.ResponseWriter, q *request, sh *shell) {
 		fmt.Fprintf(&b, "<rsp:ExitCode>%d</rsp:ExitCode>", code)
 	}
 	b.WriteString("</rsp:CommandState></rsp:ReceiveResponse>")
-	answer(w, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/ReceiveResponse", b.String())
+	answer(w, q, "http://schemas.microsoft.com/wbem/wsman/1/windows/shell/ReceiveResponse", b.String())
 }
 
-const envelope = `<s:Envelope xml:lang="en-US" xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><s:Header><a:Action>%s</a:Action><a:MessageID>uuid:%s</a:MessageID><a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To></s:Header><s:Body>%s</s:Body></s:Envelope>`
+const envelope = `<s:Envelope xml:lang="en-US" xmlns:s="http://www.w3.org/2003/05/soap-envelope" xmlns:a="http://schemas.xmlsoap.org/ws/2004/08/addressing" xmlns:w="http://schemas.dmtf.org/wbem/wsman/1/wsman.xsd" xmlns:x="http://schemas.xmlsoap.org/ws/2004/09/transfer" xmlns:rsp="http://schemas.microsoft.com/wbem/wsman/1/windows/shell"><s:Header><a:Action>%s</a:Action><a:MessageID>uuid:%s</a:MessageID>%s<a:To>http://schemas.xmlsoap.org/ws/2004/08/addressing/role/anonymous</a:To></s:Header><s:Body>%s</s:Body></s:Envelope>`
 
-func answer(w http.ResponseWriter, action, body string) {
+func answer(w http.ResponseWriter, q *request, action, body string) {
 	w.Header().Set("Content-Type", soapType)
-	fmt.Fprintf(w, envelope, action, uuid.NewString(), body)
+	fmt.Fprintf(w, envelope, action, uuid.NewString(), "<a:RelatesTo>"+strings.TrimSpace(q.Header.MessageID)+"</a:RelatesTo>", body)
 }
 
 func fault(w http.ResponseWriter, subcode, code, reason string) {
@@ -250,6 +252,6 @@ func fault(w http.ResponseWriter, subcode, code, reason string) {
 	}
 	w.Header().Set("Content-Type", soapType)
 	w.WriteHeader(http.StatusInternalServerError)
-	fmt.Fprintf(w, envelope, "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault", uuid.NewString(),
+	fmt.Fprintf(w, envelope, "http://schemas.dmtf.org/wbem/wsman/1/wsman/fault", uuid.NewString(), "",
 		fmt.Sprintf(`<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>%s</s:Value></s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-US">%s</s:Text></s:Reason>%s</s:Fault>`, subcode, text.String(), detail))
 }

@@ -119,9 +119,12 @@ func (p *play) shows(value secret.String) error {
 		Advice: `give it as an extra variable ("-e", "name=value"), or in ansible_env_vars`}
 }
 
-// connects refuses ways into a container that is kept running, of which there
-// is none.
+// connects refuses ways to the machine that there are not: into a container
+// that is kept running, and through a proxy for WinRM.
 func (p *play) connects(how string) error {
+	if err := p.proxied(how); err != nil {
+		return err
+	}
 	if p.in.BuilderType != "docker" || !slices.Contains([]string{"docker", "podman", "chroot", "community.docker.docker", "local"}, how) {
 		return nil
 	}

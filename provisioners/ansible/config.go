@@ -51,7 +51,8 @@ type Config struct {
 	// InventoryFileTemplate is the line of the machine in the inventory:
 	// {{.HostAlias}}, {{.Host}}, {{.Port}} and {{.User}} are known, and what
 	// build gives. Default
-	// "{{.HostAlias}} ansible_host={{.Host}} ansible_user={{.User}} ansible_port={{.Port}}".
+	// "{{.HostAlias}} ansible_host={{.Host}} ansible_user={{.User}} ansible_port={{.Port}}",
+	// and over WinRM what Ansible needs for that (see Ansible).
 	InventoryFileTemplate string `hcl:"inventory_file_template,optional" template:"late"`
 	// KeepInventoryFile leaves the inventory that was made behind. Default false.
 	KeepInventoryFile bool `hcl:"keep_inventory_file,optional"`
@@ -77,7 +78,7 @@ type Config struct {
 	// UseProxy says how Ansible gets to the machine: true is by an SSH server
 	// on this host that passes all on over the connection of the build; false
 	// is by itself. Default: by itself, where plain ssh with a key gets there.
-	// Packer's default is true.
+	// Packer's default is true. Over WinRM there is no proxy.
 	UseProxy *bool `hcl:"use_proxy,optional"`
 	// LocalPort is the first of ten ports that the proxy tries to listen at.
 	// Default: any.
@@ -100,8 +101,9 @@ type Config struct {
 	// SkipVersionCheck does not look for the command before the machine is
 	// launched: a step that comes before may install it. Default false.
 	SkipVersionCheck bool `hcl:"skip_version_check,optional"`
-	// AnsibleWinRMUseHTTP is for WinRM.
-	AnsibleWinRMUseHTTP bool `hcl:"ansible_winrm_use_http,optional" refuse:"plays reach machines over SSH"`
+	// AnsibleWinRMUseHTTP has plays reach a machine of WinRM by HTTP, also where
+	// the build does by HTTPS or the inventory does not say. Default false.
+	AnsibleWinRMUseHTTP bool `hcl:"ansible_winrm_use_http,optional"`
 }
 
 // Definition lists the provisioner.
@@ -139,6 +141,10 @@ func (c *Config) check(in provisioners.Input) error {
 		return component.Errorf("local_port", "%d is not a port: it must be between 1 and 65535", c.LocalPort)
 	case !slices.Contains(kinds, strings.ToLower(c.AnsibleProxyKeyType)):
 		return component.Errorf("ansible_proxy_key_type", "%q is none of ECDSA, RSA and ED25519", c.AnsibleProxyKeyType)
+	case in.ConnType == winrm && c.UseProxy != nil && *c.UseProxy:
+		e := component.Errorf("use_proxy", `the proxy speaks SSH, and communicator is "winrm"`)
+		e.Advice = "leave it out: plays reach the machine by WinRM themselves"
+		return e
 	case c.InventoryFile != "" && c.InventoryDirectory != "":
 		return component.Errorf("inventory_directory", "has no meaning beside inventory_file: no inventory is made")
 	case c.InventoryFile != "" && c.InventoryFileTemplate != "":

@@ -23,13 +23,16 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 		Dir: in.Dir, Argv: []string{"/bin/sh", op.Token(op.LocalDir) + "/play"}, KeepInputs: c.KeepInventoryFile, Connection: c.connection(in),
 	}}
 	p.local.Title = c.Command + " " + p.path(c.PlaybookFile)
-	for _, step := range []func() error{p.environment, p.arguments, p.inventory, p.galaxy, p.script, p.reads} {
+	for _, step := range []func() error{p.environment, p.login, p.arguments, p.inventory, p.galaxy, p.script, p.reads} {
 		if err := step(); err != nil {
 			return nil, err
 		}
 	}
 	if !c.SkipVersionCheck {
-		p.local.Needs = append(p.local.Needs, c.Command, "ssh")
+		p.local.Needs = append(p.local.Needs, c.Command)
+		if !p.windows() {
+			p.local.Needs = append(p.local.Needs, "ssh")
+		}
 		if len(p.install) > 0 {
 			p.local.Needs = append(p.local.Needs, c.GalaxyCommand)
 		}
@@ -63,15 +66,8 @@ func (p *play) environment() error {
 			env[name] = secret.Plain(value)
 		}
 	}
-	// Connections are kept for this run alone: another machine may come to
-	// have the address.
-	unset("ANSIBLE_SSH_CONTROL_PATH_DIR", op.Token(op.LocalDir)+"/c")
-	if use := p.config.UseSFTP; use != nil {
-		method := "scp"
-		if *use {
-			method = "sftp"
-		}
-		unset("ANSIBLE_SSH_TRANSFER_METHOD", method)
+	if !p.windows() {
+		p.sshEnvironment(unset)
 	}
 	if _, err := os.Stat(p.in.Path("ansible.cfg")); err != nil {
 		if p.config.RolesPath != "" {
@@ -85,6 +81,19 @@ func (p *play) environment() error {
 	return nil
 }
 
+func (p *play) sshEnvironment(unset func(name, value string)) {
+	// Connections are kept for this run alone: another machine may come to
+	// have the address.
+	unset("ANSIBLE_SSH_CONTROL_PATH_DIR", op.Token(op.LocalDir)+"/c")
+	if use := p.config.UseSFTP; use != nil {
+		method := "scp"
+		if *use {
+			method = "sftp"
+		}
+		unset("ANSIBLE_SSH_TRANSFER_METHOD", method)
+	}
+}
+
 // inventory makes the inventory, unless there is one.
 func (p *play) inventory() error {
 	c := p.config
@@ -93,6 +102,9 @@ func (p *play) inventory() error {
 		return nil
 	}
 	line := "{{.HostAlias}} ansible_host={{.Host}} ansible_user={{.User}} ansible_port={{.Port}} ansible_host_key_checking=true"
+	if p.windows() {
+		line = windowsLine()
+	}
 	if c.InventoryFileTemplate != "" {
 		line = c.InventoryFileTemplate
 	}
@@ -138,12 +150,8 @@ func (p *play) path(path string) string {
 	return rel
 }
 
-// script puts the commands together.
-func (p *play) script() error {
-	c := p.config
-	var b strings.Builder
-	fmt.Fprintf(&b, "dir=%s key=%s\n", quoted(op.Token(op.LocalDir)), quoted(op.Token(op.ConnKey)))
-	b.WriteString(`# Ends the connections that ssh keeps open for what comes next.
+// endConnections is the part of the script that leaves no connection behind.
+const endConnections = `# Ends the connections that ssh keeps open for what comes next.
 end() {
 	for s in "$dir"/c/*; do
 		[ ! -S "$s" ] || ssh -o "ControlPath=$s" -O exit ingot 2>/dev/null
@@ -152,31 +160,45 @@ end() {
 trap end EXIT
 trap 'exit 143' TERM
 trap 'exit 130' INT
-`)
+`
+
+// script puts the commands together.
+func (p *play) script() error {
+	c := p.config
+	names, err := json.Marshal(map[string]string{"packer_build_name": p.in.BuildName, "packer_builder_type": p.in.BuilderType})
+	if err != nil {
+		return err
+	}
+	args := []string{c.Command, "-i", p.invented, "-e", string(names)}
+	var b strings.Builder
+	if !p.windows() {
+		fmt.Fprintf(&b, "dir=%s key=%s\n", quoted(op.Token(op.LocalDir)), quoted(op.Token(op.ConnKey)))
+		b.WriteString(endConnections)
+		args = append(args, p.sshArguments()...)
+	}
 	for _, command := range p.install {
 		b.WriteString(command + " || exit\n")
 	}
 	if c.KeepInventoryFile && c.InventoryFile == "" {
 		fmt.Fprintf(&b, "echo %s\n", quoted("The inventory stays: "+p.invented))
 	}
-	common := []string{
-		`-o 'UserKnownHostsFile="` + op.Token(op.ConnKnownHosts) + `" ~/.ssh/known_hosts'`, "-o StrictHostKeyChecking=yes",
-	}
-	common = append(common, p.common...)
-	names, err := json.Marshal(map[string]string{"packer_build_name": p.in.BuildName, "packer_builder_type": p.in.BuilderType})
-	if err != nil {
-		return err
-	}
-	args := []string{c.Command, "-i", p.invented, "-e", string(names),
-		"--ssh-common-args=" + strings.Join(common, " "), "--ssh-extra-args=" + strings.Join(c.AnsibleSSHExtraArgs, " "),
-	}
 	fmt.Fprintf(&b, "set -- %s\n", quoted(append(p.args, p.path(c.PlaybookFile))...))
-	b.WriteString("[ -z \"$key\" ] || set -- --private-key \"$key\" \"$@\"\n")
+	if !p.windows() {
+		b.WriteString("[ -z \"$key\" ] || set -- --private-key \"$key\" \"$@\"\n")
+	}
 	fmt.Fprintf(&b, "%s \"$@\"\n", quoted(args...))
 	p.local.Inputs = append(p.local.Inputs, op.File{
 		Path: op.Token(op.LocalDir) + "/play", Mode: 0o700, Blob: op.Text(secret.Plain(b.String())),
 	})
 	return nil
+}
+
+func (p *play) sshArguments() []string {
+	common := []string{
+		`-o 'UserKnownHostsFile="` + op.Token(op.ConnKnownHosts) + `" ~/.ssh/known_hosts'`, "-o StrictHostKeyChecking=yes",
+	}
+	common = append(common, p.common...)
+	return []string{"--ssh-common-args=" + strings.Join(common, " "), "--ssh-extra-args=" + strings.Join(p.config.AnsibleSSHExtraArgs, " ")}
 }
 
 // quoted writes arguments for a shell.

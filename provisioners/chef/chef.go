@@ -12,6 +12,7 @@ import (
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/provisioners"
 	"github.com/ingot-build/ingot/provisioners/staging"
@@ -82,8 +83,8 @@ func (o Options) Mentions() []string {
 	return []string{o.InstallCommand.Reveal(), o.JSONString.Reveal(), strings.Join(o.RunList, " ")}
 }
 
-// Attributes is the node's attributes with its run list, as JSON.
-func (o Options) Attributes() (secret.String, error) {
+// attributes is the node's attributes with its run list, as JSON.
+func (o Options) attributes() (secret.String, error) {
 	out := o.JSONString
 	all := map[string]any{}
 	if o.JSON != cty.NilVal && !o.JSON.IsNull() {
@@ -149,8 +150,38 @@ func (o Options) Secret(folder *staging.Folder) (string, error) {
 	return folder.Secret("encrypted_data_bag_secret_path", o.EncryptedDataBagSecretPath, "encrypted_data_bag_secret")
 }
 
-// Install is the part of a script that installs Chef, "" where nobody wants it.
-func (o Options) Install(in provisioners.Input) (secret.String, error) {
+// Run is one run of Chef.
+type Run struct {
+	Tool       string        // "chef-solo"
+	Command    secret.String // template that runs it
+	Config     secret.String // content of its configuration
+	ConfigName string        // of that file in the folder
+	NodeName   string        // of the file of attributes
+	Then       secret.String // script that follows, also when Chef has failed; it may set $rc
+}
+
+// Run is Chef installed, where the options want it, and run in the folder.
+func (o Options) Run(in provisioners.Input, folder *staging.Folder, r Run) ([]op.Op, error) {
+	attributes, err := o.attributes()
+	if err != nil {
+		return nil, err
+	}
+	install, err := o.install(in)
+	if err != nil {
+		return nil, err
+	}
+	execute, err := staging.Render(in, "execute_command", r.Command, staging.Fields{"Sudo": staging.Flag(!o.PreventSudo),
+		"ConfigPath": folder.Text(r.ConfigName, r.Config), "JsonPath": folder.Text(r.NodeName, attributes)})
+	if err != nil {
+		return nil, err
+	}
+	execute = execute.With(fmt.Sprintf("(\n%s\n)\nrc=$?\n", execute.Reveal()))
+	return folder.Run(staging.Command{Title: r.Tool,
+		Script: secret.Join([]secret.String{install, execute, r.Then, secret.Plain("exit $rc\n")}, "")}), nil
+}
+
+// install is the part of a script that installs Chef, "" where nobody wants it.
+func (o Options) install(in provisioners.Input) (secret.String, error) {
 	if o.SkipInstall {
 		return secret.String{}, nil
 	}
@@ -163,16 +194,6 @@ func (o Options) Install(in provisioners.Input) (secret.String, error) {
 		return command, err
 	}
 	return command.With(fmt.Sprintf("(\n%s\n) || { rc=$?; echo \"install_command ended with exit code $rc\" >&2; exit $rc; }\n", command.Reveal())), nil
-}
-
-// Execute is the part of a script that runs Chef and sets $rc.
-func (o Options) Execute(in provisioners.Input, command secret.String, config, attributes string) (secret.String, error) {
-	out, err := staging.Render(in, "execute_command", command, staging.Fields{
-		"ConfigPath": config, "JsonPath": attributes, "Sudo": staging.Flag(!o.PreventSudo)})
-	if err != nil {
-		return out, err
-	}
-	return out.With(fmt.Sprintf("(\n%s\n)\nrc=$?\n", out.Reveal())), nil
 }
 
 // String writes text as a string of Ruby.

@@ -103,24 +103,12 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 			return nil, err
 		}
 	}
-	attributes, err := c.Attributes()
-	if err != nil {
-		return nil, err
-	}
-	install, err := c.Install(in)
-	if err != nil {
-		return nil, err
-	}
-	execute, err := c.Execute(in, command, folder.Text("client.rb", config), folder.Text("first-boot.json", attributes))
-	if err != nil {
-		return nil, err
-	}
 	knife, err := c.knife(in, folder, fields)
 	if err != nil {
 		return nil, err
 	}
-	return folder.Run(staging.Command{Title: "chef-client",
-		Script: secret.Join([]secret.String{install, execute, knife, secret.Plain("exit $rc\n")}, "")}), nil
+	return c.Run(in, folder, chef.Run{Tool: "chef-client", Command: command, Config: config, ConfigName: "client.rb",
+		NodeName: "first-boot.json", Then: knife})
 }
 
 func (c *Config) check() error {

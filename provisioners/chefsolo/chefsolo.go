@@ -66,20 +66,7 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	attributes, err := c.Attributes()
-	if err != nil {
-		return nil, err
-	}
-	install, err := c.Install(in)
-	if err != nil {
-		return nil, err
-	}
-	execute, err := c.Execute(in, command, folder.Text("solo.rb", config), folder.Text("node.json", attributes))
-	if err != nil {
-		return nil, err
-	}
-	return folder.Run(staging.Command{Title: "chef-solo",
-		Script: secret.Join([]secret.String{install, execute, secret.Plain("exit $rc\n")}, "")}), nil
+	return c.Run(in, folder, chef.Run{Tool: "chef-solo", Command: command, Config: config, ConfigName: "solo.rb", NodeName: "node.json"})
 }
 
 func (c *Config) check() error {

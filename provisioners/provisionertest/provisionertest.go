@@ -59,14 +59,20 @@ func Render(text string, data map[string]string) (string, error) {
 // it must be the same. Dir in the text is written DIR.
 func Lowers(t *testing.T, p provisioners.Provisioner, dir, want string) []op.Op {
 	t.Helper()
-	ops, err := p.Lower(Input(dir))
+	return lowers(t, p, Input(dir), want)
+}
+
+func lowers(t *testing.T, p provisioners.Provisioner, in provisioners.Input, want string) []op.Op {
+	t.Helper()
+	dir := in.Dir
+	ops, err := p.Lower(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(strings.TrimLeft(want, "\n"), Print(t, ops, dir)); diff != "" {
 		t.Errorf("lowered to (-want +got):\n%s", diff)
 	}
-	again, err := p.Lower(Input(dir))
+	again, err := p.Lower(in)
 	if err != nil || op.Hash(again) != op.Hash(ops) {
 		t.Errorf("lowering again gives other ops (%v):\n%s", err, Print(t, again, dir))
 	}
@@ -99,7 +105,13 @@ func noSecretArgument(t *testing.T, o op.Op) {
 // about one of them, and the message, of which want is a part.
 func Refuses(t *testing.T, p provisioners.Provisioner, dir, option, want string) {
 	t.Helper()
-	_, err := p.Lower(Input(dir))
+	RefusesFor(t, p, Input(dir), option, want)
+}
+
+// RefusesFor is Refuses for another build.
+func RefusesFor(t *testing.T, p provisioners.Provisioner, in provisioners.Input, option, want string) {
+	t.Helper()
+	_, err := p.Lower(in)
 	var oe *component.OptionError
 	if !errors.As(err, &oe) {
 		t.Fatalf("no option error: %v", err)
@@ -246,17 +258,23 @@ func Content(t *testing.T, blob op.Blob) string {
 // named as the test is. With UPDATE in the environment it is written anew.
 func Golden(t *testing.T, p provisioners.Provisioner, dir string) []op.Op {
 	t.Helper()
+	return GoldenFor(t, p, Input(dir))
+}
+
+// GoldenFor is Golden for another build.
+func GoldenFor(t *testing.T, p provisioners.Provisioner, in provisioners.Input) []op.Op {
+	t.Helper()
 	_, name, _ := strings.Cut(t.Name(), "/")
 	file := filepath.Join("testdata", name+".golden")
 	if os.Getenv("UPDATE") != "" {
-		ops, err := p.Lower(Input(dir))
+		ops, err := p.Lower(in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(Print(t, ops, dir)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(Print(t, ops, in.Dir)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -264,5 +282,5 @@ func Golden(t *testing.T, p provisioners.Provisioner, dir string) []op.Op {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Lowers(t, p, dir, string(want))
+	return lowers(t, p, in, string(want))
 }

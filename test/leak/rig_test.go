@@ -4,6 +4,7 @@ package leak
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -84,12 +85,13 @@ func findIngot(t *testing.T) string {
 
 // point is one build with one thing going wrong.
 type point struct {
-	r      *rig
-	name   string // of its images
-	dir    string
-	before []string // what was there
-	calls  []string // what the build asked for
-	spot   bool     // on an instance that can be taken back
+	r       *rig
+	name    string // of its images
+	dir     string
+	before  []string // what was there
+	calls   []string // what the build asked for
+	spot    bool     // on an instance that can be taken back
+	onError string   // what -on-error says; "" is cleanup
 }
 
 func (r *rig) point() *point {
@@ -164,7 +166,7 @@ func (p *point) build(watch func(*os.Process), rules ...fault.Rule) result {
 	if err := p.r.Faults.Add(rules...); err != nil {
 		p.r.t.Fatal(err)
 	}
-	res := p.command(watch, "build", "-sandbox", "t.pkr.hcl")
+	res := p.command(watch, "build", "-sandbox", "-on-error="+cmp.Or(p.onError, "cleanup"), "t.pkr.hcl")
 	p.calls = p.r.Faults.Calls()
 	p.r.Faults.Clear()
 	return res

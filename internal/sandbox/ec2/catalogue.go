@@ -51,6 +51,7 @@ func hostArch() string {
 // the catalogue knows it by.
 func (c *call) keepPublic(m *image, names ...string) *image {
 	entry, _ := c.entry(append(names, m.Name)...)
+	m.Windows = m.Windows || strings.HasPrefix(m.Name, "Windows_")
 	base := entry.Base
 	s := &snapshot{
 		ID: idFor("snap", c.name+m.ID), Volume: "vol-ffffffff", Size: rootSize, Owner: m.Owner,
@@ -157,6 +158,8 @@ func (m *image) suit(f filter, tag func(id, kind string, specs []tagSpec)) {
 		}
 	case "block-device-mapping.volume-type":
 		m.Devices = []device{{Name: m.RootDevice, EBS: &ebs{Type: v}}}
+	case "platform":
+		m.Windows = v == "windows"
 	case "product-code":
 		m.Codes = []string{v}
 	}

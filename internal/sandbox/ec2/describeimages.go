@@ -27,7 +27,8 @@ type imageOut struct {
 	Codes          list[productCode] `xml:"productCodes"`
 	Arch           string            `xml:"architecture"`
 	Type           string            `xml:"imageType"`
-	Platform       string            `xml:"platformDetails"`
+	Platform       string            `xml:"platform,omitempty"`
+	Details        string            `xml:"platformDetails"`
 	Usage          string            `xml:"usageOperation"`
 	SRIOV          string            `xml:"sriovNetSupport,omitempty"`
 	Name           string            `xml:"name"`
@@ -105,13 +106,28 @@ func (m *image) public() bool {
 	return m.Public || slices.ContainsFunc(m.Launch, func(p permission) bool { return p.Group == "all" })
 }
 
+// platform is empty for what is no Windows, as in EC2.
+func (m *image) platform() string {
+	if m.Windows {
+		return "windows"
+	}
+	return ""
+}
+
+func (m *image) platformDetails() string {
+	if m.Windows {
+		return "Windows"
+	}
+	return "Linux/UNIX"
+}
+
 const imageTime = "2006-01-02T15:04:05.000Z"
 
 func (c *call) describeImage(m *image) imageOut {
 	o := imageOut{
 		ID: m.ID, Location: m.Location, State: m.status(c.now), Owner: m.Owner, Alias: m.OwnerAlias,
 		Created: m.Created.UTC().Format(imageTime), Public: m.public(), Arch: m.Arch, Type: "machine",
-		Platform: "Linux/UNIX", Usage: "RunInstances", SRIOV: m.SRIOV, Name: m.Name, Description: m.Description,
+		Platform: m.platform(), Details: m.platformDetails(), Usage: "RunInstances", SRIOV: m.SRIOV, Name: m.Name, Description: m.Description,
 		RootType: m.RootType, RootDevice: m.RootDevice, Devices: listOf(m.Devices), Virtualization: m.Virtualization,
 		Tags: c.tagsOf(m.ID), Hypervisor: "xen", ENA: m.ENA, BootMode: m.BootMode, TPM: m.TPM, IMDS: m.IMDS,
 		Protection: m.Protection, SourceInstance: m.SourceInstance, SourceImage: m.SourceImage, SourceRegion: m.SourceRegion,
@@ -156,8 +172,8 @@ func (c *call) imageAttrs() attrs[*image] {
 		"name":                one(func(m *image) string { return m.Name }),
 		"owner-alias":         one(func(m *image) string { return m.OwnerAlias }),
 		"owner-id":            one(func(m *image) string { return m.Owner }),
-		"platform":            one(func(*image) string { return "" }),
-		"platform-details":    one(func(*image) string { return "Linux/UNIX" }),
+		"platform":            one((*image).platform),
+		"platform-details":    one((*image).platformDetails),
 		"usage-operation":     one(func(*image) string { return "RunInstances" }),
 		"product-code":        func(m *image) []string { return m.Codes },
 		"root-device-name":    one(func(m *image) string { return m.RootDevice }),

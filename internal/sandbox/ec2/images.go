@@ -122,7 +122,7 @@ func createImage(c *call, in *createImageIn) (imageIDOut, error) {
 	}
 	if source := c.Images[i.Image]; source != nil {
 		m.SourceImage, m.SourceRegion = source.ID, c.name
-		m.IMDS, m.TPM = source.IMDS, source.TPM
+		m.IMDS, m.TPM, m.Windows = source.IMDS, source.TPM, source.Windows
 	}
 	c.Images[m.ID] = m
 	c.tag(m.ID, "image", in.Tags)

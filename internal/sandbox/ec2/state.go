@@ -80,6 +80,7 @@ type image struct {
 	FastLaunch            *fastLaunch
 	LastLaunched          time.Time
 	Codes                 []string
+	Windows               bool // says that it is; what runs is as of the others
 }
 
 // permission is somebody who may launch an image or use a snapshot.

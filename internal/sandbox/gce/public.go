@@ -82,7 +82,7 @@ var (
 // catalogue has one for it; nil when not. A pattern as "PROJECT/NAME" is for
 // images of any project; one without a project for those of the public project
 // that has such names; and the one for any image for names that public images
-// are known to have, but for Windows.
+// are known to have. What says that it is Windows runs as what stands for it.
 func (s *Server) public(project, name, family string) *resource {
 	asked := name + family
 	if family != "" {
@@ -115,7 +115,7 @@ func (s *Server) public(project, name, family string) *resource {
 // name.
 func usual(project, asked, family string) bool {
 	of, known := publisherOf(asked)
-	return known && of == project && !strings.HasPrefix(project, "windows-") && (asked == family || released.MatchString(asked))
+	return known && of == project && (asked == family || released.MatchString(asked))
 }
 
 // imageName is the image of a family.
@@ -134,7 +134,11 @@ func publicImage(at, project, name, family string, names []string) *resource {
 		arch = "ARM64"
 	}
 	var features []*compute.GuestOsFeature
-	for _, f := range []string{"UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC"} {
+	has := []string{"UEFI_COMPATIBLE", "VIRTIO_SCSI_MULTIQUEUE", "GVNIC"}
+	if strings.HasPrefix(project, "windows-") {
+		has = append(has, "WINDOWS")
+	}
+	for _, f := range has {
 		features = append(features, &compute.GuestOsFeature{Type: f})
 	}
 	id := fixedID(at)

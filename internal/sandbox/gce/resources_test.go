@@ -38,7 +38,7 @@ func TestPublicImages(t *testing.T) {
 		{"debian-cloud", "debian-12", "", false}, // the name of a family
 		{"ubuntu-os-cloud", "", "debian-12", false},
 		{"ubuntu-os-cloud", "", "ubuntu-2404-lts-amd64", true},
-		{"windows-cloud", "", "windows-2022", false},
+		{"windows-cloud", "", "windows-2022", true},
 		{proj, "", "debian-12", false},
 		{proj, "debian-12-bookworm-v20240415", "", false},
 	} {
