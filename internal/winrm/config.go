@@ -30,7 +30,7 @@ type Options struct {
 	// change until the build ends. Default false.
 	WinRMUseSSL bool `hcl:"winrm_use_ssl,optional"`
 	// WinRMInsecure takes any certificate at the first connection, e.g. one
-	// that the machine signed itself. Default false.
+	// that the machine signed itself. By HTTP there is none. Default false.
 	WinRMInsecure bool `hcl:"winrm_insecure,optional"`
 	// WinRMUseNTLM logs in by NTLM, which does not send the password, in place
 	// of basic authentication. Default false.
@@ -72,9 +72,6 @@ func (o Options) WinRMClient(pause time.Duration) (*Client, error) {
 	}
 	if o.WinRMTimeout == 0 {
 		o.WinRMTimeout = usualTimeout
-	}
-	if o.WinRMInsecure && !o.WinRMUseSSL {
-		return nil, component.Errorf("winrm_insecure", "is about certificates: it needs winrm_use_ssl = true")
 	}
 	return &Client{options: o, pause: pause}, nil
 }

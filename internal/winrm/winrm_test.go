@@ -259,6 +259,10 @@ func TestOptions(t *testing.T) {
 	if c.Port() != 5985 || c.Password() != "" {
 		t.Errorf("port %d", c.Port())
 	}
+	good.WinRMInsecure = true // as many templates have it, also by HTTP
+	if c = client(t, good); c.Port() != 5985 {
+		t.Errorf("port %d without SSL", c.Port())
+	}
 	good.WinRMUseSSL = true
 	if c = client(t, good); c.Port() != 5986 {
 		t.Errorf("port %d with SSL", c.Port())
@@ -270,7 +274,6 @@ func TestOptions(t *testing.T) {
 		"winrm_username": func(o *winrm.Options) { o.WinRMUsername = "" },
 		"winrm_port":     func(o *winrm.Options) { o.WinRMPort = 70000 },
 		"winrm_timeout":  func(o *winrm.Options) { o.WinRMTimeout = -1 },
-		"winrm_insecure": func(o *winrm.Options) { o.WinRMUseSSL, o.WinRMInsecure = false, true },
 	} {
 		o := good
 		change(&o)
