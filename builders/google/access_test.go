@@ -87,7 +87,7 @@ func TestAccess(t *testing.T) {
 			want: "permission denied", hint: "credentials_file"},
 		"none": {change: func(*Config) {}, want: "there are no credentials for Google Cloud", hint: "gcloud auth application-default login"},
 		"expired": {change: func(c *Config) { c.AccessToken = secret.Sensitive("old") }, rule: &fault.Rule{
-			Call: "gce.images.getFromFamily", Do: fault.Error, Status: 401, Code: "authError", Message: "Invalid Credentials", Times: 2}, want: "refused the credentials", hint: "expired"},
+			Call: "gce.images.*", Do: fault.Error, Status: 401, Code: "authError", Message: "Invalid Credentials", Times: 4}, want: "refused the credentials", hint: "expired"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.rule != nil {

@@ -90,7 +90,7 @@ func (c *cloud) Exists(ctx context.Context, a artifact.Artifact) (bool, error) {
 		return false, nil
 	}
 	for _, p := range a.Places {
-		img, err := c.api.Image(ctx, p.Name, p.ID)
+		img, err := c.api.Exists(ctx, p.Name, p.ID)
 		if err != nil {
 			return false, fmt.Errorf("look for the image %s: %w", p.ID, gcp.Explain(err))
 		}

@@ -68,10 +68,14 @@ func (c *cloud) sourceImage(ctx context.Context) (*gce.Image, error) {
 	if len(projects) == 0 {
 		projects = append([]string{c.ProjectID}, publicProjects()...)
 	}
-	if home := homeOf(cmp.Or(c.SourceImageFamily, name)); len(c.SourceImageProjectID) == 0 && home != "" {
-		// Public images have names that say whose they are: mostly two
-		// projects are enough.
-		if img, err := c.firstOf(ctx, []string{projects[0], home}, name); img != nil || err != nil {
+	if len(projects) > 1 && len(c.SourceImageProjectID) == 0 {
+		// Mostly it is in the own project, or public images have names that say
+		// whose they are.
+		likely := projects[:1:1]
+		if home := homeOf(cmp.Or(c.SourceImageFamily, name)); home != "" {
+			likely = append(likely, home)
+		}
+		if img, err := c.firstOf(ctx, likely, name); img != nil || err != nil {
 			return img, err
 		}
 	}
@@ -142,9 +146,14 @@ func (c *cloud) wanted() string {
 	return fmt.Sprintf("an image of the family %q", c.SourceImageFamily)
 }
 
-// imageIn returns the image of a project. Builds that look for the same one
-// share the answer.
+// imageIn returns the image of a project, nil where there is none. Builds that
+// look for the same one share the answer.
 func (c *cloud) imageIn(ctx context.Context, project, name string) (*gce.Image, error) {
+	if project == c.ImageProjectID {
+		if img, sure := c.listed(ctx, project, name); sure {
+			return img, nil
+		}
+	}
 	if c.SourceImage == "" {
 		return gcp.Once(ctx, c.api, "family "+project+"/"+c.SourceImageFamily, func() (*gce.Image, error) {
 			return c.api.Compute.Images.GetFromFamily(project, c.SourceImageFamily).Context(ctx).Do()
@@ -153,6 +162,20 @@ func (c *cloud) imageIn(ctx context.Context, project, name string) (*gce.Image, 
 	return gcp.Once(ctx, c.api, "image "+project+"/"+name, func() (*gce.Image, error) {
 		return c.api.Compute.Images.Get(project, name).Context(ctx).Do()
 	})
+}
+
+// listed looks for the image where those of the build are made, in the one
+// request that tells what is there of those, too. Sure is false where the image
+// may be there all the same.
+func (c *cloud) listed(ctx context.Context, project, name string) (img *gce.Image, sure bool) {
+	list, err := c.api.Listing(ctx, project)
+	switch {
+	case err != nil:
+		return nil, false // asking for the one image tells why, or succeeds
+	case c.SourceImage == "":
+		return list.Newest(c.SourceImageFamily)
+	}
+	return list.Named(name)
 }
 
 // notFound says where was looked, and what there is instead.

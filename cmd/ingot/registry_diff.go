@@ -62,7 +62,7 @@ type (
 		Attachments []string   `json:"attachments,omitempty"` // "- bom.json"
 	}
 	stepDiff struct {
-		Step    int      `json:"step"` // from 1
+		Step    int      `json:"step"` // from 1; of one that was removed, in A
 		Name    string   `json:"name"`
 		Changes []string `json:"changes"`
 	}
@@ -91,18 +91,16 @@ func recordDiff(old, now artifact.Record) buildDiff {
 	if old.Base.Key != now.Base.Key {
 		d.Base = plan.Changes(old.Base.Inputs, now.Base.Inputs)
 	}
-	for i, s := range now.Steps {
-		switch {
-		case i >= len(old.Steps):
-			d.Steps = append(d.Steps, stepDiff{i + 1, s.Name, []string{"the step is new"}})
-		case old.Steps[i].Key != s.Key:
-			if changes := plan.Changes(old.Steps[i].Inputs, s.Inputs); len(changes) > 0 {
-				d.Steps = append(d.Steps, stepDiff{i + 1, s.Name, changes})
-			}
-		}
-	}
-	for i := len(now.Steps); i < len(old.Steps); i++ {
+	was := plan.Counterparts(old.Steps, now.Steps)
+	for _, i := range plan.Removed(len(old.Steps), was) {
 		d.Steps = append(d.Steps, stepDiff{i + 1, old.Steps[i].Name, []string{"the step was removed"}})
+	}
+	for i, s := range now.Steps {
+		if was[i] < 0 {
+			d.Steps = append(d.Steps, stepDiff{i + 1, s.Name, []string{"the step is new"}})
+		} else if changes := plan.Changes(old.Steps[was[i]].Inputs, s.Inputs); len(changes) > 0 {
+			d.Steps = append(d.Steps, stepDiff{i + 1, s.Name, changes})
+		}
 	}
 	d.Places = setDiff(placeTexts(old), placeTexts(now))
 	d.Attachments = setDiff(attachmentTexts(old), attachmentTexts(now))

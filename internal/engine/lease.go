@@ -51,7 +51,7 @@ func (b *build) lease(ctx context.Context) (release func(), err error) {
 func (b *build) alone() bool {
 	switch {
 	case b.Status == plan.Unchanged:
-		return b.Distribute || len(b.Record.Pending) > 0
+		return b.Test || b.Distribute || len(b.Record.Pending) > 0
 	case b.InPlace():
 		return b.Base.ID != builders.NoMachine
 	}
@@ -68,7 +68,15 @@ func (b *build) doneMeanwhile(ctx context.Context) (bool, error) {
 	if b.Record == nil {
 		return true, nil
 	}
-	return rec.Distributed != b.Record.Distributed || len(rec.Pending) != len(b.Record.Pending), nil
+	return rec.Distributed != b.Record.Distributed || len(rec.Pending) != len(b.Record.Pending) || testedBy(rec) != testedBy(*b.Record), nil
+}
+
+// testedBy is the run that the last tests of an artifact were of.
+func testedBy(rec artifact.Record) string {
+	if rec.Tested == nil {
+		return ""
+	}
+	return rec.Tested.RunID
 }
 
 // holder is what others are told of this run while they wait for it.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -14,31 +15,11 @@ func TestOneBuilds(t *testing.T) {
 	t.Parallel()
 	one, two := newBench(t), newBench(t)
 	two.cloud, two.dir, two.journals, two.runs = one.cloud, one.dir, one.journals, 1
-	waits := make(chan struct{})
-	begun, ended := make(chan struct{}), make(chan struct{})
-	var first *sink
-	go func() {
-		defer close(ended)
-		first, _ = one.run(t.Context(), `regions = ["two"]`, func(e event.Event) {
-			if p, ok := e.Body.(event.Phase); ok && p.Name == "begin" {
-				close(begun)
-				<-waits
-			}
-		})
-	}()
-	<-begun
-	said := ""
-	second, err := two.run(t.Context(), `regions = ["two"]`, func(e event.Event) {
-		if s, ok := e.Body.(event.Say); ok && strings.HasPrefix(s.Text, "Waiting for ") {
-			said = s.Text
-			close(waits)
-		}
-	})
-	<-ended
+	first, second, said := together(t, one, two, `regions = ["two"]`, "begin")
 	got := one.took()
 	slices.Sort(got) // the machine is closed behind the rest
-	if err != nil || !slices.Equal(got, []string{"close", "distribute", "seal"}) {
-		t.Errorf("did %q, %v", got, err)
+	if !slices.Equal(got, []string{"close", "distribute", "seal"}) {
+		t.Errorf("did %q", got)
 	}
 	if !strings.HasPrefix(said, "Waiting for run run-1 on ") || !strings.HasSuffix(said, ", which builds the same") {
 		t.Errorf("said %q", said)
@@ -47,6 +28,55 @@ func TestOneBuilds(t *testing.T) {
 	if a.New == b.New || a.Version != b.Version { // either may be the first to publish
 		t.Errorf("published %+v and %+v", a, b)
 	}
+}
+
+// The tests alone that an image has yet to pass run once, too.
+func TestOneTests(t *testing.T) {
+	t.Parallel()
+	one, two := newBench(t), newBench(t)
+	s, err := one.run(t.Context(), "", nil)
+	one.wants(s, err, "seal", "distribute", "close")
+	two.cloud, two.dir, two.journals, two.runs = one.cloud, one.dir, one.journals, 2
+	one.more = testBlock("one", "true", "true")
+	two.more = one.more
+	first, second, said := together(t, one, two, "", "test")
+	if got := one.took(); !slices.Equal(got, []string{"close"}) {
+		t.Errorf("did %q", got)
+	}
+	if a, b := first.results(), second.results(); len(a) != 1 || a[0].Known || len(b) != 1 || !b[0].Known {
+		t.Errorf("results %+v and %+v", a, b)
+	}
+	if !strings.HasPrefix(said, "Waiting for run run-2 on ") {
+		t.Errorf("said %q", said)
+	}
+}
+
+// together runs a template twice: the one stays in a phase until the other
+// waits for it, and says so.
+func together(t *testing.T, one, two *bench, options, phase string) (first, second *sink, said string) {
+	t.Helper()
+	waits, begun, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		var err error
+		first, err = one.run(t.Context(), options, func(e event.Event) {
+			if p, ok := e.Body.(event.Phase); ok && p.Name == phase {
+				close(begun)
+				<-waits
+			}
+		})
+		ended <- err
+	}()
+	<-begun
+	second, err := two.run(t.Context(), options, func(e event.Event) {
+		if s, ok := e.Body.(event.Say); ok && strings.HasPrefix(s.Text, "Waiting for ") {
+			said = s.Text
+			close(waits)
+		}
+	})
+	if err := errors.Join(err, <-ended); err != nil {
+		t.Fatal(err)
+	}
+	return first, second, said
 }
 
 func publishedBy(s *sink) (p event.Published) {

@@ -90,7 +90,7 @@ func TestResume(t *testing.T) {
 				s.Name = "new"
 				b.Steps = append([]*Step{b.Steps[0], s}, b.Steps[1:]...)
 			}, says: "step 2 new was put in since"},
-		"another base": {build: machineOf("ubuntu", "1", "2", "3"), have: []artifact.Checkpoint{three()}, says: "the base changed since the checkpoint after step 3 c (ami-3): base ubuntu is new, base debian was removed"},
+		"another base": {build: machineOf("ubuntu", "1", "2", "3"), have: []artifact.Checkpoint{three()}, says: "the base changed since the checkpoint after step 3 c (ami-3): base debian → ubuntu"},
 		"gone": {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{three(), two()},
 			alter: func(b *Build) { b.Builder = machines{"debian", map[string]bool{"ami-3": true}} }, from: 2, says: "the checkpoint after step 3 c (ami-3) is gone"},
 		"refused": {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{checkpointOf(t, machineOf("debian", "1", "2", "3"), 3, "ami-refused")},

@@ -198,7 +198,7 @@ func (b *Build) baseInput() artifact.Input {
 	if p := b.parent(b.family.base); p != nil {
 		return artifact.Input{Kind: kindBuild, Name: p.Address, Digest: string(p.imageKey())}
 	}
-	return artifact.Input{Kind: "base", Name: b.Base.Name, Digest: string(key.New("base-id/1").String(b.Base.ID).Sum())}
+	return artifact.Input{Kind: kindBase, Name: b.Base.Name, Digest: string(key.New("base-id/1").String(b.Base.ID).Sum())}
 }
 
 // diskInputs are the builds whose images the disks of this one are made of.

@@ -190,10 +190,15 @@ func (b *Build) Files() int {
 // NewRecord returns the record of an artifact made by running the build.
 func (b *Build) NewRecord(runID string, a artifact.Artifact, now time.Time) artifact.Record {
 	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Created: now.UTC(), RunID: runID, Parents: b.ancestry()}
-	for _, s := range b.Steps {
-		rec.Steps = append(rec.Steps, artifact.Step{Name: s.Name, Key: s.Key, Inputs: s.inputs})
-	}
+	rec.Steps = b.stepRecords()
 	return rec
+}
+
+func (b *Build) stepRecords() (out []artifact.Step) {
+	for _, s := range b.Steps {
+		out = append(out, artifact.Step{Name: s.Name, Key: s.Key, Inputs: s.inputs})
+	}
+	return out
 }
 
 // NothingLeft returns the error of a plan without builds.

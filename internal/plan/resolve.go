@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -267,39 +266,45 @@ func (b *Build) compare(old artifact.Record, recorded bool) {
 	if old.Base.Key != b.BaseRecord.Key {
 		b.Reasons = diff(old.Base.Inputs, b.BaseRecord.Inputs)
 	}
-	first := -1
+	first, was := -1, Counterparts(old.Steps, b.stepRecords())
+	gone := Removed(len(old.Steps), was)
 	for i, s := range b.Steps {
-		if i < len(old.Steps) && old.Steps[i].Key == s.Key && !old.Steps[i].Failed {
+		same := i < len(old.Steps) && old.Steps[i].Key == s.Key
+		if same && !old.Steps[i].Failed {
 			s.Known = true
 			continue
 		}
-		if i < len(old.Steps) && old.Steps[i].Key == s.Key {
+		switch {
+		case same:
 			s.Reasons = []Reason{{Kind: "failed", Text: "it failed in " + b.Version + " and was let pass"}}
 			continue
-		}
-		if i < len(old.Steps) {
-			s.Reasons = diff(old.Steps[i].Inputs, s.inputs)
-		} else {
+		case was[i] < 0:
 			s.Reasons = []Reason{{Kind: "new", Text: "the step is new"}}
+		default:
+			s.Reasons = diff(old.Steps[was[i]].Inputs, s.inputs)
 		}
 		if first < 0 {
 			first = i
 		}
 		if len(s.Reasons) == 0 {
-			s.Reasons = b.follows(first, i)
+			s.Reasons = b.follows(first, i, len(gone) > 0 && was[i] > gone[0])
 		}
 	}
-	if len(old.Steps) > len(b.Steps) {
-		b.Reasons = append(b.Reasons, Reason{Kind: "step", Text: count(len(old.Steps)-len(b.Steps), "step") + " fewer"})
+	for _, i := range gone {
+		b.Reasons = append(b.Reasons, Reason{Kind: "step", Name: old.Steps[i].Name, Text: fmt.Sprintf("step %d %s was removed", i+1, old.Steps[i].Name)})
 	}
 }
 
-func (b *Build) follows(first, i int) []Reason {
+// follows says why step i runs though nothing in it changed: because of the
+// base, of the first step that did, or of one before it that was removed.
+func (b *Build) follows(first, i int, removed bool) []Reason {
 	switch {
 	case len(b.Reasons) > 0:
 		return []Reason{{Kind: "base", Text: "follows the base"}}
 	case first < i:
 		return []Reason{{Kind: "step", Text: fmt.Sprintf("follows step %d", first+1)}}
+	case removed:
+		return []Reason{{Kind: "step", Text: "follows a step that was removed"}}
 	}
 	return []Reason{{Kind: "step", Text: "lowers to other instructions"}}
 }
@@ -319,57 +324,4 @@ func (b *Build) runFrom(first int, r Reason) {
 			s.Reasons = []Reason{{Kind: "step", Text: fmt.Sprintf("follows step %d", first+1)}}
 		}
 	}
-}
-
-// Changes says what is different between what two keys were made of.
-func Changes(old, now []artifact.Input) (texts []string) {
-	for _, r := range diff(old, now) {
-		texts = append(texts, r.Text)
-	}
-	return texts
-}
-
-// diff says what is different between two lists of inputs.
-func diff(old, now []artifact.Input) []Reason {
-	type id struct{ kind, name string }
-	before := map[id]string{}
-	for _, in := range old {
-		before[id{in.Kind, in.Name}] = in.Digest
-	}
-	var out []Reason
-	add := func(in artifact.Input, verb string) {
-		name := in.Name
-		if in.Kind == kindBuild && verb == "changed" {
-			out = append(out, followsBuild(name))
-			return
-		}
-		if in.Kind != "variable" && in.Kind != "file" {
-			name = in.Kind + " " + name
-		}
-		out = append(out, Reason{Kind: in.Kind, Name: in.Name, Text: name + " " + verb})
-	}
-	for _, in := range now {
-		digest, ok := before[id{in.Kind, in.Name}]
-		delete(before, id{in.Kind, in.Name})
-		switch {
-		case !ok:
-			add(in, "is new")
-		case digest != in.Digest:
-			add(in, "changed")
-		}
-	}
-	for _, in := range old {
-		if _, gone := before[id{in.Kind, in.Name}]; gone {
-			add(in, "was removed")
-		}
-	}
-	return causes(out)
-}
-
-// causes leaves out options where a variable changed: they differ because of it.
-func causes(reasons []Reason) []Reason {
-	if !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Kind == "variable" }) {
-		return reasons
-	}
-	return slices.DeleteFunc(reasons, func(r Reason) bool { return r.Kind == "option" })
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,10 +38,11 @@ type leaseTimes struct {
 	dead  time.Duration // how long a tag stands still until it counts for nothing
 	look  time.Duration // how often a tag that is waited for is looked at
 	leave time.Duration // how long one write may take, the last one too
+	seat  time.Duration // how soon a tag that is free is taken, as a rule
 }
 
 func usualLeaseTimes() leaseTimes {
-	return leaseTimes{beat: 5 * time.Second, dead: 30 * time.Second, look: 500 * time.Millisecond, leave: 10 * time.Second}
+	return leaseTimes{beat: 5 * time.Second, dead: 30 * time.Second, look: 500 * time.Millisecond, leave: 10 * time.Second, seat: time.Second}
 }
 
 // beats is how many different manifests a tag is moved between.
@@ -56,10 +58,12 @@ const (
 // contender is one that wants a lease, or has it.
 type contender struct {
 	tag    string
+	id     string // nobody else has it; tags are used again
 	number int    // 0 while it draws
 	who    string // as people read it
 	held   bool   // it had its turn
 	over   bool   // it let go, where its tag can't be removed
+	free   bool   // so that its tag may be taken
 	beat   int
 	desc   ocispec.Descriptor // of the manifest that says so
 }
@@ -75,12 +79,12 @@ type leasing struct {
 
 func (b *remoteBucket) lease(ctx context.Context, k key.Key, holder string, waiting func(string)) (func(), error) {
 	prefix := leasePrefix + string(k) + "."
-	l := &leasing{remoteBucket: b, prefix: prefix, contender: contender{tag: prefix + token(), who: holder}}
+	l := &leasing{remoteBucket: b, prefix: prefix, contender: contender{id: token(), who: holder}}
 	empty := ocispec.DescriptorEmptyJSON
 	if err := pushBytes(ctx, b, empty, empty.Data); err != nil {
 		return nil, err
 	}
-	if err := l.say(ctx, func(c *contender) {}); err != nil {
+	if err := l.sit(ctx); err != nil {
 		return nil, err
 	}
 	stop := l.live(context.WithoutCancel(ctx))
@@ -137,7 +141,7 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 	said := false
 	for moved := time.Now(); !o.over && l.before(o); {
 		if time.Since(moved) > l.times.dead {
-			_ = l.Delete(ctx, o.desc) // not all registries can
+			l.bury(ctx, o)
 			return false, nil
 		}
 		if o.held && !said {
@@ -154,6 +158,9 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 		if err != nil {
 			return false, err
 		}
+		if now.id != o.id {
+			return o.held, nil // one that came later has the tag
+		}
 		if now.desc.Digest != o.desc.Digest {
 			o, moved = now, time.Now()
 		}
@@ -164,6 +171,16 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 // others are those who want the lease too, or have it, in the order of their
 // turns.
 func (l *leasing) others(ctx context.Context) ([]contender, error) {
+	list, err := l.all(ctx)
+	list = slices.DeleteFunc(list, func(o contender) bool { return o.over })
+	slices.SortFunc(list, func(a, b contender) int {
+		return cmp.Or(a.number-b.number, strings.Compare(a.tag, b.tag))
+	})
+	return list, err
+}
+
+// all are the others whose tags are there, also those that let go.
+func (l *leasing) all(ctx context.Context) ([]contender, error) {
 	tags, err := l.tags(ctx)
 	if err != nil {
 		return nil, err
@@ -180,16 +197,8 @@ func (l *leasing) others(ctx context.Context) ([]contender, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !o.over {
-			list = append(list, o)
-		}
+		list = append(list, o)
 	}
-	slices.SortFunc(list, func(a, b contender) int {
-		if a.number != b.number {
-			return a.number - b.number
-		}
-		return strings.Compare(a.tag, b.tag)
-	})
 	return list, nil
 }
 
@@ -213,8 +222,9 @@ func (l *leasing) read(ctx context.Context, tag string) (contender, error) {
 	}
 	number, err := strconv.Atoi(m.Annotations[annNumber])
 	state := m.Annotations[annState]
-	return contender{tag: tag, number: number, who: m.Annotations[annBy], held: state == stateHeld || state == stateOver,
-		over: err != nil || state == stateOver || state == stateLeft, desc: desc}, nil
+	free := state == stateOver || state == stateLeft
+	return contender{tag: tag, id: m.Annotations[annToken], number: number, who: m.Annotations[annBy],
+		held: state == stateHeld || state == stateOver, over: err != nil || free, free: free, desc: desc}, nil
 }
 
 // say changes what the contender's own tag says.
@@ -222,28 +232,33 @@ func (l *leasing) say(ctx context.Context, change func(*contender)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change(&l.contender)
+	desc, err := l.put(ctx, l.contender)
+	l.desc = desc
+	return err
+}
+
+// put makes the tag of a contender say what is known of it.
+func (l *leasing) put(ctx context.Context, c contender) (ocispec.Descriptor, error) {
 	m := ocispec.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: ocispec.MediaTypeImageManifest, ArtifactType: LeaseType,
 		Config: ocispec.DescriptorEmptyJSON, Layers: []ocispec.Descriptor{ocispec.DescriptorEmptyJSON},
-		Annotations: map[string]string{
-			annNumber: strconv.Itoa(l.number), annBy: l.who, annBeat: strconv.Itoa(l.beat), annToken: strings.TrimPrefix(l.tag, l.prefix),
-		},
+		Annotations: map[string]string{annNumber: strconv.Itoa(c.number), annBy: c.who, annBeat: strconv.Itoa(c.beat), annToken: c.id},
 	}
 	m.Config.Data, m.Layers[0].Data = nil, nil
 	switch {
-	case l.over && l.held:
+	case c.over && c.held:
 		m.Annotations[annState] = stateOver
-	case l.over:
+	case c.over:
 		m.Annotations[annState] = stateLeft
-	case l.held:
+	case c.held:
 		m.Annotations[annState] = stateHeld
 	}
 	data, err := json.Marshal(m)
 	if err != nil {
-		return err
+		return ocispec.Descriptor{}, err
 	}
-	l.desc = content.NewDescriptorFromBytes(m.MediaType, data)
-	return l.PushReference(ctx, l.desc, bytes.NewReader(data), l.tag)
+	desc := content.NewDescriptorFromBytes(m.MediaType, data)
+	return desc, l.PushReference(ctx, desc, bytes.NewReader(data), c.tag)
 }
 
 // live moves the tag now and then, until stop is called. A write that is under

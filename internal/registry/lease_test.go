@@ -19,7 +19,7 @@ import (
 // quick are the times of leases of tests, where nobody is far away.
 func quick(r *Registry) *Registry {
 	if s, ok := r.store.(*remoteStore); ok {
-		s.times = leaseTimes{beat: 200 * time.Millisecond, dead: 4 * time.Second, look: 50 * time.Millisecond, leave: 10 * time.Second}
+		s.times = leaseTimes{beat: 200 * time.Millisecond, dead: 4 * time.Second, look: 50 * time.Millisecond, leave: 10 * time.Second, seat: 100 * time.Millisecond}
 	}
 	return r
 }

@@ -30,11 +30,20 @@ import (
 // app returns a registry. With the path of an htpasswd file it asks for a login.
 func app(htpasswd string) http.Handler {
 	config := &configuration.Configuration{Storage: configuration.Storage{"inmemory": nil, "delete": {"enabled": true}}}
-	config.Catalog.MaxEntries = 1000
-	config.Log.Level = "fatal"
 	if htpasswd != "" {
 		config.Auth = configuration.Auth{"htpasswd": {"realm": "test", "path": htpasswd}}
 	}
+	return handler(config)
+}
+
+// keeper returns a registry that lets nobody delete.
+func keeper() http.Handler {
+	return handler(&configuration.Configuration{Storage: configuration.Storage{"inmemory": nil}})
+}
+
+func handler(config *configuration.Configuration) http.Handler {
+	config.Catalog.MaxEntries = 1000
+	config.Log.Level = "fatal"
 	return handlers.NewApp(context.Background(), config)
 }
 

@@ -134,10 +134,15 @@ type answer struct {
 // Once asks a question that several builds have, once in a while for all of
 // them. No error is remembered but that something is not there.
 func Once[T any](ctx context.Context, c *Client, question string, ask func() (T, error)) (T, error) {
+	return within(ctx, c, fresh, question, ask)
+}
+
+// within is Once for an answer that counts for a time.
+func within[T any](ctx context.Context, c *Client, counts time.Duration, question string, ask func() (T, error)) (T, error) {
 	c.mu.Lock()
 	a := c.known[question]
 	if a == nil || time.Now().After(a.until) {
-		a = &answer{done: make(chan struct{}), until: time.Now().Add(fresh)}
+		a = &answer{done: make(chan struct{}), until: time.Now().Add(counts)}
 		c.known[question] = a
 		c.mu.Unlock()
 		value, err := ask()

@@ -77,6 +77,7 @@ func (o *operations) leave() {
 // at the same time end at about the same time: the answer to the first one says
 // when to ask.
 func (c *Client) Wait(ctx context.Context, op *gce.Operation) error {
+	defer c.forget(op)
 	if op.Status == "DONE" {
 		return operationError(op)
 	}
