@@ -126,13 +126,13 @@ func (c *ebs) checkName(ctx context.Context, r *Region, name, base string, force
 	return nil, nil
 }
 
-// unfinished adds to the error of a name that is in use that the image was
-// never finished: one that is has no expiry.
+// unfinished adds to the error of a name that is in use that the image never
+// got to where it was to be: one that did has no expiry.
 func unfinished(img types.Image, taken error) error {
 	if tags := tagMap(img.Tags); tags[tagExpires] == "" || tags[tagUser] != whoami() {
 		return taken
 	}
-	return builders.WithHint(taken, "a run that did not end left that image: `ingot sweep` removes it. Or "+builders.Hint(taken))
+	return builders.WithHint(taken, "a run left that image that was killed, and `ingot sweep` removes it, or whose tests failed, and -force replaces it. Or "+builders.Hint(taken))
 }
 
 func nameTaken(name, region, id string) error {

@@ -123,11 +123,18 @@ func (l *launch) disks() []*gce.AttachedDisk {
 	if l.again {
 		list[0].InitializeParams.SourceImageEncryptionKey = l.ImageEncryptionKey.api()
 	}
-	for i := range l.DiskAttachment {
+	for i, d := range l.DiskAttachment {
+		if d.SourceVolume != "" && l.env.Trial {
+			continue // it is another's to write to, perhaps that of the build, which is just ending
+		}
 		list = append(list, l.attached(i))
 	}
 	return list
 }
+
+// keeps reports whether a disk stays when the instance ends. Nothing stays of
+// a test.
+func (l *launch) keeps(d DiskAttachment) bool { return d.KeepDevice && !l.env.Trial }
 
 // attachedName is the name of a disk of disk_attachment that is made.
 func (l *launch) attachedName(i int) string {
@@ -154,13 +161,13 @@ func (l *launch) attached(i int) *gce.AttachedDisk {
 		a.InitializeParams = &gce.AttachedDiskInitializeParams{DiskType: l.zoneURL("diskTypes", "local-ssd"), DiskSizeGb: d.VolumeSize}
 		return a
 	}
-	a.AutoDelete = !d.KeepDevice && !d.CreateImage
+	a.AutoDelete = !l.keeps(d) && !d.CreateImage
 	p := &gce.AttachedDiskInitializeParams{
 		DiskName: l.attachedName(i), DiskSizeGb: d.VolumeSize, DiskType: l.zoneURL("diskTypes", d.VolumeType),
 		ProvisionedIops: d.IOPS, SourceImage: d.SourceImage,
 		Labels: merged(l.Labels, l.labels), ResourceManagerTags: l.ResourceManagerTags,
 	}
-	if d.KeepDevice {
+	if l.keeps(d) {
 		p.Labels = l.Labels // it stays: a sweep must not take it
 	}
 	if len(d.ReplicaZones) > 0 {

@@ -51,12 +51,13 @@ type DiskAttachment struct {
 	// IOPS are the input and output operations a second to provide, for
 	// pd-extreme and Hyperdisk.
 	IOPS int64 `hcl:"iops,optional"`
-	// KeepDevice leaves the disk when the build is over. Default false.
+	// KeepDevice leaves the disk when the build is over, but not that of a test.
+	// Default false.
 	KeepDevice bool `hcl:"keep_device,optional"`
 	// ReplicaZones are other zones that the disk is replicated to.
 	ReplicaZones []string `hcl:"replica_zones,optional"`
 	// SourceVolume is the URL of a disk that exists, to be attached. It stays
-	// when the build is over.
+	// when the build is over. Machines of tests do not have it.
 	SourceVolume string `hcl:"source_volume,optional" key:"disk"`
 	// SourceImage is the URL of an image that the disk is made from. Default:
 	// the disk is empty.

@@ -129,7 +129,7 @@ func (m *instance) intendDisks(request string) ([]*journal.Entry, error) {
 	m.add(made{"disk", m.disk, boot, func(ctx context.Context) error { return m.removeDisk(ctx, m.disk) }})
 	entries := []*journal.Entry{boot}
 	for i, d := range m.DiskAttachment {
-		if d.SourceVolume != "" || d.KeepDevice || !d.CreateImage {
+		if d.SourceVolume != "" || m.keeps(d) || !d.CreateImage {
 			continue
 		}
 		name, remove := m.attachedName(i), m.removeDisk

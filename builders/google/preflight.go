@@ -183,8 +183,8 @@ func (l *launch) checkImageName(ctx context.Context) error {
 		l.replacing = true
 	default:
 		hint := `use -force to replace that image, or make the name unique: image_name = "web-${timestamp()}"`
-		if img.Labels[expiresLabel] != "" && img.Labels[userLabel] == owner() { // one that is finished has no expiry
-			hint = "a run that did not end left that image: `ingot sweep` removes it. Or " + hint
+		if img.Labels[expiresLabel] != "" && img.Labels[userLabel] == owner() { // one that got to where it was to be has no expiry
+			hint = "a run left that image that was killed, and `ingot sweep` removes it, or whose tests failed. Or " + hint
 		}
 		return builders.WithHint(fmt.Errorf("the image name %s is in use in the project %s", l.ImageName, l.ImageProjectID), hint)
 	}

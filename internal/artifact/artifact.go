@@ -131,7 +131,7 @@ type Pending struct {
 // Parent is the build that made the image another one began with.
 type Parent struct {
 	Bucket  string  `json:"bucket"`
-	Version string  `json:"version,omitempty"` // "" is the one that both are published in, or that has the key
+	Version string  `json:"version,omitempty"` // "" is the one that both are published in, else the newest that has the key
 	Build   string  `json:"build"`
 	Key     key.Key `json:"key"`
 }

@@ -287,3 +287,49 @@ build {
 		t.Errorf("removed %q, want %q", y.removed, want)
 	}
 }
+
+// A version says which versions of other buckets its builds began with, where
+// one run publishes all of them.
+func TestGraphBuckets(t *testing.T) {
+	t.Parallel()
+	const text = `
+source "link" "base" { image = "debian" }
+source "link" "app" {
+  image = build.link.base.id
+  size  = "1"
+}
+source "link" "beside" { image = build.link.app.id }
+build {
+  sources = ["link.app"]
+  publish { bucket = "app" }
+}
+build {
+  sources = ["link.base", "link.beside"]
+  publish { bucket = "base" }
+}
+`
+	y, dir := &yard{}, t.TempDir()
+	parts := strings.NewReplacer(`"link.base", "link.beside"`, `"link.base"`) // buckets that do not need each other
+	for _, text := range []string{parts.Replace(text), parts.Replace(strings.Replace(text, `"1"`, `"2"`, 1)), strings.Replace(text, `"1"`, `"3"`, 1)} {
+		if _, err := y.run(t.Context(), t, dir, text, engine.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reg, err := registry.Open("", filepath.Join(dir, "registry"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, err := reg.Versions(t.Context(), "base")
+	if err != nil || len(base) != 2 {
+		t.Fatalf("versions of base %v, %v", base, err)
+	}
+	app, err := reg.Versions(t.Context(), "app")
+	if err != nil || len(app) != 3 {
+		t.Fatalf("versions of app %v, %v", app, err)
+	}
+	for _, v := range app[1:] {
+		if p := v.Records[0].Parents; len(p) != 1 || p[0].Bucket != "base" || p[0].Version != base[1].Name {
+			t.Errorf("parents of %s: %+v, want one of %s", v.Name, p, base[1].Name)
+		}
+	}
+}

@@ -97,15 +97,60 @@ func (r *run) publish(ctx context.Context, results []result) error {
 		bucket := res.build.Publish.Bucket
 		records[bucket] = append(records[bucket], res.record)
 	}
-	for _, group := range byBucket(r.plan.Builds) {
-		if err := r.publishBucket(ctx, group, records[group[0].Publish.Bucket]); err != nil {
-			return fmt.Errorf("publish %s: %w", group[0].Publish.Bucket, err)
+	versions := map[string]string{} // by bucket
+	for _, group := range parentsFirst(byBucket(r.plan.Builds)) {
+		bucket := group[0].Publish.Bucket
+		for i := range records[bucket] {
+			nameParents(&records[bucket][i], bucket, records, versions)
 		}
+		v, err := r.publishBucket(ctx, group, records[bucket])
+		if err != nil {
+			return fmt.Errorf("publish %s: %w", bucket, err)
+		}
+		versions[bucket] = v.Name
 	}
 	return nil
 }
 
-func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []artifact.Record) error {
+// parentsFirst puts buckets behind those that their builds' parents are
+// published in, as far as these do not need each other.
+func parentsFirst(groups [][]*plan.Build) [][]*plan.Build {
+	var out [][]*plan.Build
+	waits := func(group []*plan.Build) bool {
+		return slices.ContainsFunc(groups, func(other []*plan.Build) bool { return begins(group, other) })
+	}
+	for len(groups) > 0 {
+		i := max(0, slices.IndexFunc(groups, func(group []*plan.Build) bool { return !waits(group) }))
+		out, groups = append(out, groups[i]), slices.Delete(groups, i, i+1)
+	}
+	return out
+}
+
+// begins reports whether builds begin with images of those of another bucket.
+func begins(group, other []*plan.Build) bool {
+	if group[0].Publish.Bucket == other[0].Publish.Bucket {
+		return false
+	}
+	return slices.ContainsFunc(group, func(b *plan.Build) bool {
+		return slices.ContainsFunc(b.Parents, func(p plan.Parent) bool { return slices.Contains(other, p.Build) })
+	})
+}
+
+// nameParents says of the parents in other buckets which version they are
+// published in by this run.
+func nameParents(rec *artifact.Record, bucket string, records map[string][]artifact.Record, versions map[string]string) {
+	rec.Parents = slices.Clone(rec.Parents)
+	for i := range rec.Parents {
+		p := &rec.Parents[i]
+		ours := func(made artifact.Record) bool { return made.Build == p.Build && made.Key == p.Key }
+		if p.Version == "" && p.Bucket != bucket && slices.ContainsFunc(records[p.Bucket], ours) {
+			p.Version = versions[p.Bucket]
+		}
+	}
+}
+
+// publishBucket returns the version that has the records.
+func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []artifact.Record) (registry.Version, error) {
 	pub := group[0].Publish
 	if left := r.plan.LeftOut[pub.Bucket]; len(left) > 0 && len(pub.Channels) > 0 {
 		// Who pulls by a channel must find all that the template makes.
@@ -113,13 +158,13 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 		pub.Channels = nil
 	}
 	if err := r.settle(ctx, pub); err != nil {
-		return err
+		return registry.Version{}, err
 	}
 	name := cmp.Or(pub.Version, commonVersion(group))
 	if name != "" {
 		v, found, err := r.Registry.Version(ctx, pub.Bucket, name)
 		if err != nil {
-			return err
+			return v, err
 		}
 		if found && holdsAll(v, records) {
 			moved := movedSince(v, group, records)
@@ -127,7 +172,7 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 				r.emit(event.Warning{Text: fmt.Sprintf("version %s keeps the places of %s that it was published with: set another `version` to publish the new ones", v.Name, moved)})
 			}
 			if moved == "" || pub.Version != "" {
-				return r.moveChannels(ctx, v, pub.Channels)
+				return v, r.moveChannels(ctx, v, pub.Channels)
 			}
 		}
 	}
@@ -144,18 +189,18 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 	there, found, release, err := r.publishing(ctx, pub, v)
 	defer release()
 	if err != nil {
-		return err
+		return v, err
 	}
 	if found {
-		return r.moveChannels(ctx, there, pub.Channels)
+		return there, r.moveChannels(ctx, there, pub.Channels)
 	}
 	out, isNew, err := r.Registry.Publish(ctx, v)
 	if err != nil {
-		return err
+		return out, err
 	}
 	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: out.Bucket, Version: out.Name, Channels: out.Channels, New: isNew})
 	r.sayRequested(out, out.Requested)
-	return nil
+	return out, nil
 }
 
 // moveChannels points the template's channels at a version that exists.

@@ -77,7 +77,7 @@ func lines(option string, texts []secret.String) error {
 			return component.Errorf(option, "each text is looked for within one line, and one of them has several")
 		}
 	}
-	return nil
+	return patterns(option, texts)
 }
 
 func (c *Command) check(text secret.String) error {
@@ -92,6 +92,9 @@ func (c *Command) check(text secret.String) error {
 			if kind, _ := pattern(t); kind == "re" && strings.Contains(t.Reveal(), "\n") {
 				return component.Errorf(option, "a regular expression is matched within one line, and one has several")
 			}
+		}
+		if err := patterns(option, texts); err != nil {
+			return err
 		}
 	}
 	if c.RunAs != "" {

@@ -1,6 +1,7 @@
 package expect
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,6 +16,11 @@ import (
 func (c *Config) script() (*script, error) {
 	if c.Within < 0 {
 		return nil, component.Errorf("within", "is below zero")
+	}
+	if c.RunAs != "" {
+		if err := accountName("run_as", c.RunAs); err != nil {
+			return nil, err
+		}
 	}
 	s := &script{}
 	for _, text := range c.Start {
@@ -87,18 +93,6 @@ func plain(option, text string) error {
 	return nil
 }
 
-// pattern returns the kind of what the user wrote, and the pattern.
-func pattern(text secret.String) (kind string, of secret.String) {
-	t := text.Reveal()
-	if len(t) < 2 || t[0] != '/' || t[len(t)-1] != '/' {
-		return "text", text
-	}
-	if t = t[1 : len(t)-1]; text.IsSensitive() {
-		return "re", secret.Sensitive(t)
-	}
-	return "re", secret.Plain(t)
-}
-
 // show is a text of the user as it may be told.
 func show(text secret.String) string {
 	t := text.Reveal()
@@ -132,7 +126,7 @@ func (p *Package) write(s *script) error {
 	if !yes(p.Installed) {
 		return component.Errorf("versions", "is set for what must not be installed")
 	}
-	if err := whole("versions", p.Versions...); err != nil {
+	if err := cmp.Or(whole("versions", p.Versions...), patterns("versions", p.Versions)); err != nil {
 		return err
 	}
 	words, names := []string{word(p.Package)}, []string{}

@@ -70,8 +70,12 @@ func TestRefused(t *testing.T) {
 		"command.exit_status: 300 is none":                func(c *Config) { c.Command = []Command{{Command: "x", ExitStatus: 300}} },
 		`service: "a b" is no name`:                       func(c *Config) { c.Service = []Service{{Service: "a b"}} },
 		`kernel_param: "../x" is no name`:                 func(c *Config) { c.KernelParam = []KernelParam{{"../x", "1"}} },
-		`user: "a b" is no name`:                          func(c *Config) { c.Account = []Account{{Name: "a b"}} },
-		`mount: "proc" is no absolute path`:               func(c *Config) { c.Mount = []Mount{{Mount: "proc"}} },
+		`run_as: "a b" is no name`:                        func(c *Config) { c.RunAs = "a b" },
+		`file.contains: /[a/ is no extended regular expression: missing closing ] [a`:          func(c *Config) { c.File = []File{{File: "/a", Contains: texts("/[a/")}} },
+		`command.stdout: /v\d+/ is no extended regular expression: invalid escape sequence \d`: func(c *Config) { c.Command = []Command{{Command: "x", Stdout: texts("/v\\d+/")}} },
+		`package.versions: /(1/ is no extended`:                                                func(c *Config) { c.Package = []Package{{Package: "x", Versions: texts("/(1/")}} },
+		`user: "a b" is no name`:                                                               func(c *Config) { c.Account = []Account{{Name: "a b"}} },
+		`mount: "proc" is no absolute path`:                                                    func(c *Config) { c.Mount = []Mount{{Mount: "proc"}} },
 	} {
 		if _, err := config(change).Lower(provisionertest.Input("/dir")); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
@@ -111,5 +115,18 @@ func TestSecrets(t *testing.T) {
 	}
 	if hash(secret.Sensitive("hunter2")) == hash(secret.Sensitive("hunter3")) {
 		t.Error("what is expected does not count in the key")
+	}
+}
+
+// TestPatterns are regular expressions that grep takes, in one way or another.
+func TestPatterns(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{`/^v[0-9]+\.[0-9]+$/`, `/\w+\s\bx\>/`, `/(a)\1/`, `/[\d]/`, `/[^]\]/`, `/[[:alpha:]\]+/`, `/a{2,3}|()/`, "//", "/", `\d(`, `/\\w\//`} {
+		if err := patterns("contains", texts(text)); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if err := patterns("contains", []secret.String{secret.Sensitive("/(hunter2/")}); err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("error %v", err)
 	}
 }
