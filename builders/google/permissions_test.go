@@ -42,6 +42,7 @@ func TestPermissions(t *testing.T) {
 		"compute.instances.setTags": "tags", "compute.instances.setServiceAccount": "an instance with a service account",
 		"iam.serviceAccounts.actAs": "the same", "compute.subnetworks.use": "every instance", "compute.subnetworks.useExternalIp": "one with an external address",
 		"compute.addresses.use": "address", "iap.tunnelInstances.accessViaIAP": "use_iap", "compute.instances.osAdminLogin": "use_os_login",
+		"compute.snapshots.create": "disks.createSnapshot", "compute.snapshots.setLabels": "the same", "compute.snapshots.useReadOnly": "an image of a snapshot",
 		"iam.serviceAccounts.getAccessToken": "impersonate_service_account",
 	}
 	services := map[string]string{"Compute": "compute", "OSLogin": "oslogin", "Secrets": "secretmanager", "Parameters": "parametermanager", "Storage": "storage"}
