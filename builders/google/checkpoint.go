@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	gce "google.golang.org/api/compute/v1"
 
@@ -16,8 +17,8 @@ import (
 	"github.com/ingot-build/ingot/internal/journal"
 )
 
-// checkpointLabel is on an image that was made on the way: the key of its last
-// step, as far as a label has room for it.
+// checkpointLabel is on what was made on the way: the key of its last step, as
+// far as a label has room for it.
 const checkpointLabel = "ingot-checkpoint"
 
 // BaseOf returns base with an image that a build made in place of its image.
@@ -31,103 +32,183 @@ func (b *builder) BaseOf(a artifact.Artifact, base builders.Base) (builders.Base
 
 // Checkpoints refuses what an image of the boot disk does not hold.
 func (b *builder) Checkpoints() error {
-	if len(b.cloud.DiskAttachment) > 0 {
-		return errors.New("they hold the boot disk alone, and disk_attachment gives the instance others")
+	for _, d := range b.cloud.DiskAttachment {
+		if d.VolumeType != scratch && d.AttachmentMode != "READ_ONLY" {
+			return errors.New("they hold the boot disk alone, and disk_attachment gives the instance another that keeps what steps write to it")
+		}
 	}
 	return nil
 }
 
-// Mark makes an image of the boot disk while the instance runs. Compute Engine
-// does not say when it has read the disk: it returns when the image is ready.
+// markTime is how long Compute Engine may take until it stores a snapshot.
+const markTime = 5 * time.Minute
+
+// mark is the state of the boot disk as it was: a snapshot, and in the end an
+// image that is made of it.
+type mark struct {
+	*instance
+	labels   map[string]string
+	about    string
+	image    string // name
+	snapshot string // name
+	storing  *gce.Operation
+	parts    []made // that are there, or may be
+}
+
+// Mark makes a snapshot of the boot disk while the instance runs.
 func (m *instance) Mark(ctx context.Context, c builders.Checkpoint) (builders.Mark, error) {
-	labels := merged(m.labels, map[string]string{
-		checkpointLabel: labelValue(string(c.Key)), expiresLabel: strconv.FormatInt(c.Expires.Unix(), 10),
+	name := m.name
+	if m.InstanceName != "" { // which runs before this one may have had
+		name = madeUpName()
+	}
+	name = name[:min(len(name), 45)]
+	k := &mark{
+		instance: m, image: fmt.Sprintf("%s-checkpoint-%d", name, c.Step), snapshot: fmt.Sprintf("%s-mark-%d", name, c.Step),
+		about: fmt.Sprintf("ingot: checkpoint of %s after step %d %s", m.env.Build, c.Step, c.Name),
+		labels: merged(m.labels, map[string]string{
+			checkpointLabel: labelValue(string(c.Key)), expiresLabel: strconv.FormatInt(c.Expires.Unix(), 10),
+		}),
+	}
+	if err := k.take(ctx); err != nil {
+		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+		defer cancel()
+		return nil, errors.Join(fmt.Errorf("create the snapshot %s: %w", k.snapshot, gcp.Explain(err)), k.Drop(end))
+	}
+	return k, nil
+}
+
+// take makes the snapshot, and returns when it is being stored: from then on
+// later writes to the disk are not in it.
+func (k *mark) take(ctx context.Context) error {
+	body := &gce.Snapshot{
+		Name: k.snapshot, Labels: k.labels, Description: k.about,
+		SnapshotEncryptionKey: k.ImageEncryptionKey.api(), StorageLocations: k.ImageStorageLocations,
+	}
+	if key := k.DiskEncryptionKey; key != nil && key.RawKey.Reveal() != "" {
+		body.SourceDiskEncryptionKey = key.api()
+	}
+	var err error
+	k.storing, err = k.create(ctx, "snapshot", k.snapshot, k.removeSnapshot, func(ctx context.Context, request string) (*gce.Operation, error) {
+		return k.api.Compute.Disks.CreateSnapshot(k.ProjectID, k.Zone, k.disk, body).RequestId(request).Context(ctx).Do()
 	})
-	name := m.name[:min(len(m.name), 45)] + fmt.Sprintf("-checkpoint-%d", c.Step)
-	body := &gce.Image{
-		Name: name, Labels: labels, SourceType: "RAW", SourceDisk: "projects/" + m.ProjectID + "/zones/" + m.Zone + "/disks/" + m.disk,
-		Description:        fmt.Sprintf("ingot: checkpoint of %s after step %d %s", m.env.Build, c.Step, c.Name),
-		ImageEncryptionKey: m.ImageEncryptionKey.api(), StorageLocations: m.ImageStorageLocations,
+	if err != nil {
+		return err
 	}
-	if k := m.DiskEncryptionKey; k != nil && k.RawKey.Reveal() != "" {
-		body.SourceDiskEncryptionKey = k.api()
-	}
+	ctx, cancel := context.WithTimeoutCause(ctx, markTime, fmt.Errorf("it is not being stored after %s", markTime))
+	defer cancel()
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	go func() {
+		if err := k.api.Wait(ctx, k.storing); err != nil {
+			stop(err)
+		}
+	}()
+	_, err = k.api.Snapshot(ctx, k.ProjectID, k.snapshot, func(s *gce.Snapshot) (bool, error) {
+		return s != nil && slices.Contains([]string{"UPLOADING", "READY"}, s.Status), nil
+	})
+	return err
+}
+
+// create makes one part of the mark. The call is answered also when the build
+// is cancelled meanwhile: what it makes is there.
+func (k *mark) create(ctx context.Context, kind, name string, remove func(context.Context) error,
+	call func(ctx context.Context, request string) (*gce.Operation, error)) (*gce.Operation, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	request := gcp.RequestID()
-	entry, err := m.env.Journal.Intend(journal.Resource{
-		Cloud: journalName, Place: m.ProjectID + "/global", Kind: "image", Name: name, Token: request,
-		Tags: labels, Access: m.Access.Journal(m.launch.host), Build: m.env.Build,
+	entry, err := k.env.Journal.Intend(journal.Resource{
+		Cloud: journalName, Place: k.ProjectID + "/global", Kind: kind, Name: name, Token: request,
+		Tags: k.labels, Access: k.Access.Journal(k.launch.host), Build: k.env.Build,
 	})
 	if err != nil {
 		return nil, err
 	}
-	at := &mark{instance: m, name: name, entry: entry}
-	m.add(made{"image", name, entry, at.remove})
+	part := made{kind, name, entry, remove}
+	k.add(part)
+	k.parts = append(k.parts, part)
 	known, done := machine.Outlive(ctx)
 	defer done()
-	op, err := m.api.Compute.Images.Insert(m.ProjectID, body).ForceCreate(true).RequestId(request).Context(known).Do()
-	if err == nil {
-		err = m.api.Wait(ctx, op)
-	}
-	if err == nil {
-		at.id = op.TargetId
+	op, err := call(known, request)
+	switch {
+	case err == nil:
 		err = entry.Made(name)
+	case gcp.IsConflict(err): // what has the name is someone else's
+		k.release(part)
+		err = errors.Join(err, entry.Gone())
+	}
+	return op, err
+}
+
+// Image makes the image of the snapshot, which is removed then. From then on the
+// image is not the session's any more.
+func (k *mark) Image(ctx context.Context) (artifact.Artifact, error) {
+	if err := k.api.Wait(ctx, k.storing); err != nil {
+		return artifact.Artifact{}, fmt.Errorf("store the snapshot %s: %w", k.snapshot, gcp.Explain(err))
+	}
+	body := &gce.Image{
+		Name: k.image, Labels: k.labels, SourceType: "RAW", SourceSnapshot: "projects/" + k.ProjectID + "/global/snapshots/" + k.snapshot,
+		Description: k.about, ImageEncryptionKey: k.ImageEncryptionKey.api(), StorageLocations: k.ImageStorageLocations,
+	}
+	if key := k.ImageEncryptionKey; key != nil && key.RawKey.Reveal() != "" {
+		body.SourceSnapshotEncryptionKey = key.api()
+	}
+	op, err := k.create(ctx, "image", k.image, k.removeImage, func(ctx context.Context, request string) (*gce.Operation, error) {
+		return k.api.Compute.Images.Insert(k.ProjectID, body).RequestId(request).Context(ctx).Do()
+	})
+	if err == nil {
+		err = k.api.Wait(ctx, op)
 	}
 	if err != nil {
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-		defer cancel()
-		return nil, errors.Join(fmt.Errorf("create the image %s: %w", name, gcp.Explain(err)), at.undo(end, err))
+		return artifact.Artifact{}, fmt.Errorf("create the image %s: %w", k.image, gcp.Explain(err))
 	}
-	return at, nil
-}
-
-// mark is an image that was made on the way.
-type mark struct {
-	*instance
-	name  string
-	id    uint64
-	entry *journal.Entry
-}
-
-// Image returns the image, which is ready. From then on it is not the session's
-// any more.
-func (k *mark) Image(context.Context) (artifact.Artifact, error) {
-	k.release()
-	a := k.artifact(&gce.Image{Name: k.name, Id: k.id})
-	a.ID, a.Text = k.name, "A checkpoint: "+k.name
-	a.Places = []artifact.Place{{Name: k.ProjectID, ID: k.name}}
+	for _, part := range slices.Clone(k.parts) {
+		if part.kind == "image" {
+			k.release(part)
+		} else if err := k.drop(ctx, part); err != nil {
+			k.env.Log.Warn(err.Error()) // it is removed with the instance
+		}
+	}
+	a := k.artifact(&gce.Image{Id: op.TargetId})
+	a.ID, a.Text = k.image, "A checkpoint: "+k.image
+	a.Places = []artifact.Place{{Name: k.ProjectID, ID: k.image}}
 	return a, nil
 }
 
-// release takes the image from what Destroy removes.
-func (k *mark) release() {
+// release takes a part from what Destroy and Drop remove.
+func (k *mark) release(part made) {
+	same := func(r made) bool { return r.entry == part.entry }
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.made = slices.DeleteFunc(k.made, func(r made) bool { return r.entry == k.entry })
+	k.made = slices.DeleteFunc(k.made, same)
+	k.parts = slices.DeleteFunc(k.parts, same)
 }
 
-func (k *mark) remove(ctx context.Context) error {
-	op, err := k.api.Compute.Images.Delete(k.ProjectID, k.name).RequestId(gcp.RequestID()).Context(ctx).Do()
+// drop removes one part.
+func (k *mark) drop(ctx context.Context, part made) error {
+	if err := part.remove(ctx); err != nil {
+		return fmt.Errorf("delete the %s %s: %w", part.kind, part.name, gcp.Explain(err))
+	}
+	k.release(part)
+	return part.entry.Gone()
+}
+
+// Drop deletes all of it: the image, which is made of the snapshot, before that.
+func (k *mark) Drop(ctx context.Context) error {
+	var errs []error
+	parts := slices.Clone(k.parts)
+	for _, part := range slices.Backward(parts) {
+		errs = append(errs, k.drop(ctx, part))
+	}
+	return errors.Join(errs...)
+}
+
+func (k *mark) removeImage(ctx context.Context) error {
+	op, err := k.api.Compute.Images.Delete(k.ProjectID, k.image).RequestId(gcp.RequestID()).Context(ctx).Do()
 	return k.ended(ctx, op, err)
 }
 
-// Drop deletes the image.
-func (k *mark) Drop(ctx context.Context) error {
-	if err := k.remove(ctx); err != nil {
-		return fmt.Errorf("delete the checkpoint %s: %w", k.name, gcp.Explain(err))
-	}
-	k.release()
-	return k.entry.Gone()
-}
-
-// undo removes what is left of an image that was not made. One that has its
-// name already is someone else's.
-func (k *mark) undo(ctx context.Context, why error) error {
-	if gcp.IsConflict(why) {
-		k.release()
-		return k.entry.Gone()
-	}
-	return k.Drop(ctx)
+func (k *mark) removeSnapshot(ctx context.Context) error {
+	op, err := k.api.Compute.Snapshots.Delete(k.ProjectID, k.snapshot).RequestId(gcp.RequestID()).Context(ctx).Do()
+	return k.ended(ctx, op, err)
 }

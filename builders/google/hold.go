@@ -195,6 +195,11 @@ func (m *instance) madeBefore(r journal.Resource, e *journal.Entry) made {
 		out.remove = func(ctx context.Context) error { return m.removeDisk(ctx, r.Name) }
 	case r.Kind == "disk":
 		out.remove = func(ctx context.Context) error { return m.removeRegionDisk(ctx, r.Name) }
+	case r.Kind == "snapshot":
+		out.remove = func(ctx context.Context) error {
+			op, err := m.api.Compute.Snapshots.Delete(project, r.Name).RequestId(gcp.RequestID()).Context(ctx).Do()
+			return m.ended(ctx, op, err)
+		}
 	default:
 		out.remove = func(ctx context.Context) error {
 			op, err := m.api.Compute.Images.Delete(project, r.Name).RequestId(gcp.RequestID()).Context(ctx).Do()

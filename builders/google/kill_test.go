@@ -52,7 +52,10 @@ func child(text string) int {
 		fmt.Println(err)
 		return 1
 	}
-	if _, err = s.Seal(ctx); err == nil {
+	if err = checkpoints(ctx, s); err == nil {
+		_, err = s.Seal(ctx)
+	}
+	if err == nil {
 		err = s.Close(ctx)
 	}
 	if err != nil {
@@ -62,7 +65,23 @@ func child(text string) int {
 	return 0
 }
 
-// TestKilled kills a build before and after each of its calls. A sweep finds
+// checkpoints makes a checkpoint, and drops another.
+func checkpoints(ctx context.Context, s builders.Session) error {
+	for step := range 2 {
+		m, err := s.(builders.Checkpointer).Mark(ctx, builders.Checkpoint{Step: step + 1, Expires: time.Now().Add(time.Hour)})
+		if err == nil && step == 0 {
+			_, err = m.Image(ctx)
+		} else if err == nil {
+			err = m.Drop(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestKilled kills a build with checkpoints before and after each of its calls. A sweep finds
 // all that it left, by the journal.
 func TestKilled(t *testing.T) {
 	t.Parallel()

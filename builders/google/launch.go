@@ -49,13 +49,16 @@ type launch struct {
 // beside that of the build, and beside others, so that its names are made up.
 func (c *cloud) names(env builders.Env) (instance, disk string) {
 	if instance = c.InstanceName; instance == "" || env.Trial {
-		instance = "ingot-" + strings.ToLower(rand.Text()[:20])
+		instance = madeUpName()
 	}
 	if disk = c.DiskName; disk == "" || env.Trial {
 		disk = instance
 	}
 	return instance, disk
 }
+
+// madeUpName is one that nothing else has.
+func madeUpName() string { return "ingot-" + strings.ToLower(rand.Text()[:20]) }
 
 // Launch starts an instance.
 func (c *cloud) Launch(ctx context.Context, base builders.Base, env builders.Env) (at machine.Machine, err error) {

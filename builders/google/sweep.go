@@ -114,7 +114,7 @@ func (s *sweeping) run(ctx context.Context) error {
 	}
 	finding.Wait()
 	// Disks are free once their instance is gone.
-	for _, kinds := range [][]string{{"instance", "image", loginKeyKind, objectKind}, {"disk"}} {
+	for _, kinds := range [][]string{{"instance", "image", "snapshot", loginKeyKind, objectKind}, {"disk"}} {
 		var removing sync.WaitGroup
 		for _, t := range s.things {
 			if slices.Contains(kinds, t.Kind) {
@@ -175,6 +175,12 @@ func (s *sweeping) labelsOf(ctx context.Context, r journal.Resource) (map[string
 			return nil, err
 		}
 		return i.Labels, nil
+	case r.Kind == "snapshot":
+		i, err := s.api.Compute.Snapshots.Get(project, r.Name).Context(ctx).Do()
+		if err != nil {
+			return nil, err
+		}
+		return i.Labels, nil
 	case r.Kind == "disk":
 		d, err := s.disk(ctx, project, where, r.Name)
 		if err != nil {
@@ -231,12 +237,7 @@ func (s *sweeping) marked(ctx context.Context, place string) {
 	var err error
 	switch {
 	case where == "global":
-		err = s.api.Compute.Images.List(project).Filter(filter).Pages(ctx, func(l *gce.ImageList) error {
-			for _, i := range l.Items {
-				note("global", "image", i.Name, i.Labels, i.CreationTimestamp)
-			}
-			return nil
-		})
+		err = s.markedInProject(ctx, project, filter, note)
 	case isZone(where):
 		err = s.markedInZone(ctx, project, where, filter, note)
 	default:
@@ -252,8 +253,29 @@ func (s *sweeping) marked(ctx context.Context, place string) {
 	}
 }
 
-// markedInZone looks for instances, disks, and the project's images.
-func (s *sweeping) markedInZone(ctx context.Context, project, zone, filter string, note func(at, kind, name string, labels map[string]string, created string)) error {
+// noting takes something that carries marks.
+type noting func(at, kind, name string, labels map[string]string, created string)
+
+// markedInProject looks for images and snapshots.
+func (s *sweeping) markedInProject(ctx context.Context, project, filter string, note noting) error {
+	return errors.Join(
+		s.api.Compute.Images.List(project).Filter(filter).Pages(ctx, func(l *gce.ImageList) error {
+			for _, i := range l.Items {
+				note("global", "image", i.Name, i.Labels, i.CreationTimestamp)
+			}
+			return nil
+		}),
+		s.api.Compute.Snapshots.List(project).Filter(filter).Pages(ctx, func(l *gce.SnapshotList) error {
+			for _, i := range l.Items {
+				note("global", "snapshot", i.Name, i.Labels, i.CreationTimestamp)
+			}
+			return nil
+		}),
+	)
+}
+
+// markedInZone looks for instances, disks, and what the project has.
+func (s *sweeping) markedInZone(ctx context.Context, project, zone, filter string, note noting) error {
 	return errors.Join(
 		s.api.Compute.Instances.List(project, zone).Filter(filter).Pages(ctx, func(l *gce.InstanceList) error {
 			for _, i := range l.Items {
@@ -267,12 +289,7 @@ func (s *sweeping) markedInZone(ctx context.Context, project, zone, filter strin
 			}
 			return nil
 		}),
-		s.api.Compute.Images.List(project).Filter(filter).Pages(ctx, func(l *gce.ImageList) error {
-			for _, i := range l.Items {
-				note("global", "image", i.Name, i.Labels, i.CreationTimestamp)
-			}
-			return nil
-		}),
+		s.markedInProject(ctx, project, filter, note),
 	)
 }
 
@@ -313,6 +330,8 @@ func (s *sweeping) delete(ctx context.Context, r journal.Resource) error {
 		op, err = s.api.Compute.Instances.Delete(project, where, r.Name).RequestId(request).Context(ctx).Do()
 	case r.Kind == "image":
 		op, err = s.api.Compute.Images.Delete(project, r.Name).RequestId(request).Context(ctx).Do()
+	case r.Kind == "snapshot":
+		op, err = s.api.Compute.Snapshots.Delete(project, r.Name).RequestId(request).Context(ctx).Do()
 	case isZone(where):
 		op, err = s.api.Compute.Disks.Delete(project, where, r.Name).RequestId(request).Context(ctx).Do()
 	default:

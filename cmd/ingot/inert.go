@@ -38,6 +38,7 @@ func inertShared(cmd *cobra.Command) {
 const (
 	unevaluated = "nothing is evaluated"
 	noBuilds    = "nothing is built"
+	fromJSON    = "templates from before HCL2 are read"
 	builtIn     = "components are built in"
 	oneOrder    = "locals and data sources are always evaluated in the order of their references"
 	noEnforce   = "no provisioners are added from outside of the template"

@@ -117,6 +117,8 @@ func (p *program) commands() []*cobra.Command {
 	fix, upgrade := newFixCommand(), newHCL2UpgradeCommand()
 	inertShared(fix)
 	inertShared(upgrade)
+	inertValues(fix, fromJSON, "config-type")
+	inertValues(upgrade, fromJSON, "config-type")
 	return append([]*cobra.Command{
 		newApproveCommand(), newBuildCommand(p), newConsoleCommand(p), fix, newFmtCommand(p), newGraphCommand(p), upgrade, newInitCommand(p), newInspectCommand(p), newPlanCommand(p), newPromoteCommand(), newRollbackCommand(),
 		newPluginsCommand(p), newRegistryCommand(), newSandboxCommand(), newSweepCommand(), newTestCommand(p), newValidateCommand(p),

@@ -277,6 +277,9 @@ func (x *decoding) argument(f *Field, l level, arg argument, dst reflect.Value) 
 		x.fail(arg.name, fmt.Sprintf("%q is not supported", f.Name), sentence(f.Refuse))
 		return true
 	}
+	if f.Inert != "" {
+		x.diags = append(x.diags, &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: f.Name + " has no effect", Detail: sentence(f.Inert), Subject: arg.name.Ptr()})
+	}
 	if f.Nested != nil && f.Nested.Label != nil {
 		x.fail(arg.name, fmt.Sprintf("%q is a block", f.Name), fmt.Sprintf("Write it as a block with a label: %s \"%s\" { … }", f.Name, strings.ToUpper(f.Nested.Label.Name)))
 		return true

@@ -43,6 +43,7 @@ type config struct {
 	Object  *disk             `hcl:"object,optional"`
 	Old     string            `hcl:"old,optional" refuse:"use image instead"`
 	Late    string            `hcl:"late,optional" template:"late"`
+	Idle    string            `hcl:"idle,optional" inert:"nothing uses it"`
 }
 
 func native(t *testing.T, src string) hcl.Body {
@@ -182,6 +183,7 @@ func TestDecodeErrors(t *testing.T) {
 		"missing in block":  {"image = 1\nboot {\n}", []string{`2: Missing option "device": block "boot" needs the option "device".`}},
 		"missing in object": {"image = 1\nboot = {}", []string{`2: Missing option "device": "boot" needs the option "device".`}},
 		"refused":           {"image = 1\nold = 2", []string{`2: "old" is not supported: Use image instead.`}},
+		"inert":             {"image = 1\nidle = 2", []string{`2: idle has no effect: Nothing uses it.`}},
 		"wrong type":        {"image = []", []string{`1: Wrong value for "image": "image" needs a string, not a tuple.`}},
 		"wrong number":      {"image = 1\nport = \"x\"", []string{`2: Wrong value for "port": "port" needs a number, not a string.`}},
 		"not whole":         {"image = 1\nport = 1.5", []string{`2: Wrong value for "port": "port" needs a whole number`}},

@@ -40,6 +40,7 @@ type Field struct {
 	Template string // "late": the component renders it; "off": not a Go template; "": rendered while decoding
 	Key      string // "disk" where it changes what is on the image
 	Refuse   string // why it can't be set; "" where it can
+	Inert    string // why it has no effect, which is a warning; "" where it has
 	Image    string // the builders whose images it names, with spaces between; "" where it names none
 }
 
@@ -86,7 +87,7 @@ func (s *Schema) add(t reflect.Type, index []int, refuse string) {
 			continue
 		}
 		f := &Field{Name: name, Go: sf, Block: kind == "block", Template: sf.Tag.Get("template"),
-			Key: sf.Tag.Get("key"), Image: sf.Tag.Get("image"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse)}
+			Key: sf.Tag.Get("key"), Image: sf.Tag.Get("image"), Refuse: cmp.Or(sf.Tag.Get("refuse"), refuse), Inert: sf.Tag.Get("inert")}
 		if kind == "label" {
 			s.Label = f
 			continue

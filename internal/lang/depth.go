@@ -67,25 +67,89 @@ func tooDeep(tokens hclsyntax.Tokens) hcl.Diagnostics {
 	return nil
 }
 
-// maybeDeep reports whether src opens many brackets that it does not close
-// soon, or has so many brackets and operators that the stack could overflow if
-// all of them nested. Few templates have, and the others need not be looked at
-// twice.
-func maybeDeep(src []byte) bool {
-	n, depth, most := 0, 0, 0
-	for _, c := range src {
-		switch c {
-		case '[', '(', '{':
-			n++
-			depth++
-			most = max(most, depth)
-		case ']', ')', '}':
-			depth--
-		case '!', '-', '+', '*', '/', '%', '?', '&', '|', '=', '<', '>', '.':
-			n++
+// shallow reports whether src nests no deeper than that, as can be seen without
+// a lexer, which takes as long as the parser. It counts at least what tooDeep
+// does, and leaves to that what is not simple: heredocs, comments over several
+// lines, escaped templates, brackets that do not match.
+func shallow(src []byte) bool {
+	s := nesting{stack: []nested{{open: '{'}}}
+	for i := 0; i < len(src) && s.depth <= deepest; i++ {
+		c, next := src[i], byte(0)
+		if i+1 < len(src) {
+			next = src[i+1]
+		}
+		switch quoted := s.top().open == '"'; {
+		case quoted && c == '\\' && next != '\n':
+			i++
+		case quoted && (c == '$' || c == '%') && next == '{':
+			s.push(c)
+			i++
+		case quoted && c == '"':
+			s.pop()
+		case quoted && (c == '\n' || c == '\\' || (c == '$' || c == '%') && next == c):
+			return false
+		case quoted:
+		case c == '#' || c == '/' && next == '/':
+			for i+1 < len(src) && src[i+1] != '\n' {
+				i++
+			}
+		case c == '/' && next == '*' || c == '<' && next == '<':
+			return false
+		case c == ']' || c == ')' || c == '}':
+			if len(s.stack) == 1 || !strings.Contains("[] () {} $} %}", string([]byte{s.top().open, c})) {
+				return false
+			}
+			s.pop()
+		default:
+			s.code(c)
 		}
 	}
-	return n > 20*deepest || most > deepest/2
+	return s.depth <= deepest
+}
+
+// nesting is where shallow is: the brackets that are open, and how many
+// operators are in each.
+type nesting struct {
+	stack []nested
+	depth int
+}
+
+type nested struct {
+	open byte
+	ops  int
+}
+
+func (s *nesting) top() *nested { return &s.stack[len(s.stack)-1] }
+
+func (s *nesting) push(open byte) {
+	if open == '[' || open == '%' {
+		s.op()
+	}
+	s.stack = append(s.stack, nested{open: open})
+	s.depth++
+}
+
+func (s *nesting) pop() {
+	s.depth -= 1 + s.top().ops
+	s.stack = s.stack[:len(s.stack)-1]
+}
+
+func (s *nesting) op() {
+	s.top().ops++
+	s.depth++
+}
+
+// code counts a byte of what is neither text, comment nor closing bracket.
+func (s *nesting) code(c byte) {
+	switch {
+	case c == '"' || c == '[' || c == '(' || c == '{':
+		s.push(c)
+	case c == ',' || c == '\n' && s.top().open == '{':
+		s.depth -= s.top().ops
+		s.top().ops = 0
+	case strings.IndexByte("!-+*/%?&|=<>.:~@$^;'`\\", c) >= 0:
+		s.op()
+	}
 }
 
 // makes counts what may make a value.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -78,7 +79,13 @@ func loadAll(t *testing.T, name string, src []byte) {
 // FuzzLoad loads any text as a template in HCL.
 func FuzzLoad(f *testing.F) {
 	seeds(f, "testdata/golden/*/*.hcl", "testdata/errors/*.hcl")
-	f.Fuzz(func(t *testing.T, src []byte) { loadAll(t, "a.pkr.hcl", src) })
+	f.Add([]byte("a = \"$$${\" # ((\nb = [1 /* ( */, \"\\\\${ {} }%{if x}\"]"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		loadAll(t, "a.pkr.hcl", src)
+		if tokens, _ := hclsyntax.LexConfig(src, "a.pkr.hcl", hcl.InitialPos); utf8.Valid(src) && shallow(src) && tooDeep(tokens).HasErrors() {
+			t.Error("it is deeper than what is seen of it")
+		}
+	})
 }
 
 // FuzzLoadJSON loads any text as a template in JSON.

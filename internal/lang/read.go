@@ -203,7 +203,7 @@ func guard(name string, src []byte) hcl.Diagnostics {
 	if strings.HasSuffix(name, ".json") {
 		return guardJSON(name, src)
 	}
-	if !maybeDeep(src) {
+	if shallow(src) {
 		return nil
 	}
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)

@@ -3,9 +3,10 @@ package plan
 import (
 	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/hcl/v2"
-	"golang.org/x/sync/errgroup"
 )
 
 // compile compiles the builds of jobs, and adds those without errors.
@@ -70,13 +71,14 @@ func (b *Build) allSteps() []*Step {
 
 // parallel calls do for 0 to n-1, as many at a time as there are processors.
 func parallel(n int, do func(i int)) {
-	var g errgroup.Group
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range n {
-		g.Go(func() error {
-			do(i)
-			return nil
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		done.Go(func() {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				do(int(i - 1))
+			}
 		})
 	}
-	_ = g.Wait() // none returns an error
+	done.Wait()
 }

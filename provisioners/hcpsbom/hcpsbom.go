@@ -36,10 +36,11 @@ type Config struct {
 	// "/".
 	ScanPath string `hcl:"scan_path,optional"`
 
-	// ScannerURL is refused.
-	ScannerURL *string `hcl:"scanner_url,optional" refuse:"no scanner is downloaded, by Packer neither: run one by a shell provisioner, and name what it wrote in source"`
-	// ScannerChecksum is refused.
-	ScannerChecksum *string `hcl:"scanner_checksum,optional" refuse:"no scanner is downloaded, by Packer neither: run one by a shell provisioner, and name what it wrote in source"`
+	// ScannerURL has no effect: Packer ignores it too, since it downloads no
+	// other scanner. What another one wrote can be named in source.
+	ScannerURL string `hcl:"scanner_url,optional" inert:"Packer ignores it too. Run another scanner by a shell provisioner, and name what it wrote in source"`
+	// ScannerChecksum has no effect, and needs scanner_url, as in Packer.
+	ScannerChecksum string `hcl:"scanner_checksum,optional" inert:"Packer ignores it too: no scanner is downloaded"`
 	// ExecuteCommand is refused.
 	ExecuteCommand *string `hcl:"execute_command,optional" template:"off" refuse:"no scanner is uploaded and run: the packages are listed by the package managers, which needs no rights. Leave it out"`
 	// ElevatedUser is refused.
@@ -86,6 +87,8 @@ func (c *Config) sbom() (*sbom.Config, error) {
 		return nil, component.Errorf("source", "either source or auto_generate must be set")
 	case c.Source != "" && c.AutoGenerate:
 		return nil, component.Errorf("auto_generate", "only one of source and auto_generate may be set")
+	case c.ScannerChecksum != "" && c.ScannerURL == "":
+		return nil, component.Errorf("scanner_checksum", "needs scanner_url")
 	case !namePattern.MatchString(c.SbomName):
 		return nil, component.Errorf("sbom_name", "%q is no name: it has 3 to 36 letters, digits, - and _", c.SbomName)
 	case c.ScanPath != "/":

@@ -56,6 +56,7 @@ func TestLowerWrong(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"source: either source or auto_generate": func(*Config) {},
 		"auto_generate: only one of":             func(c *Config) { c.Source, c.AutoGenerate = "/a", true },
+		"scanner_checksum: needs scanner_url":    func(c *Config) { c.AutoGenerate, c.ScannerChecksum = true, "12" },
 		"sbom_name: ":                            func(c *Config) { c.AutoGenerate, c.SbomName = true, "no name" },
 		`scan_path: "/srv" is not scanned`:       func(c *Config) { c.AutoGenerate, c.ScanPath = true, "/srv" },
 		"scanner_args: ":                         func(c *Config) { c.AutoGenerate, c.ScannerArgs = true, []string{"-o", "json", "-q"} },

@@ -51,6 +51,34 @@ func check(t *Tests, text []string) (map[int]string, error) {
 	return out, nil
 }
 
+// blocks are the language's own blocks and their arguments: the lines of a
+// template that end with a comment.
+func blocks(t *Tests) ([]Row, error) {
+	raw, err := inventory.ReadFile("packer/blocks.pkr.hcl")
+	if err != nil {
+		return nil, err
+	}
+	text := strings.Split(string(raw), "\n")
+	errs, err := check(t, text)
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for i, line := range text {
+		code, name, ok := strings.Cut(line, "# ")
+		if !ok || code == "" {
+			continue
+		}
+		used := t.use("", []string{"internal/lang", "internal/plan", "internal/engine", "test/script"}, name[strings.LastIndexAny(name, ". ")+1:])
+		r := Row{Section: "blocks and arguments", Name: name, Status: Supported, Tested: used}
+		if said := errs[i+1]; said != "" {
+			r.Status, r.Note = Missing, said
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
 // functions are those of expressions.
 func functions(t *Tests) ([]Row, error) {
 	names, err := words("functions.txt")
@@ -125,6 +153,12 @@ func values(t *Tests) ([]Row, error) {
 	var rows []Row
 	for _, line := range list {
 		typ, names, _ := strings.Cut(line, ":")
+		if sources[typ] == "" {
+			for _, name := range strings.Fields(names) {
+				rows = append(rows, Row{Section: "values", Name: name, Status: Refused, Note: "there is no builder " + typ})
+			}
+			continue
+		}
 		text := strings.Split(fmt.Sprintf("source %q \"n\" {\n %s\n}\nbuild {\n sources = [%q]", typ, sources[typ], typ+".n"), "\n")
 		start := len(text) + 1
 		for _, name := range strings.Fields(names) {

@@ -37,7 +37,7 @@ func collect() ([]Row, error) {
 		return nil, err
 	}
 	var rows []Row
-	for _, part := range []func(*Tests) ([]Row, error){commands, environment, functions, goTemplates, values, options, behaviours} {
+	for _, part := range []func(*Tests) ([]Row, error){commands, environment, blocks, functions, goTemplates, values, options, behaviours} {
 		more, err := part(tests)
 		if err != nil {
 			return nil, err

@@ -41,7 +41,8 @@ type Client struct {
 	mu         sync.Mutex
 	operations map[scope]*operations
 	instances  map[scope]*poll.Poller[*gce.Instance]
-	images     map[string]*poll.Gather[*gce.Image] // by project
+	snapshots  map[string]*poll.Poller[*gce.Snapshot] // by project
+	images     map[string]*poll.Gather[*gce.Image]    // by project
 	known      map[string]*answer
 }
 
@@ -84,7 +85,7 @@ func (a *Access) client(h builders.Host) (*Client, error) {
 	paced := &http.Client{Transport: newPace(in, w)}
 	c := &Client{
 		outages: w, relay: a.endpoint(iap, h), login: &http.Client{Transport: in},
-		operations: map[scope]*operations{}, instances: map[scope]*poll.Poller[*gce.Instance]{},
+		operations: map[scope]*operations{}, instances: map[scope]*poll.Poller[*gce.Instance]{}, snapshots: map[string]*poll.Poller[*gce.Snapshot]{},
 		images: map[string]*poll.Gather[*gce.Image]{}, known: map[string]*answer{},
 	}
 	ctx := context.Background()

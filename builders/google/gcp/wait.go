@@ -166,6 +166,24 @@ func (c *Client) Instance(ctx context.Context, project, zone, name string, check
 	})
 }
 
+// Snapshot waits until check says that a snapshot is as it should be. The
+// snapshot is nil while it does not exist.
+func (c *Client) Snapshot(ctx context.Context, project, name string, check func(*gce.Snapshot) (bool, error)) (*gce.Snapshot, error) {
+	c.mu.Lock()
+	p := c.snapshots[project]
+	if p == nil {
+		p = newPoller(c.listSnapshots(project))
+		c.snapshots[project] = p
+	}
+	c.mu.Unlock()
+	return p.Wait(ctx, name, func(s *gce.Snapshot, exists bool) (bool, error) {
+		if !exists {
+			s = nil
+		}
+		return check(s)
+	})
+}
+
 // Image returns an image of a project, nil where there is none of that name.
 // Builds that ask at the same time share a request.
 func (c *Client) Image(ctx context.Context, project, name string) (*gce.Image, error) {
@@ -221,6 +239,18 @@ func (c *Client) listInstances(s scope) func(context.Context, []string) (map[str
 				return nil, err
 			}
 			return byName(list.Items, func(i *gce.Instance) string { return i.Name }), nil
+		})
+	}
+}
+
+func (c *Client) listSnapshots(project string) func(context.Context, []string) (map[string]*gce.Snapshot, error) {
+	return func(ctx context.Context, names []string) (map[string]*gce.Snapshot, error) {
+		return inParts(names, func(filter string) (map[string]*gce.Snapshot, error) {
+			list, err := c.Compute.Snapshots.List(project).Filter(filter).Context(ctx).Do()
+			if err != nil {
+				return nil, err
+			}
+			return byName(list.Items, func(s *gce.Snapshot) string { return s.Name }), nil
 		})
 	}
 }

@@ -231,12 +231,13 @@ func deleteDisk(c *call) (any, error) {
 	return c.begin(path, r.ID)
 }
 
-// beingCopied returns the image or snapshot that is being made of a disk.
-func (s *Server) beingCopied(disk string) string {
+// beingCopied returns the image or snapshot that is being made of a disk or of
+// a snapshot.
+func (s *Server) beingCopied(source string) string {
 	for path, r := range s.state.Resources {
 		switch {
-		case r.Image != nil && r.Image.Status == "PENDING" && r.Image.SourceDisk == link(disk),
-			r.Snapshot != nil && r.Snapshot.Status != "READY" && r.Snapshot.SourceDisk == link(disk):
+		case r.Image != nil && r.Image.Status == "PENDING" && (r.Image.SourceDisk == link(source) || r.Image.SourceSnapshot == link(source)),
+			r.Snapshot != nil && r.Snapshot.Status != "READY" && r.Snapshot.SourceDisk == link(source):
 			return path
 		}
 	}

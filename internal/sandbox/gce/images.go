@@ -210,6 +210,9 @@ func (c *call) imageSource(r *resource) error {
 		if err != nil {
 			return err
 		}
+		if err := sameKey(from.Snapshot.SnapshotEncryptionKey, img.SourceSnapshotEncryptionKey, "snapshot", path); err != nil {
+			return err
+		}
 		r.Content = from.Content.copy()
 		img.SourceSnapshot, img.SourceSnapshotId, img.DiskSizeGb = link(path), fmt.Sprint(from.ID), from.Snapshot.DiskSizeGb
 		inherit(img, from.Snapshot.Licenses, from.Snapshot.GuestOsFeatures, from.Snapshot.Architecture)
@@ -241,6 +244,7 @@ func (c *call) completeImage(path string, r *resource) {
 	img.LabelFingerprint = fingerprint(img.Labels)
 	img.ImageEncryptionKey = hideKey(img.ImageEncryptionKey)
 	img.SourceDiskEncryptionKey = hideKey(img.SourceDiskEncryptionKey)
+	img.SourceSnapshotEncryptionKey = hideKey(img.SourceSnapshotEncryptionKey)
 	img.Params = nil
 	if len(img.StorageLocations) == 0 {
 		img.StorageLocations = []string{"us"}

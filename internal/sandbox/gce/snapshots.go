@@ -49,6 +49,7 @@ func createSnapshot(c *call) (any, error) {
 	snap.Kind, snap.Id, snap.SelfLink, snap.Status = "compute#snapshot", r.ID, link(path), "CREATING"
 	snap.CreationTimestamp, snap.SourceDisk, snap.SourceDiskId = stamp(time.Now()), link(disk), fmt.Sprint(from.ID)
 	snap.DiskSizeGb, snap.Licenses, snap.Architecture = from.Disk.SizeGb, from.Disk.Licenses, from.Disk.Architecture
+	snap.GuestOsFeatures = from.Disk.GuestOsFeatures
 	snap.LabelFingerprint = fingerprint(snap.Labels)
 	snap.SnapshotEncryptionKey = hideKey(snap.SnapshotEncryptionKey)
 	snap.SourceDiskEncryptionKey = hideKey(snap.SourceDiskEncryptionKey)
@@ -65,21 +66,27 @@ func makeSnapshot(s *Server, op *operation) error {
 	if err := s.freeze(op.Target); err != nil {
 		return err
 	}
+	s.locked(func() { s.snapshotIs(op.Target, "UPLOADING") }) // from here on the disk may change
 	if err := s.pause(op.Began.Add(s.options.Timing.Snapshot)); err != nil {
 		return err
 	}
-	s.locked(func() {
-		if r := s.state.Resources[op.Target]; r != nil {
-			r.Snapshot.Status, s.dirty = "READY", true
-		}
-	})
+	s.locked(func() { s.snapshotIs(op.Target, "READY") })
 	return nil
+}
+
+func (s *Server) snapshotIs(path, status string) {
+	if r := s.state.Resources[path]; r != nil && r.Snapshot.Status != "DELETING" {
+		r.Snapshot.Status, s.dirty = status, true
+	}
 }
 
 func deleteSnapshot(c *call) (any, error) {
 	path, r, err := c.state.get(c.target())
 	if err != nil {
 		return nil, err
+	}
+	if by := c.beingCopied(path); by != "" {
+		return nil, inUse("snapshot", path, by)
 	}
 	r.Snapshot.Status = "DELETING"
 	c.dirty = true
