@@ -98,6 +98,7 @@ type Env struct {
 	Log     event.Log        // of the build
 	Journal *journal.Journal // of the run; nil keeps nothing
 	Force   bool             // -force: an image of the same name may be replaced
+	Renamed bool             // the options give the image another name than it was made with: Distribute copies it
 	Trial   bool             // nothing is sealed, so that no name need be free: a test
 	// Hold says that what goes wrong may leave the machine, for somebody to look
 	// at: Begin may return an *UnreachedError, and Seal takes care that there is
@@ -155,9 +156,11 @@ type Forcer interface{ Force() }
 // Distributor is a Builder whose images are copied, shared and tagged after
 // they are made.
 type Distributor interface {
-	// Distribution is the key of all that Distribute is to bring about: names,
-	// places, tags, shares.
+	// Distribution is the key of all that Distribute is to bring about: places,
+	// tags, shares. The name has its own.
 	Distribution() key.Key
+	// NameOption is the path of the option that names the image.
+	NameOption() string
 	// Distribute brings it about for an image that Seal made, now or in an
 	// earlier run, and returns it with all its places. It does what is missing,
 	// so that it may be called again, and never removes a finished image.

@@ -106,7 +106,7 @@ func (s *spreading) copy(ctx context.Context, r *Region) (types.Image, error) {
 	if err != nil {
 		return types.Image{}, err
 	}
-	s.env.Log.Say(fmt.Sprintf("Copying %s to %s", aws.ToString(s.source.ImageId), r.Name))
+	s.env.Log.Say(fmt.Sprintf("Copying %s to %s as %s", aws.ToString(s.source.ImageId), r.Name, s.name))
 	id, err := r.copied(ctx, in)
 	if err != nil {
 		if refused(err) {

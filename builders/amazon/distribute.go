@@ -39,7 +39,7 @@ type distribution struct {
 // Distribution is the key of the options that Distribute is about.
 func (d distribution) Distribution() key.Key {
 	c := d.ami
-	h := key.New("amazon distribution/1").String(c.Name).String(c.Description).
+	h := key.New("amazon distribution/1").String(c.Description).
 		Strings(sorted(c.Regions)).Bool(c.SkipSaveBuildRegion).Map(c.RegionKMSKeyIDs).Int(int64(c.SnapshotCopyDurationMinutes)).
 		Strings(sorted(c.Users)).Strings(sorted(c.Groups)).Strings(sorted(c.OrgARNs)).Strings(sorted(c.OuARNs)).
 		Strings(sorted(c.ProductCodes)).Strings(sorted(c.SnapshotUsers)).Strings(sorted(c.SnapshotGroups)).
@@ -124,11 +124,15 @@ func (d distribution) begin(ctx context.Context, home *Region, a artifact.Artifa
 	if final := tags[tagName]; final != "" {
 		s.name = final
 	}
-	if name := s.values.Text(d.ami.Name); name != s.name {
-		env.Log.Say(fmt.Sprintf("The image keeps the name it was made with: %s", s.name))
+	if name := s.values.Text(d.ami.Name); name != s.name && env.Renamed {
+		s.name = name
+		clear(s.there) // all places get copies that have it
 	}
 	return s, nil
 }
+
+// NameOption is the option that names the AMI.
+func (d distribution) NameOption() string { return "ami_name" }
 
 // made returns an image that a build has made, as it was when it was finished.
 func (s *source) made(ctx context.Context, r *Region, id string) (types.Image, error) {

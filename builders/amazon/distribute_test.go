@@ -232,8 +232,8 @@ func TestDistributionKey(t *testing.T) {
 	}
 	seen := map[string]string{keyOf(func(*AMIConfig) {}): "as it was"}
 	changes := map[string]func(*AMIConfig){
-		"name": func(c *AMIConfig) { c.Name = "other" }, "description": func(c *AMIConfig) { c.Description = "other" },
-		"regions": func(c *AMIConfig) { c.Regions = nil }, "users": func(c *AMIConfig) { c.Users = nil },
+		"description": func(c *AMIConfig) { c.Description = "other" },
+		"regions":     func(c *AMIConfig) { c.Regions = nil }, "users": func(c *AMIConfig) { c.Users = nil },
 		"groups": func(c *AMIConfig) { c.Groups = []string{"all"} }, "orgs": func(c *AMIConfig) { c.OrgARNs = nil },
 		"ous": func(c *AMIConfig) { c.OuARNs = nil }, "codes": func(c *AMIConfig) { c.ProductCodes = []string{"a"} },
 		"tags": func(c *AMIConfig) { c.Tags = maps.Clone(c.Tags); c.Tags["a"] = "b" }, "snapshot tags": func(c *AMIConfig) { c.SnapshotTags = nil },

@@ -232,6 +232,11 @@ func certificate(file string) (*gce.FileContentBuffer, error) {
 	return b, nil
 }
 
+// created is the line that Packer prints of an image.
+func created(project, name string) string {
+	return fmt.Sprintf("A disk image was created in the '%s' project: %s", project, name)
+}
+
 // artifact describes the image.
 func (m *instance) artifact(img *gce.Image) artifact.Artifact {
 	arch := goArch(m.ImageArchitecture)
@@ -246,7 +251,7 @@ func (m *instance) artifact(img *gce.Image) artifact.Artifact {
 	}
 	return artifact.Artifact{
 		Builder: Type, ID: m.ImageName, Arch: arch, Labels: labels,
-		Text:   fmt.Sprintf("A disk image was created in the '%s' project: %s", m.ImageProjectID, m.ImageName),
+		Text:   created(m.ImageProjectID, m.ImageName),
 		Places: []artifact.Place{{Name: m.ImageProjectID, ID: m.ImageName}},
 	}
 }

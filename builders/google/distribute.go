@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	gce "google.golang.org/api/compute/v1"
@@ -46,11 +47,15 @@ func (b *builder) Distribute(ctx context.Context, a artifact.Artifact, env build
 	if err != nil {
 		return a, fmt.Errorf("image %s: %w", place.ID, gcp.Explain(err))
 	}
-	if place.Name != c.ImageProjectID {
-		if img, err = c.copyImage(ctx, img, env); err != nil {
-			return a, fmt.Errorf("copy the image %s to the project %s: %w", place.ID, c.ImageProjectID, gcp.Explain(err))
+	name := place.ID
+	if env.Renamed {
+		name = c.ImageName
+	}
+	if place.Name != c.ImageProjectID || place.ID != name {
+		if img, err = c.copyImage(ctx, img, name, env); err != nil {
+			return a, fmt.Errorf("copy the image %s to the project %s as %s: %w", place.ID, c.ImageProjectID, name, gcp.Explain(err))
 		}
-		a.Places = withPlace(a.Places, artifact.Place{Name: c.ImageProjectID, ID: img.Name})
+		a = c.copied(a, img)
 	}
 	for _, bring := range []func(context.Context, *gce.Image) (*gce.Operation, error){c.describe, c.setLabels, c.deprecate} {
 		op, err := bring(ctx, img)
@@ -64,19 +69,29 @@ func (b *builder) Distribute(ctx context.Context, a artifact.Artifact, env build
 	return a, nil
 }
 
-func withPlace(places []artifact.Place, p artifact.Place) []artifact.Place {
-	for _, have := range places {
-		if have == p {
-			return places
+// copied is the artifact with the copy in the project of the options: beside
+// what it was made of, or in its place where that has another name.
+func (c *cloud) copied(a artifact.Artifact, img *gce.Image) artifact.Artifact {
+	p := artifact.Place{Name: c.ImageProjectID, ID: img.Name}
+	if a.ID == img.Name {
+		if !slices.Contains(a.Places, p) {
+			a.Places = append(slices.Clone(a.Places), p)
 		}
+		return a
 	}
-	return append(places[:len(places):len(places)], p)
+	a.ID, a.Text, a.Places = img.Name, created(c.ImageProjectID, img.Name), []artifact.Place{p}
+	a.Labels = maps.Clone(a.Labels)
+	a.Labels[idLabel] = fmt.Sprint(img.Id)
+	return a
 }
+
+// NameOption is the option that names the image.
+func (b *builder) NameOption() string { return "image_name" }
 
 // copyImage makes the image in the project that the options name, unless it is
 // there.
-func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env) (*gce.Image, error) {
-	have, err := c.api.Image(ctx, c.ImageProjectID, img.Name)
+func (c *cloud) copyImage(ctx context.Context, img *gce.Image, name string, env builders.Env) (*gce.Image, error) {
+	have, err := c.api.Image(ctx, c.ImageProjectID, name)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +107,7 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env)
 	labels := c.runLabels(env, time.Now())
 	request := gcp.RequestID()
 	entry, err := env.Journal.Intend(journal.Resource{
-		Cloud: journalName, Place: c.ImageProjectID + "/global", Kind: "image", Name: img.Name, Token: request,
+		Cloud: journalName, Place: c.ImageProjectID + "/global", Kind: "image", Name: name, Token: request,
 		Tags: labels, Access: c.Access.Journal(c.host), Build: env.Build,
 	})
 	if err != nil {
@@ -101,7 +116,7 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env)
 	known, done := machine.Outlive(ctx)
 	defer done()
 	op, err := c.api.Compute.Images.Insert(c.ImageProjectID, &gce.Image{
-		Name: img.Name, SourceImage: gcp.Partial(img.SelfLink), Family: c.ImageFamily, Description: c.ImageDescription,
+		Name: name, SourceImage: gcp.Partial(img.SelfLink), Family: c.ImageFamily, Description: c.ImageDescription,
 		Labels: merged(c.ImageLabels, labels), ImageEncryptionKey: c.ImageEncryptionKey.api(), StorageLocations: c.ImageStorageLocations,
 	}).RequestId(request).Context(known).Do()
 	if err == nil {
@@ -110,10 +125,10 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, env builders.Env)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(entry.Made(img.Name), entry.Keep()); err != nil {
+	if err := errors.Join(entry.Made(name), entry.Keep()); err != nil {
 		return nil, err
 	}
-	return c.api.Image(ctx, c.ImageProjectID, img.Name)
+	return c.api.Image(ctx, c.ImageProjectID, name)
 }
 
 // describe sets the family and the description.

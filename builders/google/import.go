@@ -71,7 +71,7 @@ func Import(ctx context.Context, access gcp.Access, h builders.Host, disk RawDis
 		return made, err
 	}
 	made.ID, made.Labels = img.Name, map[string]string{idLabel: fmt.Sprint(img.Id)}
-	made.Text = fmt.Sprintf("A disk image was created in the '%s' project: %s", disk.Image.ImageProjectID, img.Name)
+	made.Text = created(disk.Image.ImageProjectID, img.Name)
 	made.Places = []artifact.Place{{Name: disk.Image.ImageProjectID, ID: img.Name}}
 	return made, errors.Join(m.finish(ctx, img), env.Journal.Keep(img.Name))
 }

@@ -65,6 +65,9 @@ type Record struct {
 	// Distributed is the key of what its places, names, tags and shares were
 	// last brought to; "" before that.
 	Distributed key.Key `json:"distributed,omitempty"`
+	// Named is the digest of what names the image, "" where nothing does. What
+	// is volatile of it does not count.
+	Named string `json:"named,omitempty"`
 
 	// Pending are the post-processors that have not succeeded yet. The next
 	// run does just those.

@@ -88,8 +88,10 @@ func (b builder) Begin(_ context.Context, _ builders.Base, env builders.Env) (bu
 	return &session{b.cloud, env, machine}, machine.Made("m-1")
 }
 
+func (b builder) NameOption() string { return "name" }
+
 func (b builder) Distribution() key.Key {
-	h := key.New("test/1").String(b.Name)
+	h := key.New("test/1")
 	for _, r := range b.Regions {
 		h.String(r)
 	}

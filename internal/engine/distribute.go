@@ -17,12 +17,15 @@ func (b *build) distribute(ctx context.Context, rec artifact.Record) (artifact.R
 		return rec, nil
 	}
 	b.enter("distribute", "", 0)
-	a, err := d.Distribute(ctx, rec.Artifact, b.env())
+	env, done := b.env(), rec
+	done, env.Renamed = b.Renamed(rec)
+	a, err := d.Distribute(ctx, rec.Artifact, env)
+	if err == nil {
+		rec = done
+		rec.Distributed = b.Distribution()
+	}
 	if a.ID != "" {
 		rec = distributed(rec, a)
-	}
-	if err == nil {
-		rec.Distributed = b.Distribution()
 	}
 	if rerr := b.record(ctx, rec); rerr != nil && err == nil {
 		err = fmt.Errorf("record where the artifact is: %w", rerr)

@@ -258,7 +258,7 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	fields := component.KeyFields(keyed)
 	b.family.onDisk = c.template.ImagesIn(fields)
 	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
-	b.distribution = c.distribution(builder, keyed, dec)
+	b.distribution, b.naming = c.distribution(builder, keyed, dec), naming(builder, dec)
 	return diags
 }
 
@@ -283,6 +283,20 @@ func (c *compiler) distribution(real builders.Builder, keyed builders.Config, de
 		}
 	}
 	return inputsKey("distribution inputs/1", c.src.Type, dec.Inputs)
+}
+
+// naming is the digest of the option that names the builder's images.
+func naming(b builders.Builder, dec *lang.Decoded) string {
+	d, ok := b.(builders.Distributor)
+	if !ok {
+		return ""
+	}
+	for _, in := range dec.Inputs {
+		if in.Kind == "option" && in.Name == d.NameOption() {
+			return in.Digest
+		}
+	}
+	return ""
 }
 
 // Vars gives a build's values that are known while planning.

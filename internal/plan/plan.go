@@ -72,6 +72,7 @@ type Build struct {
 
 	options      []artifact.Input // builder options that count, by name
 	distribution key.Key          // of a builder that distributes its images, else ""
+	naming       string           // digest of the option that names those, "" where it is not set
 	dir          string
 	family       family // of the build: what it starts from
 
@@ -189,7 +190,7 @@ func (b *Build) Files() int {
 
 // NewRecord returns the record of an artifact made by running the build.
 func (b *Build) NewRecord(runID string, a artifact.Artifact, now time.Time) artifact.Record {
-	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Created: now.UTC(), RunID: runID, Parents: b.ancestry()}
+	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Named: b.naming, Created: now.UTC(), RunID: runID, Parents: b.ancestry()}
 	rec.Steps = b.stepRecords()
 	return rec
 }
