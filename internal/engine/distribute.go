@@ -17,12 +17,11 @@ func (b *build) distribute(ctx context.Context, rec artifact.Record) (artifact.R
 		return rec, nil
 	}
 	b.enter("distribute", "", 0)
-	env, done := b.env(), rec
-	done, env.Renamed = b.Renamed(rec)
+	env := b.env()
+	env.Renamed = b.Naming != "" && b.Naming != rec.Named
 	a, err := d.Distribute(ctx, rec.Artifact, env)
 	if err == nil {
-		rec = done
-		rec.Distributed = b.Distribution()
+		rec.Distributed, rec.Named = b.Distribution(), b.Naming
 	}
 	if a.ID != "" {
 		rec = distributed(rec, a)

@@ -81,7 +81,6 @@ type Template struct {
 	engines sync.Pool                       // of *engine
 	unshown map[string][]byte               // files that Files has without their text
 	texts   [][]byte                        // the template's files
-	later   sync.Map                        // of Later, by the names of tokens
 	derived sync.Map                        // texts made of sensitive values that were looked at
 
 	nearests atomic.Int32    // how often a nearest name was looked for

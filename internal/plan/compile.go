@@ -258,7 +258,7 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	fields := component.KeyFields(keyed)
 	b.family.onDisk = c.template.ImagesIn(fields)
 	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
-	b.distribution, b.naming = c.distribution(builder, keyed, dec), naming(builder, dec)
+	b.distribution, b.Naming = c.distribution(builder, keyed, dec), naming(builder, dec)
 	return diags
 }
 

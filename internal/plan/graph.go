@@ -224,21 +224,13 @@ func (b *Build) Distribution() key.Key {
 	if b.distribution == "" {
 		return ""
 	}
-	h := key.New("distribution/1").String(string(b.distribution)).String(b.naming)
+	h := key.New("distribution/1").String(string(b.distribution)).String(b.Naming)
 	for _, p := range b.Parents {
 		if p.Build != nil && !b.counts(p) {
 			h.String(string(p.Build.imageKey()))
 		}
 	}
 	return h.Sum()
-}
-
-// Renamed returns the record of an image that Distribute has given the name
-// that it is to have, and reports whether it had another one.
-func (b *Build) Renamed(rec artifact.Record) (artifact.Record, bool) {
-	renamed := b.naming != "" && rec.Named != b.naming
-	rec.Named = b.naming
-	return rec, renamed
 }
 
 // always is the first step that runs whenever the build runs, -1 where none does.

@@ -67,12 +67,13 @@ type Build struct {
 	Fresh   bool     // every step runs, also where nothing changed
 	Parents []Parent // builds whose images the source takes, in the order of the template
 
+	Naming string // digest of the option that names images, without what is volatile of it; "" where none is set
+
 	KeepCheckpoints time.Duration // until a checkpoint expires
 	MostCheckpoints int           // that are kept of this build
 
 	options      []artifact.Input // builder options that count, by name
 	distribution key.Key          // of a builder that distributes its images, else ""
-	naming       string           // digest of the option that names those, "" where it is not set
 	dir          string
 	family       family // of the build: what it starts from
 
@@ -190,7 +191,7 @@ func (b *Build) Files() int {
 
 // NewRecord returns the record of an artifact made by running the build.
 func (b *Build) NewRecord(runID string, a artifact.Artifact, now time.Time) artifact.Record {
-	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Named: b.naming, Created: now.UTC(), RunID: runID, Parents: b.ancestry()}
+	rec := artifact.Record{Build: b.Address, Key: b.Key, Base: b.BaseRecord, Artifact: a, Named: b.Naming, Created: now.UTC(), RunID: runID, Parents: b.ancestry()}
 	rec.Steps = b.stepRecords()
 	return rec
 }
