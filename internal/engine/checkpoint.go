@@ -62,22 +62,23 @@ func (b *build) inCheckpoint(i int, s *plan.Step) bool {
 }
 
 // markBefore notes the state of the machine before a step, for
-// -on-error=checkpoint.
+// -on-error=checkpoint. The one before stays where that can't be done.
 func (b *build) markBefore(ctx context.Context, i int) {
-	if b.OnError != Checkpoint || b.CheckpointError() != nil || b.marks.last != nil || i == 0 || b.tainted || b.From != nil && i <= b.From.Step || b.Steps[i-1].Checkpoint {
+	noted := b.marks.last != nil && b.marks.last.checkpoint.Step == i // the step runs once more
+	if b.OnError != Checkpoint || b.CheckpointError() != nil || noted || i == 0 || b.tainted || b.From != nil && i <= b.From.Step || b.Steps[i-1].Checkpoint {
 		return
 	}
 	m, err := b.mark(ctx, i)
 	if err != nil {
 		b.log.Warn(fmt.Sprintf("no checkpoint before step %d: %v", i+1, err))
+		return
 	}
+	b.dropLast(ctx)
 	b.marks.last = m
 }
 
 // markAfter makes the checkpoint that a step is to have, behind the next steps.
-// The state before the step is not needed any more.
 func (b *build) markAfter(ctx context.Context, i int, s *plan.Step) {
-	b.dropLast(ctx)
 	if !s.Checkpoint || b.tainted || b.From != nil && i < b.From.Step {
 		return
 	}
@@ -86,6 +87,7 @@ func (b *build) markAfter(ctx context.Context, i int, s *plan.Step) {
 	case err != nil:
 		b.log.Warn(fmt.Sprintf("no checkpoint after step %d: %v", i+1, err))
 	case m != nil:
+		b.dropLast(ctx)
 		b.log.Say(fmt.Sprintf("Making a checkpoint after step %d %s...", i+1, s.Name))
 		b.marks.making.Go(func() { b.finish(ctx, m) })
 	}
@@ -198,8 +200,8 @@ func (b *build) prune(ctx context.Context, made artifact.Checkpoint, before []ar
 	}
 }
 
-// dropLast removes the state before the step that has just succeeded, behind
-// the next ones.
+// dropLast removes the state that nobody goes back to any more, behind the next
+// steps.
 func (b *build) dropLast(ctx context.Context) {
 	if m := b.marks.last; m != nil {
 		b.marks.last = nil
