@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -95,11 +96,13 @@ func (s *session) Vars() op.Values {
 	}
 	private, public := s.ssh.PrivateKey()
 	for name, value := range map[string]secret.String{
-		"build.ConnType":      secret.Plain("ssh"),
-		"build.User":          secret.Plain(s.ssh.User()),
-		"build.Password":      secret.Sensitive(s.ssh.Password()),
-		"build.SSHPublicKey":  secret.Plain(public),
-		"build.SSHPrivateKey": secret.Sensitive(private),
+		"build.ConnType":          secret.Plain("ssh"),
+		"build.User":              secret.Plain(s.ssh.User()),
+		"build.Password":          secret.Sensitive(s.ssh.Password()),
+		"build.SSHPublicKey":      secret.Plain(public),
+		"build.SSHPrivateKey":     secret.Sensitive(private),
+		"build.SSHPrivateKeyFile": secret.Plain(s.ssh.KeyFile()),
+		"build.SSHAgentAuth":      secret.Plain(strconv.FormatBool(s.ssh.AgentAuth())),
 	} {
 		if _, known := v[name]; !known || name == "build.ConnType" {
 			v[name] = value

@@ -143,7 +143,8 @@ func TestOneConnection(t *testing.T) {
 		t.Error(err)
 	}
 	vars := session.Vars()
-	for name, want := range map[string]string{"build.Host": s.Host, "build.User": s.User, "build.ConnType": "ssh", "build.ID": "Null"} {
+	for name, want := range map[string]string{"build.Host": s.Host, "build.User": s.User, "build.ConnType": "ssh", "build.ID": "Null",
+		"build.SSHPrivateKeyFile": config(s).PrivateKeyFile, "build.SSHAgentAuth": "false"} {
 		if got := vars[name].Reveal(); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}

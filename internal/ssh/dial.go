@@ -50,6 +50,12 @@ func (c *Client) PrivateKey() (private, public string) {
 	return string(c.login.privateKey), strings.TrimSpace(string(gossh.MarshalAuthorizedKey(key)))
 }
 
+// KeyFile is the file of the private key as the options name it, "" for none.
+func (c *Client) KeyFile() string { return c.config.PrivateKeyFile }
+
+// AgentAuth reports whether the agent's keys are logged in with.
+func (c *Client) AgentAuth() bool { return c.config.AgentAuth }
+
 // ClearsAuthorizedKeys reports whether the key made for the build is to be
 // removed from the machine before the image is made.
 func (c *Client) ClearsAuthorizedKeys() bool { return c.config.ClearAuthorizedKeys }
