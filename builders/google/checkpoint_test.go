@@ -86,19 +86,31 @@ func TestMark(t *testing.T) {
 	}
 }
 
+// after does something once a call was made.
+func (l *lab) after(ctx context.Context, call string, do func()) {
+	for !slices.Contains(l.Faults.Calls(), call) {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return
+		}
+	}
+	do()
+}
+
 // TestMarkFails checks that nothing stays of a checkpoint that goes wrong.
 func TestMarkFails(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		rules  []fault.Rule
-		cancel time.Duration // after the mark is there
-		want   string
+		rules []fault.Rule
+		stop  string // once the mark is there and this was called
+		want  string
 	}{
 		"no snapshot":      {rules: []fault.Rule{{Call: "gce.disks.createSnapshot", Do: fault.Error, Code: "RESOURCE_OPERATION_RATE_EXCEEDED", Message: "Too frequent operations from the source resource."}}, want: "create the snapshot"},
 		"no image":         {rules: []fault.Rule{{Call: "gce.images.insert", Do: fault.Error, Code: "QUOTA_EXCEEDED", Message: "Quota 'IMAGES' exceeded."}}, want: "create the image"},
 		"lost answers":     {rules: []fault.Rule{{Call: "gce.disks.createSnapshot", Do: fault.DropAfter, Times: 1}, {Call: "gce.images.insert", Do: fault.DropAfter, Times: 1}}},
-		"stop at once":     {cancel: time.Millisecond, want: context.Canceled.Error()},
-		"stop while image": {cancel: 1500 * time.Millisecond, want: context.Canceled.Error()},
+		"stop at once":     {stop: "gce.disks.createSnapshot", want: context.Canceled.Error()},
+		"stop while image": {stop: "gce.images.insert", want: context.Canceled.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -109,8 +121,8 @@ func TestMarkFails(t *testing.T) {
 			defer cancel()
 			m, err := s.(builders.Checkpointer).Mark(ctx, aMark(time.Now().Add(time.Hour)))
 			if err == nil {
-				if c.cancel > 0 {
-					defer time.AfterFunc(c.cancel, cancel).Stop()
+				if c.stop != "" {
+					go l.after(ctx, c.stop, cancel)
 				}
 				_, err = m.Image(ctx)
 				err = errors.Join(err, m.Drop(context.WithoutCancel(ctx)))

@@ -263,7 +263,7 @@ func TestTreeRefuses(t *testing.T) {
 	write(t, source, "file", "x")
 	sh(t, conn, "mkfifo "+source+"/pipe")
 	err := conn.Tree(t.Context(), &op.Tree{Dir: t.TempDir(), Source: os.DirFS(source)})
-	if err == nil || !strings.Contains(err.Error(), "pipe is a ") {
+	if err == nil || !strings.Contains(err.Error(), "pipe is no file") {
 		t.Errorf("error %v", err)
 	}
 	file := write(t, t.TempDir(), "file", "x")
