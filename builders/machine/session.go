@@ -10,12 +10,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
 	"github.com/ingot-build/ingot/internal/winrm"
@@ -126,7 +126,7 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 	case *op.Local:
 		return s.local(ctx, o)
 	case *op.Pause:
-		return pause(ctx, o.For)
+		return pause.For(ctx, o.For)
 	}
 	if s.remote == nil {
 		return fmt.Errorf(`%s needs a machine, and communicator is "none"`, o.Kind())
@@ -234,17 +234,6 @@ func (s *session) runDisconnect(ctx context.Context, o *op.Exec, out func(string
 const noSpace = "No space left on device"
 
 const fullHint = "the machine's disk is full: give it a larger one (amazon: volume_size in launch_block_device_mappings, googlecompute: disk_size)"
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
 
 // Seal makes the image.
 func (s *session) Seal(ctx context.Context) (artifact.Artifact, error) {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/ingot-build/ingot/internal/hostpath"
 )
 
 // ReadKey reads a private key that NewKey made.
@@ -53,7 +55,7 @@ func (c *Client) Login(way Way, host string, port int, proxy string) Login {
 	way.Host, way.Port = host, strconv.Itoa(port)
 	l := Login{To: way.User + "@" + host, Key: way.Key, KnownHosts: way.knownHosts()}
 	if config.PrivateKeyFile != "" {
-		l.Key, l.Options = "", []string{"-i", hostPath("", config.PrivateKeyFile)}
+		l.Key, l.Options = "", []string{"-i", hostpath.Of("", config.PrivateKeyFile)}
 	}
 	switch {
 	case proxy != "":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // bootID is the file of a Linux machine that has another content after each boot.
@@ -64,7 +65,7 @@ func (c *Conn) settle(ctx context.Context, boot string) error {
 				Advice: "ssh_timeout sets how long to wait",
 			}
 		}
-		if err := wait(ctx, goingDownPause); err != nil {
+		if err := pause.For(ctx, goingDownPause); err != nil {
 			return err
 		}
 	}

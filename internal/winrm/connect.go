@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -67,7 +68,7 @@ func (c *Client) Connect(ctx context.Context, t Target) (*Conn, error) {
 	boot, err := conn.arrive(ctx, lim)
 	if err == nil && c.pause > 0 {
 		conn.wire.close()
-		if err = sleep(ctx, c.pause); err == nil {
+		if err = pause.For(ctx, c.pause); err == nil {
 			boot, err = conn.arrive(ctx, lim)
 		}
 	}
@@ -92,7 +93,7 @@ func (c *Conn) arrive(ctx context.Context, lim limits) (string, error) {
 	start := time.Now()
 	within, cancel := context.WithTimeout(ctx, lim.timeout)
 	defer cancel()
-	pause, refused, answered := firstWait, 0, start
+	gap, refused, answered := firstWait, 0, start
 	var last error
 	for {
 		boot, err := c.askBoot(within)
@@ -120,8 +121,8 @@ func (c *Conn) arrive(ctx context.Context, lim limits) (string, error) {
 		case within.Err() != nil, time.Since(answered) > lim.closed:
 			return "", c.fail(fmt.Errorf("can't connect within %s: %w", time.Since(start).Round(time.Second), err))
 		}
-		pause = min(pause*8/5, longestWait)
-		_ = sleep(within, pause/2+rand.N(pause))
+		gap = min(gap*8/5, longestWait)
+		_ = pause.For(within, gap/2+rand.N(gap))
 	}
 }
 
@@ -163,7 +164,7 @@ func (c *Conn) shell(ctx context.Context, env map[string]secret.String, dir stri
 	if err != nil {
 		return nil, c.fail(err)
 	}
-	start, pause := time.Now(), firstWait
+	start, gap := time.Now(), firstWait
 	for {
 		s, err := c.wire.newShell(ctx, text)
 		switch {
@@ -174,19 +175,7 @@ func (c *Conn) shell(ctx context.Context, env map[string]secret.String, dir stri
 		case final(err), time.Since(start) > patience:
 			return nil, c.fail(fmt.Errorf("%w: %w", ErrLost, err))
 		}
-		pause = min(pause*8/5, longestWait)
-		_ = sleep(ctx, pause/2+rand.N(pause))
-	}
-}
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
+		gap = min(gap*8/5, longestWait)
+		_ = pause.For(ctx, gap/2+rand.N(gap))
 	}
 }

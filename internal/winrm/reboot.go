@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // waitLine is a command that lasts: its end says that the machine goes down.
@@ -63,7 +64,7 @@ func (c *Conn) late(ctx, within context.Context, total time.Duration, err error)
 
 // restarted waits for another boot than before.
 func (c *Conn) restarted(ctx context.Context, before string, total time.Duration) error {
-	pause := firstWait
+	gap := firstWait
 	for {
 		c.watch(ctx)
 		boot, err := c.back(ctx, total)
@@ -73,8 +74,8 @@ func (c *Conn) restarted(ctx context.Context, before string, total time.Duration
 		if boot != before {
 			return nil
 		}
-		pause = min(pause*2, longestWait)
-		if err := sleep(ctx, pause); err != nil {
+		gap = min(gap*2, longestWait)
+		if err := pause.For(ctx, gap); err != nil {
 			return err
 		}
 	}
@@ -94,7 +95,7 @@ func (c *Conn) watch(ctx context.Context) {
 
 // passes runs a check until it ends well.
 func (c *Conn) passes(ctx context.Context, line string, out func(string, bool)) error {
-	pause := firstWait
+	gap := firstWait
 	for {
 		exit, _, err := c.run(ctx, &op.Exec{Cmd: line}, out)
 		if err == nil && exit.Code == 0 {
@@ -106,8 +107,8 @@ func (c *Conn) passes(ctx context.Context, line string, out func(string, bool)) 
 		if err != nil && !errors.Is(err, ErrLost) {
 			return err
 		}
-		pause = min(pause*2, longestWait)
-		if err := sleep(ctx, pause); err != nil {
+		gap = min(gap*2, longestWait)
+		if err := pause.For(ctx, gap); err != nil {
 			return err
 		}
 	}
