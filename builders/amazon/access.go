@@ -20,7 +20,7 @@ import (
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/ingot-build/ingot/builders"
-	"github.com/ingot-build/ingot/internal/hostpath"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/outage"
 )
@@ -65,7 +65,7 @@ func (c AccessConfig) Home(ctx context.Context, h builders.Host) (*Region, error
 func (a *Access) identity() string {
 	c := a.config
 	h := key.New("amazon access/1").String(c.AccessKey).String(c.SecretKey.Reveal()).String(c.Token.Reveal()).
-		String(c.Profile).String(hostpath.Of(a.dir, c.SharedCredentialsFile)).String(c.CustomEndpointEC2).
+		String(c.Profile).String(hostfile.Path(a.dir, c.SharedCredentialsFile)).String(c.CustomEndpointEC2).
 		String(c.MFACode.Reveal()).Int(int64(c.MaxRetries)).Bool(c.InsecureSkipTLSVerify).Bool(c.SkipMetadataAPICheck).
 		Bool(c.DecodeAuthorizationMessages).Int(int64(c.pollDelay()))
 	if r := c.AssumeRole; r != nil {
@@ -84,7 +84,7 @@ func (a *Access) identity() string {
 func (a *Access) Place() map[string]string {
 	m := map[string]string{}
 	for name, v := range map[string]string{
-		"profile": a.config.Profile, "shared_credentials_file": hostpath.Of(a.dir, a.config.SharedCredentialsFile),
+		"profile": a.config.Profile, "shared_credentials_file": hostfile.Path(a.dir, a.config.SharedCredentialsFile),
 		"endpoint": a.config.CustomEndpointEC2, "access_key": a.config.AccessKey,
 	} {
 		if v != "" {
@@ -128,7 +128,7 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 		opts = append(opts, config.WithSharedConfigProfile(c.Profile))
 	}
 	if f := c.SharedCredentialsFile; f != "" {
-		path := hostpath.Of(a.dir, f)
+		path := hostfile.Path(a.dir, f)
 		if _, err := os.Stat(path); err != nil {
 			return aws.Config{}, fmt.Errorf("shared_credentials_file: %w", err)
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/component"
-	"github.com/ingot-build/ingot/internal/hostpath"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/winrm"
 )
@@ -66,7 +66,7 @@ func (s *source) openWindows(w winrm.Options) error {
 
 // readKey returns the private key of ssh_private_key_file.
 func (s *source) readKey() (string, error) {
-	text, err := os.ReadFile(hostpath.Of(s.dir, s.comm.PrivateKeyFile))
+	text, err := os.ReadFile(hostfile.Path(s.dir, s.comm.PrivateKeyFile))
 	if err != nil {
 		return "", component.Errorf("ssh_private_key_file", "%v", err)
 	}

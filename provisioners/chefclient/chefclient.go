@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/ingot-build/ingot/internal/component"
-	"github.com/ingot-build/ingot/internal/hostpath"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/provisioners"
@@ -156,7 +156,7 @@ func (c *Config) stage(folder *staging.Folder) (staging.Fields, error) {
 		return nil, err
 	}
 	if c.ValidationKeyPath != "" {
-		fields["ValidationKeyPath"], err = folder.Secret("validation_key_path", hostpath.Of("", c.ValidationKeyPath), "validation.pem")
+		fields["ValidationKeyPath"], err = folder.Secret("validation_key_path", hostfile.Path("", c.ValidationKeyPath), "validation.pem")
 	}
 	return fields, err
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
-	"github.com/ingot-build/ingot/internal/hostpath"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -156,7 +156,7 @@ func (a *Access) credentials(dir string) (text []byte, kind string, err error) {
 		if path == "" {
 			return nil, "", nil
 		}
-		if text, err = os.ReadFile(hostpath.Of(dir, path)); err != nil {
+		if text, err = os.ReadFile(hostfile.Path(dir, path)); err != nil {
 			return nil, "", component.Errorf(option, "%v", err)
 		}
 	}
@@ -243,7 +243,7 @@ func (a *Access) Journal(h builders.Host) map[string]string {
 }
 
 func absolute(dir, file string) string {
-	path := hostpath.Of(dir, file)
+	path := hostfile.Path(dir, file)
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}

@@ -1,12 +1,12 @@
-package hostpath_test
+package hostfile_test
 
 import (
 	"testing"
 
-	"github.com/ingot-build/ingot/internal/hostpath"
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
-func TestOf(t *testing.T) {
+func TestPath(t *testing.T) {
 	t.Setenv("HOME", "/home/ann")
 	for _, tt := range []struct{ dir, path, want string }{
 		{"/t", "key", "/t/key"},
@@ -17,7 +17,7 @@ func TestOf(t *testing.T) {
 		{"/t", "", ""},
 		{"", "key", "key"},
 	} {
-		if got := hostpath.Of(tt.dir, tt.path); got != tt.want {
+		if got := hostfile.Path(tt.dir, tt.path); got != tt.want {
 			t.Errorf("%q in %q is %q, want %q", tt.path, tt.dir, got, tt.want)
 		}
 	}

@@ -1,5 +1,4 @@
-// Package hostpath finds files of this host that options of templates name.
-package hostpath
+package hostfile
 
 import (
 	"os"
@@ -7,10 +6,10 @@ import (
 	"strings"
 )
 
-// Of returns the path that an option of a template in dir means: "~/" is the
+// Path returns the path that an option of a template in dir means: "~/" is the
 // user's home, and another relative path is in dir, or where the process is
 // where dir is "". An empty path stays empty.
-func Of(dir, path string) string {
+func Path(dir, path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
 			return filepath.Join(home, rest)
