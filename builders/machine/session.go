@@ -18,6 +18,7 @@ import (
 	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/transport"
 	"github.com/ingot-build/ingot/internal/winrm"
 )
 
@@ -148,7 +149,7 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 	default:
 		err = fmt.Errorf("%s is not supported on machines", o.Kind())
 	}
-	if lost(err) {
+	if errors.Is(err, transport.ErrLost) {
 		return lostError{s.ended(ctx, err)}
 	}
 	if err != nil && strings.Contains(err.Error(), noSpace) {
@@ -182,10 +183,10 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 		}
 		s.log.Output(line, stderr)
 	})
-	if lost(err) && s.winrm != nil {
+	if errors.Is(err, transport.ErrLost) && s.winrm != nil {
 		return builders.WithHint(err, "restart the machine by windows-restart, or take 16001 into valid_exit_codes where a script does it")
 	}
-	if lost(err) {
+	if errors.Is(err, transport.ErrLost) {
 		return builders.WithHint(err, "set expect_disconnect = true where a script restarts the machine or its network")
 	}
 	if err != nil {
@@ -290,8 +291,6 @@ func (s *session) Close(ctx context.Context) error {
 	s.destroyed = true
 	return nil
 }
-
-func lost(err error) bool { return errors.Is(err, ssh.ErrLost) || errors.Is(err, winrm.ErrLost) }
 
 // lostError says in the words of the contract that the connection was lost.
 type lostError struct{ error }

@@ -13,6 +13,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const (
@@ -128,7 +129,7 @@ func since(start time.Time) time.Duration {
 }
 
 func (c *Client) fail(t Target, err error) error {
-	return &Error{Target: t.Name, Err: err, Advice: hint(err)}
+	return &transport.Error{Target: t.Name, Err: err, Advice: hint(err)}
 }
 
 // connect is the loop: dial, log in, or wait and try again.

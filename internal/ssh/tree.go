@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/ingot-build/ingot/internal/hostfile"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // packTree writes the content of fsys as a tar stream. The folder itself is
@@ -117,7 +118,7 @@ func (c *Conn) download(ctx context.Context, text, from string, take func(io.Rea
 	}
 	if err := s.start(scriptCommand(text, []string{from})); err != nil {
 		s.ch.Close()
-		return c.client.fail(c.target, fmt.Errorf("%w: %w", ErrLost, err))
+		return c.client.fail(c.target, fmt.Errorf("%w: %w", transport.ErrLost, err))
 	}
 	_ = s.ch.CloseWrite()
 	errs := &tail{}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const (
@@ -151,11 +152,11 @@ func (c *Conn) askBoot(ctx context.Context) (string, error) {
 }
 
 func (c *Conn) fail(err error) error {
-	var done *Error
+	var done *transport.Error
 	if errors.As(err, &done) {
 		return err
 	}
-	return &Error{Target: c.client.name(c.target), Err: err, Advice: hint(err)}
+	return &transport.Error{Target: c.client.name(c.target), Err: err, Advice: hint(err)}
 }
 
 // shell opens a shell, and tries for a while where the machine does not answer.
@@ -173,7 +174,7 @@ func (c *Conn) shell(ctx context.Context, env map[string]secret.String, dir stri
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case final(err), time.Since(start) > patience:
-			return nil, c.fail(fmt.Errorf("%w: %w", ErrLost, err))
+			return nil, c.fail(fmt.Errorf("%w: %w", transport.ErrLost, err))
 		}
 		gap = min(gap*8/5, longestWait)
 		_ = pause.For(ctx, gap/2+rand.N(gap))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // waitLine is a command that lasts: its end says that the machine goes down.
@@ -32,7 +33,7 @@ func (c *Conn) Reboot(ctx context.Context, r *op.Reboot, out func(line string, s
 	c.mu.Unlock()
 	exit, started, err := c.run(within, &op.Exec{Cmd: r.Cmd, StartRetry: total}, out)
 	switch {
-	case err != nil && (!started || !errors.Is(err, ErrLost)):
+	case err != nil && (!started || !errors.Is(err, transport.ErrLost)):
 		return op.Exit{}, c.late(ctx, within, total, err)
 	case err == nil && !op.Success(r.OK, exit.Code):
 		return exit, nil
@@ -56,7 +57,7 @@ func (c *Conn) late(ctx, within context.Context, total time.Duration, err error)
 	if within.Err() == nil {
 		return err
 	}
-	return &Error{
+	return &transport.Error{
 		Target: c.Name(), Err: fmt.Errorf("the machine has not restarted within %s", total),
 		Advice: "restart_timeout sets how long to wait",
 	}
@@ -104,7 +105,7 @@ func (c *Conn) passes(ctx context.Context, line string, out func(string, bool)) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && !errors.Is(err, ErrLost) {
+		if err != nil && !errors.Is(err, transport.ErrLost) {
 			return err
 		}
 		gap = min(gap*2, longestWait)

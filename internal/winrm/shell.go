@@ -11,6 +11,7 @@ import (
 	wsman "github.com/masterzen/winrm"
 
 	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // goodbye is how long ending a command or a shell may take after its context
@@ -126,13 +127,13 @@ func (c *command) wait(ctx context.Context, stdout, stderr io.Writer) (int, erro
 			failing, gap = time.Time{}, firstWait
 			continue
 		case errors.As(err, &fault), final(err), errors.Is(err, errLogin):
-			return 0, fmt.Errorf("%w: %w", ErrLost, err)
+			return 0, fmt.Errorf("%w: %w", transport.ErrLost, err)
 		}
 		if failing.IsZero() {
 			failing = time.Now()
 		}
 		if time.Since(failing) > lostAfter {
-			return 0, fmt.Errorf("%w: %w", ErrLost, err)
+			return 0, fmt.Errorf("%w: %w", transport.ErrLost, err)
 		}
 		gap = min(gap*2, longestWait)
 		_ = pause.For(ctx, gap)
