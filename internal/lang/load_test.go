@@ -221,7 +221,7 @@ func manyLocals(n int) []string {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	files := []string{"b.pkr.hcl", "build {\n name = \"b\"\n sources = null\n}", "a.pkr.hcl", "build {\n name = \"a\"\n sources = null\n}", "z.pkr.json", `{"build": {"name": "z", "sources": null}}`,
-		"i.ingot.hcl", "build {\n name = \"i\"\n sources = null\n}", "x.pkrvars.hcl", `not = "read"`, "x.hcl", `neither {}`, ".h.pkr.hcl", `hidden {}`}
+		"i.ingot.hcl", "build {\n name = \"i\"\n sources = null\n}", "x.pkrvars.hcl", `not = "read"`, "x.hcl", `neither {}`, ".h.pkr.hcl", "build {\n name = \"h\"\n sources = null\n}"}
 	names := func(tpl *Template) string {
 		out := ""
 		for _, b := range tpl.Builds {
@@ -230,7 +230,7 @@ func TestFiles(t *testing.T) {
 		return out
 	}
 	all := mustLoad(t, Options{}, files...)
-	if got := names(all); got != "abzi" {
+	if got := names(all); got != "habzi" {
 		t.Error(got)
 	}
 	one := mustLoad(t, Options{Path: "b.pkr.hcl"}, files...)

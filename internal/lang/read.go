@@ -113,7 +113,7 @@ func inFolder(dir string, endings ...string) ([]string, error) {
 	var out []string
 	for _, ending := range endings {
 		for _, e := range entries {
-			if !e.IsDir() && strings.HasSuffix(e.Name(), ending) && !strings.HasPrefix(e.Name(), ".") {
+			if !e.IsDir() && strings.HasSuffix(e.Name(), ending) {
 				out = append(out, filepath.Join(dir, e.Name()))
 			}
 		}
@@ -160,6 +160,9 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	if strings.HasSuffix(name, ".json") {
 		f, diags = json.Parse(src, name)
+		if diags.HasErrors() {
+			diags[0] = component.EarlierJSONError(diags[0], src)
+		}
 	} else {
 		f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 		if f != nil && f.Body != nil {

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ingot-build/ingot/internal/component"
 )
 
 const (
@@ -102,7 +104,7 @@ func (r *reader) parse(name string, src []byte) *node {
 	}
 	expr, diags := json.ParseExpression(src, name)
 	if diags.HasErrors() {
-		d := diags[0] // the others are mostly its consequences
+		d := component.EarlierJSONError(diags[0], src) // the others are mostly its consequences
 		if !strings.Contains(d.Summary, "JSON") {
 			d.Summary = "Invalid JSON: " + lower(d.Summary)
 		}
