@@ -84,6 +84,7 @@ func TestPrecedence(t *testing.T) {
 		"ingot's own environment": {all[:2], Options{Environ: append([]string{"INGOT_VAR_x=ingot"}, env...)}, "ingot from env"},
 		"auto hcl":                {all[:4], Options{Environ: env}, "auto.hcl from a.auto.pkrvars.hcl"},
 		"auto json":               {all[:6], Options{Environ: env}, "auto.json from b.auto.pkrvars.json"},
+		"auto of that name":       {[]string{all[0], all[1], ".auto.pkrvars.hcl", `x = "hidden"`}, Options{}, "hidden from .auto.pkrvars.hcl"},
 		"no auto for one file":    {all[:6], Options{Path: "a.pkr.hcl", Environ: env}, "env from env"},
 		"var file":                {all, Options{Environ: env, VarFiles: []string{"one.anything"}}, "one from one.anything"},
 		"last var file":           {all, Options{VarFiles: []string{"one.anything", "two.json"}}, "two from two.json"},
@@ -221,7 +222,7 @@ func manyLocals(n int) []string {
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	files := []string{"b.pkr.hcl", "build {\n name = \"b\"\n sources = null\n}", "a.pkr.hcl", "build {\n name = \"a\"\n sources = null\n}", "z.pkr.json", `{"build": {"name": "z", "sources": null}}`,
-		"i.ingot.hcl", "build {\n name = \"i\"\n sources = null\n}", "x.pkrvars.hcl", `not = "read"`, "x.hcl", `neither {}`, ".h.pkr.hcl", `hidden {}`}
+		"i.ingot.hcl", "build {\n name = \"i\"\n sources = null\n}", "x.pkrvars.hcl", `not = "read"`, "x.hcl", `neither {}`, ".h.pkr.hcl", "build {\n name = \"h\"\n sources = null\n}"}
 	names := func(tpl *Template) string {
 		out := ""
 		for _, b := range tpl.Builds {
@@ -230,7 +231,7 @@ func TestFiles(t *testing.T) {
 		return out
 	}
 	all := mustLoad(t, Options{}, files...)
-	if got := names(all); got != "abzi" {
+	if got := names(all); got != "habzi" {
 		t.Error(got)
 	}
 	one := mustLoad(t, Options{Path: "b.pkr.hcl"}, files...)

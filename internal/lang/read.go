@@ -63,15 +63,24 @@ func (t *Template) read() (blocks hcl.Blocks, whole bool, diags hcl.Diagnostics)
 		}
 		c, ds := component.Content(f.Body, topLevel(), "A template")
 		for _, d := range ds {
-			if strings.HasPrefix(d.Summary, "Unknown option") {
-				d.Detail += " A file of values for variables is given with -var-file."
-			}
+			adviseTop(d, strings.HasSuffix(name, ".json"))
 		}
 		diags = append(diags, ds...)
 		blocks = append(blocks, c.Blocks...)
 	}
 	t.Digest = hex.EncodeToString(digest.Sum(nil))
 	return blocks, whole, diags
+}
+
+// adviseTop says what an option that templates do not have may be of.
+func adviseTop(d *hcl.Diagnostic, isJSON bool) {
+	switch option, unknown := strings.CutPrefix(d.Summary, "Unknown option "); {
+	case !unknown:
+	case isJSON && slices.Contains([]string{`"builders"`, `"provisioners"`, `"post-processors"`}, option):
+		d.Detail = option + " is of JSON templates from before HCL2: their names end in .json, and not in .pkr.json."
+	default:
+		d.Detail += " A file of values for variables is given with -var-file."
+	}
 }
 
 // files lists the template's files and sets Dir.
@@ -104,7 +113,8 @@ func (t *Template) files() ([]string, hcl.Diagnostics) {
 	return names, nil
 }
 
-// inFolder lists the files of a folder, by ending and then by name.
+// inFolder lists the files of a folder, hidden ones too, by ending and then by
+// name.
 func inFolder(dir string, endings ...string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -113,7 +123,7 @@ func inFolder(dir string, endings ...string) ([]string, error) {
 	var out []string
 	for _, ending := range endings {
 		for _, e := range entries {
-			if !e.IsDir() && strings.HasSuffix(e.Name(), ending) && !strings.HasPrefix(e.Name(), ".") {
+			if !e.IsDir() && strings.HasSuffix(e.Name(), ending) {
 				out = append(out, filepath.Join(dir, e.Name()))
 			}
 		}
