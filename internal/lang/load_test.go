@@ -188,6 +188,7 @@ func TestUnreadable(t *testing.T) {
 		"blocks":          {"", "a.pkr.hcl", strings.Repeat("a {\n", 30_000), "Error: Nested too deep"},
 		"JSON":            {"", "a.pkr.json", strings.Repeat(`{"a":`, 30_000), "Error: Nested too deep"},
 		"JSON's template": {"", "a.pkr.json", `{"locals": {"a": "` + strings.Repeat("${[", 30_000) + `"}}`, "Error: Nested too deep"},
+		"JSON's comma":    {"", "a.pkr.json", "{\n\"locals\": {\"a\": 1}\n\n\"build\": {\n}}", "a.pkr.json line 2"},
 		"broken JSON":     {"", "a.pkr.json", `{"locals": `, "a.pkr.json line 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

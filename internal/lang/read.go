@@ -178,6 +178,7 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	}
 	if first := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError }); first >= 0 {
 		diags = diags[:first+1] // those behind it are mostly its consequences
+		component.MissingComma(diags[first], src)
 	}
 	if f != nil && f.Body != nil {
 		t.Files[name] = f

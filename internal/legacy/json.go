@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/json"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/ingot-build/ingot/internal/component"
 )
 
 const (
@@ -103,6 +105,7 @@ func (r *reader) parse(name string, src []byte) *node {
 	expr, diags := json.ParseExpression(src, name)
 	if diags.HasErrors() {
 		d := diags[0] // the others are mostly its consequences
+		component.MissingComma(d, src)
 		if !strings.Contains(d.Summary, "JSON") {
 			d.Summary = "Invalid JSON: " + lower(d.Summary)
 		}

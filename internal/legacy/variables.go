@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"text/template/parse"
+
+	"github.com/ingot-build/ingot/internal/component"
 )
 
 // variables reads "variables" and "sensitive-variables".
@@ -55,6 +57,10 @@ func (r *reader) useVariables(t *Template, root *node, given []Given) {
 		}
 		t.variable[g.Name].value = textNode(g.Text, g.Range)
 	}
+	var known []string
+	for _, v := range t.Variables {
+		known = append(known, v.Name)
+	}
 	for _, f := range root.fields {
 		if strings.HasPrefix(f.name, "_") || f.name == "push" {
 			continue
@@ -63,7 +69,11 @@ func (r *reader) useVariables(t *Template, root *node, given []Given) {
 			if t.variable[name] != nil {
 				return
 			}
-			r.warn(at.at, fmt.Sprintf("Unknown variable %q", name), `It is not in "variables", and empty where no value is given.`)
+			detail := `It is not in "variables", and empty where no value is given.`
+			if near := component.Nearest(name, known); near != "" {
+				detail += fmt.Sprintf(" Did you mean %q?", near)
+			}
+			r.warn(at.at, fmt.Sprintf("Unknown variable %q", name), "%s", detail)
 			t.addVariable(&Variable{Name: name, Undeclared: true, at: at.at, value: textNode("", at.at)})
 		})
 	}
