@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/outage"
 )
@@ -66,7 +65,7 @@ func (c AccessConfig) Home(ctx context.Context, h builders.Host) (*Region, error
 func (a *Access) identity() string {
 	c := a.config
 	h := key.New("amazon access/1").String(c.AccessKey).String(c.SecretKey.Reveal()).String(c.Token.Reveal()).
-		String(c.Profile).String(hostPath(a.dir, c.SharedCredentialsFile)).String(c.CustomEndpointEC2).
+		String(c.Profile).String(hostfile.Path(a.dir, c.SharedCredentialsFile)).String(c.CustomEndpointEC2).
 		String(c.MFACode.Reveal()).Int(int64(c.MaxRetries)).Bool(c.InsecureSkipTLSVerify).Bool(c.SkipMetadataAPICheck).
 		Bool(c.DecodeAuthorizationMessages).Int(int64(c.pollDelay()))
 	if r := c.AssumeRole; r != nil {
@@ -85,7 +84,7 @@ func (a *Access) identity() string {
 func (a *Access) Place() map[string]string {
 	m := map[string]string{}
 	for name, v := range map[string]string{
-		"profile": a.config.Profile, "shared_credentials_file": hostPath(a.dir, a.config.SharedCredentialsFile),
+		"profile": a.config.Profile, "shared_credentials_file": hostfile.Path(a.dir, a.config.SharedCredentialsFile),
 		"endpoint": a.config.CustomEndpointEC2, "access_key": a.config.AccessKey,
 	} {
 		if v != "" {
@@ -129,7 +128,7 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 		opts = append(opts, config.WithSharedConfigProfile(c.Profile))
 	}
 	if f := c.SharedCredentialsFile; f != "" {
-		path := hostPath(a.dir, f)
+		path := hostfile.Path(a.dir, f)
 		if _, err := os.Stat(path); err != nil {
 			return aws.Config{}, fmt.Errorf("shared_credentials_file: %w", err)
 		}
@@ -215,19 +214,6 @@ func profileError(err error) error {
 			"see ~/.aws/config and ~/.aws/credentials, the option profile and AWS_PROFILE")
 	}
 	return err
-}
-
-// hostPath returns the path of a file of this host that an option names.
-func hostPath(dir, path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
-		}
-	}
-	if path == "" || dir == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }
 
 // accountKey is under which an account is kept in builders.Host.Shared.

@@ -71,22 +71,31 @@ func (i *ebsInstance) createImage(ctx context.Context) (string, error) {
 	if d := i.values.Text(c.ami.Description); d != "" {
 		in.Description = &d
 	}
-	id, err := i.createNamed(ctx, kindImage, i.name, "InvalidAMIName.Duplicate", func(ctx context.Context) (string, error) {
+	id, err := i.makeImage(ctx, func(ctx context.Context) (*string, error) {
 		out, err := i.r.EC2.CreateImage(ctx, in)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		return aws.ToString(out.ImageId), nil
+		return out.ImageId, nil
 	})
-	if hasCode(err, "InvalidAMIName.Duplicate") {
-		return "", nameTaken(i.name, i.r.Name, "an image that was made meanwhile")
-	}
 	if hasCode(err, "IncorrectInstanceState") {
 		if why := i.Ended(ctx); why != nil {
-			return "", fmt.Errorf("create the image %s: %w", i.name, why)
+			err = why
 		}
 	}
 	return id, i.r.explain(ctx, "create the image "+i.name, err)
+}
+
+// makeImage makes an image of the build's name by a call that returns its id.
+func (i *ebsInstance) makeImage(ctx context.Context, call func(ctx context.Context) (*string, error)) (string, error) {
+	id, err := i.createNamed(ctx, kindImage, i.name, "InvalidAMIName.Duplicate", func(ctx context.Context) (string, error) {
+		id, err := call(ctx)
+		return aws.ToString(id), err
+	})
+	if hasCode(err, "InvalidAMIName.Duplicate") {
+		err = nameTaken(i.name, i.r.Name, "an image that was made meanwhile")
+	}
+	return id, err
 }
 
 // finish waits until the image is available, and ends the instance as soon as

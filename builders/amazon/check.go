@@ -10,6 +10,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/ssh"
 )
 
@@ -65,7 +66,7 @@ func (c RunConfig) checkRun(dir string, spot SpotConfig) error {
 		}
 	}
 	if c.UserDataFile != "" {
-		if _, err := os.Stat(hostPath(dir, c.UserDataFile)); err != nil {
+		if _, err := os.Stat(hostfile.Path(dir, c.UserDataFile)); err != nil {
 			return component.Errorf("user_data_file", "%v", err)
 		}
 	}
@@ -270,7 +271,7 @@ func (c RunConfig) userData(dir string) ([]byte, error) {
 	text := []byte(c.UserData)
 	if c.UserDataFile != "" {
 		var err error
-		if text, err = os.ReadFile(hostPath(dir, c.UserDataFile)); err != nil {
+		if text, err = os.ReadFile(hostfile.Path(dir, c.UserDataFile)); err != nil {
 			return nil, component.Errorf("user_data_file", "%v", err)
 		}
 	}
@@ -289,5 +290,5 @@ func (c RunConfig) KeyFiles(h builders.Host) []string {
 	if c.UserDataFile == "" {
 		return nil
 	}
-	return []string{hostPath(h.Dir, c.UserDataFile)}
+	return []string{hostfile.Path(h.Dir, c.UserDataFile)}
 }

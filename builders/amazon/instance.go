@@ -21,6 +21,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
 )
@@ -172,7 +173,7 @@ func (i *instance) Dial(ctx context.Context) (net.Conn, error) {
 		if err == nil || ctx.Err() != nil || !errors.Is(err, syscall.ECONNREFUSED) && !(errors.As(err, &timeout) && timeout.Timeout()) {
 			return conn, err
 		}
-		if pause(ctx, dialPause) != nil {
+		if pause.For(ctx, dialPause) != nil {
 			return nil, err
 		}
 	}

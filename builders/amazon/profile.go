@@ -13,6 +13,7 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // trustEC2 lets instances take on a role.
@@ -120,7 +121,7 @@ func (s *stay) awaitProfile(ctx context.Context, l launch, p types.Subnet) error
 			return s.r.explain(ctx, "try the instance profile "+s.name, err)
 		}
 		d, _ := backoff(attempt, nil)
-		if err := pause(ctx, min(d, 3*time.Second)); err != nil {
+		if err := pause.For(ctx, min(d, 3*time.Second)); err != nil {
 			return err
 		}
 	}

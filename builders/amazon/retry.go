@@ -19,6 +19,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/ingot-build/ingot/internal/outage"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 const (
@@ -92,7 +93,7 @@ func eventually(ctx context.Context, f func() error, codes ...string) error {
 			return err
 		}
 		d, _ := backoff(attempt, nil)
-		if pause(ctx, min(d, 2*time.Second)) != nil {
+		if pause.For(ctx, min(d, 2*time.Second)) != nil {
 			return err
 		}
 	}
@@ -102,18 +103,6 @@ func eventually(ctx context.Context, f func() error, codes ...string) error {
 // now, in this region or in another.
 func soon(ctx context.Context, f func() error) error {
 	return eventually(ctx, f, "InvalidAMIID.NotFound", "InvalidAMIID.Unavailable", "InvalidSnapshot.NotFound")
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // code returns the code of an error of a service, "" where it is none.

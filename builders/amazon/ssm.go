@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // plugin is the program that carries sessions of AWS Systems Manager.
@@ -71,7 +72,7 @@ func (i *instance) openSession(ctx context.Context) error {
 		return nil
 	}
 	if old == nil && i.network.PauseBeforeSSM > 0 {
-		if err := pause(ctx, i.network.PauseBeforeSSM); err != nil {
+		if err := pause.For(ctx, i.network.PauseBeforeSSM); err != nil {
 			return err
 		}
 	}
@@ -114,7 +115,7 @@ func (i *instance) startSession(ctx context.Context, in *ssm.StartSessionInput) 
 			return nil, i.r.explain(ctx, "start a session to "+i.id, err)
 		}
 		d, _ := backoff(attempt+3, nil)
-		if err := pause(ctx, min(d, 5*time.Second)); err != nil {
+		if err := pause.For(ctx, min(d, 5*time.Second)); err != nil {
 			return nil, builders.WithHint(err, "the image needs the SSM agent, the instance a profile with AmazonSSMManagedInstanceCore and a way to the service")
 		}
 	}

@@ -149,16 +149,13 @@ func (i *surrogateInstance) registerImage(ctx context.Context, snapshots map[str
 	if text := i.values.Text(c.ami.Description); text != "" {
 		in.Description = &text
 	}
-	id, err := i.createNamed(ctx, kindImage, i.name, "InvalidAMIName.Duplicate", func(ctx context.Context) (string, error) {
+	id, err := i.makeImage(ctx, func(ctx context.Context) (*string, error) {
 		out, err := i.r.EC2.RegisterImage(ctx, in)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		return aws.ToString(out.ImageId), nil
+		return out.ImageId, nil
 	})
-	if hasCode(err, "InvalidAMIName.Duplicate") {
-		return "", nameTaken(i.name, i.r.Name, "an image that was made meanwhile")
-	}
 	return id, i.r.explain(ctx, "register the image "+i.name, err)
 }
 

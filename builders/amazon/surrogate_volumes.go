@@ -9,6 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // snapshot begins a snapshot of a volume.
@@ -39,7 +41,7 @@ func (i *surrogateInstance) snapshotOnce(ctx context.Context, in *ec2.CreateSnap
 			return "", err
 		}
 		d, _ := backoff(attempt, nil)
-		if perr := pause(ctx, d); perr != nil {
+		if perr := pause.For(ctx, d); perr != nil {
 			return "", errors.Join(err, perr)
 		}
 		found, ferr := i.r.listSnapshots(ctx, []types.Filter{filter("volume-id", volume), filter("tag:"+tagRun, i.marks[tagRun])})

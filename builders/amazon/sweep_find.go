@@ -42,7 +42,7 @@ type sweepKind struct {
 // find returns what the journal names and what carries marks of dead runs, each
 // once.
 func (p *sweepPlace) find(ctx context.Context, r *Region, in builders.SweepInput) ([]*thing, error) {
-	f := &finding{r: r, in: in, things: map[string]*thing{}}
+	f := &finding{r: r, in: in, things: map[string]*thing{}, others: map[string]bool{}}
 	for _, stage := range sweepStages() {
 		for _, k := range stage {
 			f.journaled(ctx, k, p.journal)
@@ -72,7 +72,8 @@ type finding struct {
 	wg sync.WaitGroup
 
 	mu     sync.Mutex
-	things map[string]*thing
+	things map[string]*thing // by kind and id
+	others map[string]bool   // that are there, and are not to be removed
 	errs   []error
 }
 
@@ -88,6 +89,7 @@ func (f *finding) ask(ctx context.Context, k *sweepKind, filters []types.Filter,
 		for _, t := range list {
 			t.Cloud, t.Place, t.Kind = cloud, f.r.Name, k.name
 			if !ok(t) {
+				f.others[k.name+" "+t.ID] = true
 				continue
 			}
 			if old := f.things[k.name+" "+t.ID]; old == nil || old.Token == "" && t.Token != "" {
@@ -187,10 +189,12 @@ func (f *finding) addFleets() {
 }
 
 // addSnapshots adds those of images that are gone already: who deregistered one
-// may have been killed before it deleted them.
+// may have been killed before it deleted them. A copy that another run has taken
+// over is not gone.
 func (f *finding) addSnapshots(ctx context.Context, entries []journal.Resource) {
 	for _, e := range entries {
-		if e.Kind != kindImage || e.ID == "" || f.things[kindImage+" "+e.ID] != nil {
+		id := kindImage + " " + e.ID
+		if e.Kind != kindImage || e.ID == "" || f.things[id] != nil || f.others[id] {
 			continue
 		}
 		ids, err := f.r.ownSnapshots(ctx, e.ID, nil, e.Tags)

@@ -250,6 +250,33 @@ func TestSweepDeregistered(t *testing.T) {
 	}
 }
 
+// TestSweepAdopted checks that a copy which another run found half done and went
+// on with is that run's, with its snapshots.
+func TestSweepAdopted(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	dead, other := l.marksOf("dead", time.Hour), l.marksOf("other", time.Hour)
+	d := l.leave(home, dead)
+	c, name := l.region(home).EC2, "copy"
+	out, err := c.CreateImage(t.Context(), &ec2.CreateImageInput{InstanceId: &d.instance, Name: &name,
+		TagSpecifications: append(tagSpec(types.ResourceTypeImage, other), tagSpec(types.ResourceTypeSnapshot, dead)...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.region(home).await(t.Context(), *out.ImageId, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.sweep(builders.SweepInput{Now: time.Now(), Journal: []journal.Resource{
+		{Cloud: cloud, Place: home, Kind: kindImage, Name: name, ID: *out.ImageId, Tags: dead},
+		{Cloud: cloud, Place: home, Kind: kindKeyPair, ID: d.key, Tags: dead},
+	}}); !slices.Equal(got, []string{"key-pair " + d.key}) {
+		t.Errorf("removed %v", got)
+	}
+	if left := strings.Join(l.Server.Inventory(), "\n"); !strings.Contains(left, *out.ImageId) {
+		t.Errorf("left: %s", left)
+	}
+}
+
 // TestSweepGoesOn checks that one thing that can't be removed keeps nothing
 // else from being removed.
 func TestSweepGoesOn(t *testing.T) {

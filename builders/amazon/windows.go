@@ -18,6 +18,8 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/winrm"
 )
 
@@ -64,15 +66,7 @@ func (s *source) openWindows(w winrm.Options) error {
 
 // readKey returns the private key of ssh_private_key_file.
 func (s *source) readKey() (string, error) {
-	path := hostPath(s.dir, s.comm.PrivateKeyFile)
-	if rest, ok := strings.CutPrefix(s.comm.PrivateKeyFile, "~/"); ok {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "", err
-		}
-		path = hostPath(home, rest)
-	}
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(hostfile.Path(s.dir, s.comm.PrivateKeyFile))
 	if err != nil {
 		return "", component.Errorf("ssh_private_key_file", "%v", err)
 	}
@@ -178,7 +172,7 @@ func (i *instance) windowsPassword(ctx context.Context) (string, error) {
 		case strings.TrimSpace(aws.ToString(out.PasswordData)) != "":
 			return decrypt(key, strings.TrimSpace(aws.ToString(out.PasswordData)))
 		}
-		if pause(within, wait) != nil && ctx.Err() == nil {
+		if pause.For(within, wait) != nil && ctx.Err() == nil {
 			return "", builders.WithHint(fmt.Errorf("EC2 does not know the password of the instance %s after %s", i.id, limit),
 				"the image must be a Windows one that makes a password at its first start (EC2Launch); windows_password_timeout sets how long to wait, winrm_password gives one")
 		}

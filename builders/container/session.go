@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/containerd/containerd/v2/core/content"
 	"github.com/google/uuid"
@@ -22,6 +21,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/localexec"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -264,23 +264,16 @@ func (s *buildSession) onHost(ctx context.Context, o op.Op) error {
 	case *op.Local:
 		return localexec.Run(ctx, o, s.env.Log.Output)
 	case *op.Pause:
-		return pause(ctx, o)
+		return pausing(ctx, o)
 	}
 	return fmt.Errorf("the docker builder does not know the op %s", o.Kind())
 }
 
-func pause(ctx context.Context, p *op.Pause) error {
+func pausing(ctx context.Context, p *op.Pause) error {
 	if p.Prompt != "" {
 		return errors.New("a prompt must be answered before the step is applied")
 	}
-	timer := time.NewTimer(p.For)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return pause.For(ctx, p.For)
 }
 
 // Close ends the build, which ends whatever it runs.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/builders/google/gcp"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/ssh"
 )
 
@@ -25,7 +26,7 @@ func (m *instance) Dial(ctx context.Context) (net.Conn, error) {
 		if err == nil || ctx.Err() != nil || !notYet(err) || m.BastionHost != "" || m.ProxyHost != "" {
 			return conn, err
 		}
-		if gcp.Sleep(ctx, dialPause) != nil {
+		if pause.For(ctx, dialPause) != nil {
 			return nil, err
 		}
 	}

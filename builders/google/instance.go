@@ -16,6 +16,7 @@ import (
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
 )
@@ -231,7 +232,7 @@ func (m *instance) Vars() op.Values {
 // runs already.
 func (m *instance) addKeyLater(ctx context.Context) error {
 	m.env.Log.Say(fmt.Sprintf("Waiting %s before the SSH key is added...", m.WaitToAddSSHKeys))
-	if err := gcp.Sleep(ctx, m.WaitToAddSSHKeys); err != nil {
+	if err := pause.For(ctx, m.WaitToAddSSHKeys); err != nil {
 		return err
 	}
 	i, err := m.api.Compute.Instances.Get(m.ProjectID, m.Zone, m.name).Context(ctx).Do()

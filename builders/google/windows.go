@@ -19,6 +19,7 @@ import (
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/winrm"
 )
 
@@ -163,7 +164,7 @@ func (m *instance) windowsPassword(ctx context.Context) (string, error) {
 			}
 			held = held[strings.LastIndexByte(held, '\n')+1:]
 		}
-		if gcp.Sleep(within, wait) != nil && ctx.Err() == nil {
+		if pause.For(within, wait) != nil && ctx.Err() == nil {
 			return "", builders.WithHint(fmt.Errorf("the instance %s has no password after %s", m.name, m.passwordTime()),
 				"the image must be a Windows one with Google's agent; windows_password_timeout sets how long to wait, winrm_password gives one")
 		}

@@ -10,14 +10,15 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
+	"github.com/ingot-build/ingot/internal/transport"
 	"github.com/ingot-build/ingot/internal/winrm"
 )
 
@@ -126,7 +127,7 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 	case *op.Local:
 		return s.local(ctx, o)
 	case *op.Pause:
-		return pause(ctx, o.For)
+		return pause.For(ctx, o.For)
 	}
 	if s.remote == nil {
 		return fmt.Errorf(`%s needs a machine, and communicator is "none"`, o.Kind())
@@ -148,7 +149,7 @@ func (s *session) apply(ctx context.Context, o op.Op) error {
 	default:
 		err = fmt.Errorf("%s is not supported on machines", o.Kind())
 	}
-	if lost(err) {
+	if errors.Is(err, transport.ErrLost) {
 		return lostError{s.ended(ctx, err)}
 	}
 	if err != nil && strings.Contains(err.Error(), noSpace) {
@@ -182,10 +183,10 @@ func (s *session) exec(ctx context.Context, o *op.Exec) error {
 		}
 		s.log.Output(line, stderr)
 	})
-	if lost(err) && s.winrm != nil {
+	if errors.Is(err, transport.ErrLost) && s.winrm != nil {
 		return builders.WithHint(err, "restart the machine by windows-restart, or take 16001 into valid_exit_codes where a script does it")
 	}
-	if lost(err) {
+	if errors.Is(err, transport.ErrLost) {
 		return builders.WithHint(err, "set expect_disconnect = true where a script restarts the machine or its network")
 	}
 	if err != nil {
@@ -234,17 +235,6 @@ func (s *session) runDisconnect(ctx context.Context, o *op.Exec, out func(string
 const noSpace = "No space left on device"
 
 const fullHint = "the machine's disk is full: give it a larger one (amazon: volume_size in launch_block_device_mappings, googlecompute: disk_size)"
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
-}
 
 // Seal makes the image.
 func (s *session) Seal(ctx context.Context) (artifact.Artifact, error) {
@@ -301,8 +291,6 @@ func (s *session) Close(ctx context.Context) error {
 	s.destroyed = true
 	return nil
 }
-
-func lost(err error) bool { return errors.Is(err, ssh.ErrLost) || errors.Is(err, winrm.ErrLost) }
 
 // lostError says in the words of the contract that the connection was lost.
 type lostError struct{ error }

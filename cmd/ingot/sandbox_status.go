@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ingot-build/ingot/internal/background"
 	"github.com/ingot-build/ingot/internal/sandbox"
 )
 
@@ -86,7 +87,7 @@ func newSandboxServe() *cobra.Command {
 			signal.Ignore(syscall.SIGHUP)
 			d.Dir, d.Bases, d.Idle = args[0], args[1], idle
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-			return d.Run(cmd.Context(), sandbox.Options{Log: log}, os.NewFile(3, "report"))
+			return d.Run(cmd.Context(), sandbox.Options{Log: log}, background.Reporting())
 		},
 	}
 	cmd.Flags().StringVar(&d.Timing, "timing", "", "as of up")

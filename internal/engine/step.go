@@ -12,6 +12,7 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/plan"
 	"github.com/ingot-build/ingot/internal/secret"
 )
@@ -23,7 +24,7 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		return err
 	}
 	start := time.Now()
-	if err := pause(ctx, s.PauseBefore); err != nil {
+	if err := pause.For(ctx, s.PauseBefore); err != nil {
 		return err
 	}
 	for try := 0; ; try++ {
@@ -146,20 +147,6 @@ func (b *build) answerPrompts(ctx context.Context, s *plan.Step) ([]op.Op, error
 // located adds the step and its place in the template to an error.
 func located(err error, i int, s *plan.Step) error {
 	return fmt.Errorf("step %d %s (%s): %w", i+1, s.Name, s.Where(), err)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // cancelledError says that a build was stopped, not that it failed.

@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/plan"
 )
 
@@ -123,7 +124,7 @@ func (t *trial) leave(ctx context.Context, failure error) {
 
 // check runs one step, and notes what it looked at.
 func (t *trial) check(ctx context.Context, s *plan.Step) error {
-	if err := pause(ctx, s.PauseBefore); err != nil {
+	if err := pause.For(ctx, s.PauseBefore); err != nil {
 		return err
 	}
 	err := t.try(ctx, s)

@@ -1,4 +1,4 @@
-// Package hostfile reads and writes files of this host that may be large.
+// Package hostfile finds, reads and writes files of this host.
 package hostfile
 
 import (

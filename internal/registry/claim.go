@@ -11,6 +11,8 @@ import (
 
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"oras.land/oras-go/v2/errdef"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // OCI registries have no "write this tag only if it is new". So a publisher
@@ -53,7 +55,7 @@ func (b *remoteBucket) claim(ctx context.Context, desc ocispec.Descriptor, tag s
 		if !time.Now().Before(turn) {
 			return nil, b.Tag(ctx, desc, tag)
 		}
-		if err := wait(ctx, claimPoll); err != nil {
+		if err := pause.For(ctx, claimPoll); err != nil {
 			return nil, err
 		}
 	}

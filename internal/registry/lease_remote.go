@@ -18,6 +18,7 @@ import (
 	"oras.land/oras-go/v2/errdef"
 
 	"github.com/ingot-build/ingot/internal/key"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // OCI registries have no locks and no "write this tag only if it is new". What
@@ -148,7 +149,7 @@ func (l *leasing) outlast(ctx context.Context, o contender, waiting func(string)
 			waiting(o.who)
 			said = true
 		}
-		if err := wait(ctx, l.times.look); err != nil {
+		if err := pause.For(ctx, l.times.look); err != nil {
 			return false, err
 		}
 		now, err := l.read(ctx, o.tag)
@@ -268,7 +269,7 @@ func (l *leasing) live(ctx context.Context) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for wait(beating, l.times.beat) == nil {
+		for pause.For(beating, l.times.beat) == nil {
 			ctx, cancel := context.WithTimeout(ctx, l.times.leave)
 			// What can't be written now may be the next time, and others wait
 			// longer than for one.

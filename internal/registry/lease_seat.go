@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"oras.land/oras-go/v2/errdef"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // Who lets go of a lease deletes its tag. Many registries let nobody delete:
@@ -55,7 +57,7 @@ func (l *leasing) take(ctx context.Context, tag string) (got bool, err error) {
 	if time.Since(begun) > l.times.seat {
 		settled += l.times.beat
 	}
-	if err := wait(ctx, settled); err != nil {
+	if err := pause.For(ctx, settled); err != nil {
 		return false, err
 	}
 	now, err := l.read(ctx, tag)

@@ -18,6 +18,8 @@ import (
 	"oras.land/oras-go/v2/registry/remote/credentials"
 	"oras.land/oras-go/v2/registry/remote/errcode"
 	"oras.land/oras-go/v2/registry/remote/retry"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // pageSize is how many names are asked for in one request. Some registries
@@ -176,20 +178,9 @@ func (b *remoteBucket) take(ctx context.Context, from *layout, image ocispec.Des
 		if err = copyGraph(ctx, from, b, image, nil); err == nil || !transient(err) || i == attempts-1 {
 			return err
 		}
-		if err := wait(ctx, time.Second<<i); err != nil {
+		if err := pause.For(ctx, time.Second<<i); err != nil {
 			return err
 		}
 	}
 	return err
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
 }

@@ -1,23 +1,19 @@
 package sandbox
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/google/renameio/v2"
 
-	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/background"
 	"github.com/ingot-build/ingot/internal/sandbox/host"
 	"github.com/ingot-build/ingot/internal/sandbox/timing"
 )
@@ -118,47 +114,12 @@ func (d *Daemon) exclusive(ctx context.Context) (unlock func(), err error) {
 	return func() { _ = lock.Close() }, nil
 }
 
-// ready is what the daemon writes when it answers; any other line says what
-// went wrong.
-const ready = "ready"
-
 // start starts the daemon in a session of its own and waits until it answers.
 func (d *Daemon) start(ctx context.Context) error {
-	log, err := os.OpenFile(filepath.Join(d.Dir, logName), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
 	args := append(d.Command[1:len(d.Command):len(d.Command)], "-timing", d.Timing, "-idle", d.idle().String(), d.Dir, d.Bases)
 	cmd := exec.Command(d.Command[0], args...)
 	cmd.Dir = "/"
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{w}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
-		return fmt.Errorf("start the sandbox: %w", err)
-	}
-	go func() { _ = cmd.Wait() }()
-	stop := context.AfterFunc(ctx, func() { r.Close() })
-	defer stop()
-	line, err := bufio.NewReader(r).ReadString('\n')
-	switch line = strings.TrimSpace(line); {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case line == ready:
-		return nil
-	case line != "":
-		err = errors.New(line)
-	case err == nil || errors.Is(err, io.EOF):
-		err = errors.New("the sandbox ended before it was ready")
-	}
-	return builders.WithHint(err, "its log is "+log.Name())
+	return background.Start(ctx, cmd, d.Log(), "the sandbox")
 }
 
 func (d *Daemon) idle() time.Duration {
@@ -169,17 +130,16 @@ func (d *Daemon) idle() time.Duration {
 }
 
 // Run is the daemon's process. It returns when it was told to end, was not
-// used for the idle time, or ctx ends. Report gets a line when it answers, or
-// when it can't.
-func (d *Daemon) Run(ctx context.Context, o Options, report io.WriteCloser) error {
+// used for the idle time, or ctx ends. It reports that it answers, or why not.
+func (d *Daemon) Run(ctx context.Context, o Options, report *background.Report) error {
 	err := d.run(ctx, o, report)
 	if err != nil {
-		fmt.Fprintln(report, strings.ReplaceAll(err.Error(), "\n", " "))
+		report.Fail(err)
 	}
-	return errors.Join(err, report.Close())
+	return err
 }
 
-func (d *Daemon) run(ctx context.Context, o Options, report io.WriteCloser) error {
+func (d *Daemon) run(ctx context.Context, o Options, report *background.Report) error {
 	lock := flock.New(filepath.Join(d.Dir, daemonLock))
 	waiting, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
@@ -205,7 +165,7 @@ func (d *Daemon) run(ctx context.Context, o Options, report io.WriteCloser) erro
 			return err
 		}
 	}
-	fmt.Fprintln(report, ready)
+	report.Ready()
 	s.await(ctx, d.idle())
 	return s.Close()
 }

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -130,19 +128,6 @@ func checkNames(option string, names, known []string) error {
 		}
 	}
 	return nil
-}
-
-// hostPath returns the path of a file of this host that an option names.
-func hostPath(dir, path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
-		}
-	}
-	if dir == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }
 
 // tunnel leads from a port of one side to an address of the other.

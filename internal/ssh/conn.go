@@ -11,6 +11,8 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // openTries is how often a new connection is made because the one before was
@@ -179,7 +181,7 @@ func (c *Conn) channel(ctx context.Context, lim limits) (*link, gossh.Channel, <
 		l.Close()
 		<-l.gone
 	}
-	return nil, nil, nil, c.client.fail(c.target, fmt.Errorf("open a session: %w: %w", ErrLost, err))
+	return nil, nil, nil, c.client.fail(c.target, fmt.Errorf("open a session: %w: %w", transport.ErrLost, err))
 }
 
 // session opens a session on the connection.

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const (
@@ -60,9 +63,9 @@ func (c *Client) Connect(ctx context.Context, t Target) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pause := c.config.PauseBeforeConnecting; pause > 0 {
+	if gap := c.config.PauseBeforeConnecting; gap > 0 {
 		l.Close()
-		if err := wait(ctx, pause); err != nil {
+		if err := pause.For(ctx, gap); err != nil {
 			return nil, err
 		}
 		if l, err = c.connect(ctx, t, p, c.limits(t)); err != nil {
@@ -126,7 +129,7 @@ func since(start time.Time) time.Duration {
 }
 
 func (c *Client) fail(t Target, err error) error {
-	return &Error{Target: t.Name, Err: err, Advice: hint(err)}
+	return &transport.Error{Target: t.Name, Err: err, Advice: hint(err)}
 }
 
 // connect is the loop: dial, log in, or wait and try again.
@@ -134,7 +137,7 @@ func (c *Client) connect(ctx context.Context, t Target, p *pin, lim limits) (*li
 	start := time.Now()
 	within, cancel := context.WithTimeout(ctx, lim.timeout)
 	defer cancel()
-	refused, closedSince, pause := 0, start, firstWait
+	refused, closedSince, gap := 0, start, firstWait
 	var last error
 	for {
 		l, dialled, err := c.try(within, t, p)
@@ -167,8 +170,8 @@ func (c *Client) connect(ctx context.Context, t Target, p *pin, lim limits) (*li
 		if dialled && busy(err) {
 			longest = busyWait
 		}
-		pause = min(pause*8/5, longest)
-		if wait(within, pause/2+rand.N(pause)) != nil && ctx.Err() != nil {
+		gap = min(gap*8/5, longest)
+		if pause.For(within, gap/2+rand.N(gap)) != nil && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
 	}
@@ -243,17 +246,5 @@ func (c *Client) keepAlive(l *link, p *pulse) {
 			// The answer counts by being read: no need to wait for it here.
 			go func() { _, _, _ = l.SendRequest("keepalive@openssh.com", true, nil) }()
 		}
-	}
-}
-
-// wait waits for d or until ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
 	}
 }

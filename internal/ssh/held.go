@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	gossh "golang.org/x/crypto/ssh"
+
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
 // ReadKey reads a private key that NewKey made.
@@ -53,7 +55,7 @@ func (c *Client) Login(way Way, host string, port int, proxy string) Login {
 	way.Host, way.Port = host, strconv.Itoa(port)
 	l := Login{To: way.User + "@" + host, Key: way.Key, KnownHosts: way.knownHosts()}
 	if config.PrivateKeyFile != "" {
-		l.Key, l.Options = "", []string{"-i", hostPath("", config.PrivateKeyFile)}
+		l.Key, l.Options = "", []string{"-i", hostfile.Path("", config.PrivateKeyFile)}
 	}
 	switch {
 	case proxy != "":

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
 // login is who logs in, and with what.
@@ -69,7 +70,7 @@ func readKey(dir, prefix, keyFile, certFile string) ([]gossh.Signer, []byte, err
 		return nil, nil, nil
 	}
 	option := prefix + "private_key_file"
-	text, err := os.ReadFile(hostPath(dir, keyFile))
+	text, err := os.ReadFile(hostfile.Path(dir, keyFile))
 	var read *fs.PathError
 	if errors.As(err, &read) {
 		return nil, nil, component.Errorf(option, "the private key %s can't be read: %v", keyFile, read.Err)
@@ -85,7 +86,7 @@ func readKey(dir, prefix, keyFile, certFile string) ([]gossh.Signer, []byte, err
 	}
 	signers := []gossh.Signer{signer}
 	if certFile != "" {
-		withCert, err := readCertificate(hostPath(dir, certFile), signer)
+		withCert, err := readCertificate(hostfile.Path(dir, certFile), signer)
 		if err != nil {
 			return nil, nil, component.Errorf(prefix+"certificate_file", "%v", err)
 		}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // bootID is the file of a Linux machine that has another content after each boot.
@@ -29,7 +31,7 @@ const goingDownPause = 500 * time.Millisecond
 // connection is no error; it counts as exit code 0.
 func (c *Conn) RunDisconnect(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (Exit, error) {
 	exit, was, err := c.run(ctx, e, out)
-	if err != nil && !errors.Is(err, ErrLost) {
+	if err != nil && !errors.Is(err, transport.ErrLost) {
 		return Exit{}, err
 	}
 	if err != nil && !was.started {
@@ -56,15 +58,15 @@ func (c *Conn) settle(ctx context.Context, boot string) error {
 			return ctx.Err()
 		case err == nil && (state != "down" || (boot != "" && now != boot)):
 			return nil
-		case err != nil && !errors.Is(err, ErrLost):
+		case err != nil && !errors.Is(err, transport.ErrLost):
 			return err
 		case lim.timeout <= 0:
-			return &Error{
+			return &transport.Error{
 				Target: c.target.Name, Err: fmt.Errorf("it is not up again after %s", total),
 				Advice: "ssh_timeout sets how long to wait",
 			}
 		}
-		if err := wait(ctx, goingDownPause); err != nil {
+		if err := pause.For(ctx, goingDownPause); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/op"
-	"github.com/ingot-build/ingot/internal/ssh"
 	"github.com/ingot-build/ingot/internal/sshtest"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const firstBoot, secondBoot = "11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222"
@@ -106,7 +106,7 @@ func TestLost(t *testing.T) {
 			}
 		}()
 	})
-	if !errors.Is(err, ssh.ErrLost) {
+	if !errors.Is(err, transport.ErrLost) {
 		t.Errorf("error %v", err)
 	}
 	sh(t, conn, "true")

@@ -11,11 +11,12 @@ import (
 
 	"github.com/ingot-build/ingot/internal/lines"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // Run runs a command in one session and gives out each line it prints, one at
 // a time. Its inputs are there while it runs. When ctx ends, the command and
-// all processes of its group are killed. The error is ErrLost when the
+// all processes of its group are killed. The error is transport.ErrLost when the
 // connection ended before the command did. An exit code that is no success is
 // no error here.
 func (c *Conn) Run(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (Exit, error) {
@@ -66,7 +67,7 @@ func (c *Conn) run(ctx context.Context, e *op.Exec, out func(line string, stderr
 	}
 	if err := s.start(command); err != nil {
 		s.ch.Close()
-		return Exit{}, began{}, c.client.fail(c.target, fmt.Errorf("start a command: %w: %w", ErrLost, err))
+		return Exit{}, began{}, c.client.fail(c.target, fmt.Errorf("start a command: %w: %w", transport.ErrLost, err))
 	}
 	exit, was, err := c.follow(ctx, s, sc.mark, text, out)
 	if was.leads {

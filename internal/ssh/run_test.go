@@ -19,6 +19,7 @@ import (
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/internal/ssh"
 	"github.com/ingot-build/ingot/internal/sshtest"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 func script(text string) *op.Exec { return &op.Exec{Argv: []string{"/bin/sh", "-c", text}} }
@@ -227,7 +228,7 @@ func TestKilled(t *testing.T) {
 				e.Inputs = []op.File{{Path: filepath.Join(s.Dir, tag), Blob: op.Text(secret.Plain("x"))}}
 				e.Disconnect = disconnect
 				_, err := conn.Run(ctx, e, func(string, bool) { end(conn, cancel) })
-				if name == "lost" && !errors.Is(err, ssh.ErrLost) || name == "cancelled" && !errors.Is(err, context.Canceled) {
+				if name == "lost" && !errors.Is(err, transport.ErrLost) || name == "cancelled" && !errors.Is(err, context.Canceled) {
 					t.Errorf("error %v", err)
 				}
 				if name == "lost" && disconnect {
@@ -303,7 +304,7 @@ func TestDeadPeer(t *testing.T) {
 	// As long as it answers, a silent command may take longer than the limit.
 	sh(t, conn, "sleep 1.2")
 	_, err = conn.Run(t.Context(), script("echo ready; sleep 1000"), func(string, bool) { close(stalled) })
-	if !errors.Is(err, ssh.ErrLost) {
+	if !errors.Is(err, transport.ErrLost) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	gossh "golang.org/x/crypto/ssh"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const (
@@ -161,7 +162,7 @@ func (s *session) finish(ctx context.Context, output <-chan error, stop func()) 
 	case ctx.Err() != nil:
 		return Exit{}, ctx.Err()
 	case exit == nil:
-		return Exit{}, ErrLost
+		return Exit{}, transport.ErrLost
 	}
 	return *exit, outputErr
 }

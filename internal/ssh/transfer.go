@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const noSpace = "No space left on device"
@@ -84,7 +85,7 @@ func (c *Conn) upload(ctx context.Context, text string, args []string, feed func
 	}
 	if err := s.start(scriptCommand(text, args)); err != nil {
 		s.ch.Close()
-		return c.client.fail(c.target, fmt.Errorf("%w: %w", ErrLost, err))
+		return c.client.fail(c.target, fmt.Errorf("%w: %w", transport.ErrLost, err))
 	}
 	errs := &tail{}
 	output := s.copies(io.Discard, errs)
@@ -147,7 +148,7 @@ func (c *Conn) transferred(exit Exit, err error, said, path string) error {
 
 // remote returns an error that the machine told in its own words.
 func (c *Conn) remote(said, path string) error {
-	e := &Error{Target: c.target.Name, Err: errors.New(said)}
+	e := &transport.Error{Target: c.target.Name, Err: errors.New(said)}
 	if path != "" {
 		e.Err = fmt.Errorf("%s: %s", path, said)
 	}
@@ -180,7 +181,7 @@ func (c *Conn) ask(ctx context.Context, lim limits, text, input string) (string,
 	}
 	if err := s.start(scriptCommand(text, nil)); err != nil {
 		s.ch.Close()
-		return "", c.client.fail(c.target, fmt.Errorf("%w: %w", ErrLost, err))
+		return "", c.client.fail(c.target, fmt.Errorf("%w: %w", transport.ErrLost, err))
 	}
 	out, errs := &tail{}, &tail{}
 	output := s.copies(out, errs)

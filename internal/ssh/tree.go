@@ -11,6 +11,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+
+	"github.com/ingot-build/ingot/internal/hostfile"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // packTree writes the content of fsys as a tar stream. The folder itself is
@@ -78,25 +81,13 @@ func (c *Conn) Get(ctx context.Context, from, to string) error {
 	if st, err := os.Stat(to); to == "" || to[len(to)-1] == '/' || (err == nil && st.IsDir()) {
 		to = filepath.Join(to, path.Base(from))
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(to), ".ingot-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	err = c.download(ctx, getScript, from, func(r io.Reader) error {
-		_, err := io.CopyBuffer(onlyWriter{tmp}, onlyReader{r}, make([]byte, transferBuffer))
-		return err
+	_, err := hostfile.Write(to, 0o644, func(w io.Writer) error {
+		return c.download(ctx, getScript, from, func(r io.Reader) error {
+			_, err := io.CopyBuffer(onlyWriter{w}, onlyReader{r}, make([]byte, transferBuffer))
+			return err
+		})
 	})
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Chmod(tmp.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), to)
+	return err
 }
 
 const getScript = `LC_ALL=C; export LC_ALL
@@ -127,7 +118,7 @@ func (c *Conn) download(ctx context.Context, text, from string, take func(io.Rea
 	}
 	if err := s.start(scriptCommand(text, []string{from})); err != nil {
 		s.ch.Close()
-		return c.client.fail(c.target, fmt.Errorf("%w: %w", ErrLost, err))
+		return c.client.fail(c.target, fmt.Errorf("%w: %w", transport.ErrLost, err))
 	}
 	_ = s.ch.CloseWrite()
 	errs := &tail{}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // Way is how the ssh of this host gets to a machine.
@@ -37,7 +38,7 @@ func (c *Conn) Direct(name string) (Way, error) {
 	case config.ProxyHost != "":
 		return Way{}, errors.New("the machine is behind a SOCKS proxy")
 	case l == nil:
-		return Way{}, ErrLost
+		return Way{}, transport.ErrLost
 	case l.addr == "":
 		return Way{}, errors.New("the machine is reached through a tunnel")
 	case len(c.client.login.privateKey) == 0:

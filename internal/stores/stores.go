@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // Env returns the value of an environment variable, "" where it is not set, as
@@ -108,7 +110,7 @@ func get(ctx context.Context, client *http.Client, url string, header http.Heade
 	var err error
 	for i := range tries {
 		if i > 0 {
-			if err := pause(ctx, time.Duration(i)*500*time.Millisecond); err != nil {
+			if err := pause.For(ctx, time.Duration(i)*500*time.Millisecond); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -121,17 +123,6 @@ func get(ctx context.Context, client *http.Client, url string, header http.Heade
 		}
 	}
 	return text, resp, err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 func once(ctx context.Context, client *http.Client, url string, header http.Header) ([]byte, *http.Response, error) {

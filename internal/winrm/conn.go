@@ -12,6 +12,7 @@ import (
 
 	"github.com/ingot-build/ingot/internal/lines"
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // mark begins our scripts, so that they can be told from others.
@@ -63,7 +64,7 @@ func (c *Conn) open() error {
 
 // Run runs a command line and gives out each line it prints, one at a time. Its
 // inputs are there while it runs. When ctx ends, the command and all that it
-// started are ended. The error is ErrLost when the connection ended before the
+// started are ended. The error is transport.ErrLost when the connection ended before the
 // command did. An exit code that is no success is no error here.
 func (c *Conn) Run(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (op.Exit, error) {
 	exit, _, err := c.run(ctx, e, out)
@@ -96,7 +97,7 @@ func (c *Conn) run(ctx context.Context, e *op.Exec, out func(line string, stderr
 		}
 	}
 	exit, started, err = c.follow(ctx, s, e.Cmd, out)
-	if !e.KeepInputs && !errors.Is(err, ErrLost) {
+	if !e.KeepInputs && !errors.Is(err, transport.ErrLost) {
 		c.remove(ctx, s, e.Inputs)
 	}
 	return exit, started, err
@@ -137,7 +138,7 @@ func lost(err error) error {
 	if errors.As(err, &fault) || errors.As(err, &bad) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", ErrLost, err)
+	return fmt.Errorf("%w: %w", transport.ErrLost, err)
 }
 
 // remove removes the inputs of a command, also of one that was cancelled.
@@ -200,7 +201,7 @@ func firstLine(text string) string {
 // no error; it counts as exit code 0.
 func (c *Conn) RunDisconnect(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (op.Exit, error) {
 	exit, started, err := c.run(ctx, e, out)
-	if err == nil || !started || !errors.Is(err, ErrLost) {
+	if err == nil || !started || !errors.Is(err, transport.ErrLost) {
 		return exit, err
 	}
 	if _, err := c.back(ctx, usualPatience); err != nil {

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 const (
@@ -67,7 +69,7 @@ func (c *Client) Connect(ctx context.Context, t Target) (*Conn, error) {
 	boot, err := conn.arrive(ctx, lim)
 	if err == nil && c.pause > 0 {
 		conn.wire.close()
-		if err = sleep(ctx, c.pause); err == nil {
+		if err = pause.For(ctx, c.pause); err == nil {
 			boot, err = conn.arrive(ctx, lim)
 		}
 	}
@@ -92,7 +94,7 @@ func (c *Conn) arrive(ctx context.Context, lim limits) (string, error) {
 	start := time.Now()
 	within, cancel := context.WithTimeout(ctx, lim.timeout)
 	defer cancel()
-	pause, refused, answered := firstWait, 0, start
+	gap, refused, answered := firstWait, 0, start
 	var last error
 	for {
 		boot, err := c.askBoot(within)
@@ -120,8 +122,8 @@ func (c *Conn) arrive(ctx context.Context, lim limits) (string, error) {
 		case within.Err() != nil, time.Since(answered) > lim.closed:
 			return "", c.fail(fmt.Errorf("can't connect within %s: %w", time.Since(start).Round(time.Second), err))
 		}
-		pause = min(pause*8/5, longestWait)
-		_ = sleep(within, pause/2+rand.N(pause))
+		gap = min(gap*8/5, longestWait)
+		_ = pause.For(within, gap/2+rand.N(gap))
 	}
 }
 
@@ -150,11 +152,11 @@ func (c *Conn) askBoot(ctx context.Context) (string, error) {
 }
 
 func (c *Conn) fail(err error) error {
-	var done *Error
+	var done *transport.Error
 	if errors.As(err, &done) {
 		return err
 	}
-	return &Error{Target: c.client.name(c.target), Err: err, Advice: hint(err)}
+	return &transport.Error{Target: c.client.name(c.target), Err: err, Advice: hint(err)}
 }
 
 // shell opens a shell, and tries for a while where the machine does not answer.
@@ -163,7 +165,7 @@ func (c *Conn) shell(ctx context.Context, env map[string]secret.String, dir stri
 	if err != nil {
 		return nil, c.fail(err)
 	}
-	start, pause := time.Now(), firstWait
+	start, gap := time.Now(), firstWait
 	for {
 		s, err := c.wire.newShell(ctx, text)
 		switch {
@@ -172,21 +174,9 @@ func (c *Conn) shell(ctx context.Context, env map[string]secret.String, dir stri
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case final(err), time.Since(start) > patience:
-			return nil, c.fail(fmt.Errorf("%w: %w", ErrLost, err))
+			return nil, c.fail(fmt.Errorf("%w: %w", transport.ErrLost, err))
 		}
-		pause = min(pause*8/5, longestWait)
-		_ = sleep(ctx, pause/2+rand.N(pause))
-	}
-}
-
-// sleep waits for d or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
+		gap = min(gap*8/5, longestWait)
+		_ = pause.For(ctx, gap/2+rand.N(gap))
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/op"
-	"github.com/ingot-build/ingot/internal/winrm"
+	"github.com/ingot-build/ingot/internal/transport"
 	"github.com/ingot-build/ingot/internal/winrmtest"
 )
 
@@ -70,7 +70,7 @@ func TestLost(t *testing.T) {
 		_, err := f(t.Context(), &op.Exec{Cmd: "echo begun && ping -n 100 127.0.0.1"}, out.line)
 		return err
 	}
-	if err := run(conn.Run); !errors.Is(err, winrm.ErrLost) {
+	if err := run(conn.Run); !errors.Is(err, transport.ErrLost) {
 		t.Errorf("error %v", err)
 	}
 	if err := run(conn.RunDisconnect); err != nil {

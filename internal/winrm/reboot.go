@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // waitLine is a command that lasts: its end says that the machine goes down.
@@ -31,7 +33,7 @@ func (c *Conn) Reboot(ctx context.Context, r *op.Reboot, out func(line string, s
 	c.mu.Unlock()
 	exit, started, err := c.run(within, &op.Exec{Cmd: r.Cmd, StartRetry: total}, out)
 	switch {
-	case err != nil && (!started || !errors.Is(err, ErrLost)):
+	case err != nil && (!started || !errors.Is(err, transport.ErrLost)):
 		return op.Exit{}, c.late(ctx, within, total, err)
 	case err == nil && !op.Success(r.OK, exit.Code):
 		return exit, nil
@@ -55,7 +57,7 @@ func (c *Conn) late(ctx, within context.Context, total time.Duration, err error)
 	if within.Err() == nil {
 		return err
 	}
-	return &Error{
+	return &transport.Error{
 		Target: c.Name(), Err: fmt.Errorf("the machine has not restarted within %s", total),
 		Advice: "restart_timeout sets how long to wait",
 	}
@@ -63,7 +65,7 @@ func (c *Conn) late(ctx, within context.Context, total time.Duration, err error)
 
 // restarted waits for another boot than before.
 func (c *Conn) restarted(ctx context.Context, before string, total time.Duration) error {
-	pause := firstWait
+	gap := firstWait
 	for {
 		c.watch(ctx)
 		boot, err := c.back(ctx, total)
@@ -73,8 +75,8 @@ func (c *Conn) restarted(ctx context.Context, before string, total time.Duration
 		if boot != before {
 			return nil
 		}
-		pause = min(pause*2, longestWait)
-		if err := sleep(ctx, pause); err != nil {
+		gap = min(gap*2, longestWait)
+		if err := pause.For(ctx, gap); err != nil {
 			return err
 		}
 	}
@@ -94,7 +96,7 @@ func (c *Conn) watch(ctx context.Context) {
 
 // passes runs a check until it ends well.
 func (c *Conn) passes(ctx context.Context, line string, out func(string, bool)) error {
-	pause := firstWait
+	gap := firstWait
 	for {
 		exit, _, err := c.run(ctx, &op.Exec{Cmd: line}, out)
 		if err == nil && exit.Code == 0 {
@@ -103,11 +105,11 @@ func (c *Conn) passes(ctx context.Context, line string, out func(string, bool)) 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && !errors.Is(err, ErrLost) {
+		if err != nil && !errors.Is(err, transport.ErrLost) {
 			return err
 		}
-		pause = min(pause*2, longestWait)
-		if err := sleep(ctx, pause); err != nil {
+		gap = min(gap*2, longestWait)
+		if err := pause.For(ctx, gap); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	wsman "github.com/masterzen/winrm"
+
+	"github.com/ingot-build/ingot/internal/pause"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // goodbye is how long ending a command or a shell may take after its context
@@ -110,7 +113,7 @@ const lostAfter = 15 * time.Second
 // costs a moment.
 func (c *command) wait(ctx context.Context, stdout, stderr io.Writer) (int, error) {
 	var failing time.Time
-	pause := firstWait
+	gap := firstWait
 	for {
 		ended, code, err := c.receive(ctx, stdout, stderr)
 		var fault *Fault
@@ -121,18 +124,18 @@ func (c *command) wait(ctx context.Context, stdout, stderr io.Writer) (int, erro
 		case ended:
 			return code, nil // it is forgotten with its shell
 		case err == nil:
-			failing, pause = time.Time{}, firstWait
+			failing, gap = time.Time{}, firstWait
 			continue
 		case errors.As(err, &fault), final(err), errors.Is(err, errLogin):
-			return 0, fmt.Errorf("%w: %w", ErrLost, err)
+			return 0, fmt.Errorf("%w: %w", transport.ErrLost, err)
 		}
 		if failing.IsZero() {
 			failing = time.Now()
 		}
 		if time.Since(failing) > lostAfter {
-			return 0, fmt.Errorf("%w: %w", ErrLost, err)
+			return 0, fmt.Errorf("%w: %w", transport.ErrLost, err)
 		}
-		pause = min(pause*2, longestWait)
-		_ = sleep(ctx, pause)
+		gap = min(gap*2, longestWait)
+		_ = pause.For(ctx, gap)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/ingot-build/ingot/internal/op"
+	"github.com/ingot-build/ingot/internal/transport"
 )
 
 // How much input one request carries, in bytes: Windows takes requests of 500
@@ -86,7 +87,7 @@ func (c *Conn) putItems(ctx context.Context, s *shell, items []item) error {
 	}
 	switch {
 	case feedErr != nil:
-		return c.fail(fmt.Errorf("upload %s: %w: %w", items[0].path, ErrLost, feedErr))
+		return c.fail(fmt.Errorf("upload %s: %w: %w", items[0].path, transport.ErrLost, feedErr))
 	case err != nil:
 		return c.fail(fmt.Errorf("upload %s: %w", items[0].path, err))
 	case code != 0:
@@ -122,7 +123,7 @@ func failure(said string) (string, bool) {
 }
 
 func (c *Conn) remote(text string, items []item) error {
-	e := &Error{Target: c.Name(), Err: fmt.Errorf("%s: %s", items[0].path, text)}
+	e := &transport.Error{Target: c.Name(), Err: fmt.Errorf("%s: %s", items[0].path, text)}
 	if len(items) > 1 {
 		e.Err = errors.New(text) // which of them is in the text
 	}

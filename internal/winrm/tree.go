@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/op"
 )
 
@@ -89,22 +90,8 @@ func (c *Conn) Get(ctx context.Context, from, to string) error {
 	if st, err := os.Stat(to); strings.HasSuffix(to, "/") || (err == nil && st.IsDir()) {
 		to = filepath.Join(to, path.Base(strings.ReplaceAll(from, `\`, "/")))
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(to), ".ingot-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name())
-	err = c.download(ctx, from, false, tmp)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	if err := os.Chmod(tmp.Name(), 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), to)
+	_, err := hostfile.Write(to, 0o644, func(w io.Writer) error { return c.download(ctx, from, false, w) })
+	return err
 }
 
 // download writes what getScript prints.

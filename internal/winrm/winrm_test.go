@@ -13,6 +13,7 @@ import (
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
+	"github.com/ingot-build/ingot/internal/transport"
 	"github.com/ingot-build/ingot/internal/winrm"
 	"github.com/ingot-build/ingot/internal/winrmtest"
 )
@@ -184,7 +185,7 @@ func TestLogin(t *testing.T) {
 			opts.WinRMPassword = secret.Sensitive("not-the-password")
 			c := client(t, opts)
 			_, err := c.Connect(t.Context(), c.Target())
-			var e *winrm.Error
+			var e *transport.Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), "refused the user name or the password") || !strings.Contains(e.Hint(), "winrm_use_ntlm") {
 				t.Fatalf("error %v, hint %q", err, e.Hint())
 			}
@@ -217,7 +218,7 @@ func TestWrongServer(t *testing.T) {
 			test.change(&o)
 			c := client(t, o)
 			_, err := c.Connect(t.Context(), c.Target())
-			var e *winrm.Error
+			var e *transport.Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) || !strings.Contains(e.Hint(), test.hint) {
 				t.Errorf("error %v, want %q; hint %q", err, test.want, e.Advice)
 			}

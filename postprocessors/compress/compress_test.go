@@ -15,12 +15,11 @@ import (
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/postprocessors/postprocessortest"
+	"github.com/ingot-build/ingot/provisioners/provisionertest"
 )
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
+	return provisionertest.Config(Definition().New, change)
 }
 
 // files writes files, the first of them of some size, and returns an

@@ -13,20 +13,11 @@ import (
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/postprocessors/postprocessortest"
+	"github.com/ingot-build/ingot/provisioners/provisionertest"
 )
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
-}
-
-func plain(texts ...string) []secret.String {
-	var out []secret.String
-	for _, text := range texts {
-		out = append(out, secret.Plain(text))
-	}
-	return out
+	return provisionertest.Config(Definition().New, change)
 }
 
 func TestRun(t *testing.T) {
@@ -36,18 +27,18 @@ func TestRun(t *testing.T) {
 		change func(*Config)
 		want   string
 	}{
-		{"inline", func(c *Config) { c.Inline = plain("echo $PACKER_BUILD_NAME", "pwd -P") }, "web\nDIR"},
+		{"inline", func(c *Config) { c.Inline = provisionertest.Plain("echo $PACKER_BUILD_NAME", "pwd -P") }, "web\nDIR"},
 		{"script where it is", func(c *Config) { c.Script = "near.sh" }, "beside near.sh"},
 		{"script without an interpreter", func(c *Config) { c.Scripts = []string{"plain.sh"} }, "plain"},
 		{"secrets by the environment", func(c *Config) {
-			c.Inline, c.Env = plain(`echo "$T" | tr 2 3`), map[string]secret.String{"T": secret.Sensitive("hunter2")}
+			c.Inline, c.Env = provisionertest.Plain(`echo "$T" | tr 2 3`), map[string]secret.String{"T": secret.Sensitive("hunter2")}
 		}, "hunter3"},
 		{"secrets by a command", func(c *Config) {
-			c.Inline, c.Env = plain(`echo "$T" | tr 2 3`), map[string]secret.String{"T": secret.Sensitive("it's 2")}
-			c.ExecuteCommand = plain("/bin/bash", "-c", `{{.Vars}} sh {{.Script}}; tr '\0' ' ' < /proc/$$/cmdline | grep -o "it's" || echo clean`)
+			c.Inline, c.Env = provisionertest.Plain(`echo "$T" | tr 2 3`), map[string]secret.String{"T": secret.Sensitive("it's 2")}
+			c.ExecuteCommand = provisionertest.Plain("/bin/bash", "-c", `{{.Vars}} sh {{.Script}}; tr '\0' ' ' < /proc/$$/cmdline | grep -o "it's" || echo clean`)
 		}, "it's 3\nclean"},
-		{"exit code", func(c *Config) { c.Inline, c.ValidExitCodes = plain("exit 4"), []int{4} }, ""},
-		{"elsewhere", func(c *Config) { c.Inline, c.OnlyOn = plain("exit 1"), []string{"windows"} }, ""},
+		{"exit code", func(c *Config) { c.Inline, c.ValidExitCodes = provisionertest.Plain("exit 4"), []int{4} }, ""},
+		{"elsewhere", func(c *Config) { c.Inline, c.OnlyOn = provisionertest.Plain("exit 1"), []string{"windows"} }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -89,7 +80,7 @@ func TestErrors(t *testing.T) {
 	t.Parallel()
 	in := postprocessortest.Input(t.TempDir(), artifact.Artifact{})
 	postprocessortest.Refuses(t, config(func(*Config) {}), in, "", "is needed")
-	_, err := config(func(c *Config) { c.Inline = plain("exit 3") }).Process(context.Background(), in)
+	_, err := config(func(c *Config) { c.Inline = provisionertest.Plain("exit 3") }).Process(context.Background(), in)
 	var exit *builders.ExitError
 	if !errors.As(err, &exit) || exit.Code != 3 {
 		t.Errorf("got %v", err)

@@ -14,12 +14,11 @@ import (
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/postprocessors"
 	"github.com/ingot-build/ingot/postprocessors/postprocessortest"
+	"github.com/ingot-build/ingot/provisioners/provisionertest"
 )
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
+	return provisionertest.Config(Definition().New, change)
 }
 
 var (

@@ -24,17 +24,7 @@ func folder(t *testing.T) string {
 }
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
-}
-
-func plain(texts ...string) []secret.String {
-	var out []secret.String
-	for _, text := range texts {
-		out = append(out, secret.Plain(text))
-	}
-	return out
+	return provisionertest.Config(Definition().New, change)
 }
 
 func TestLower(t *testing.T) {
@@ -47,10 +37,10 @@ func TestLower(t *testing.T) {
 		},
 		"arguments": func(c *Config, _ string) {
 			c.PlaybookFile = "play/site.yml"
-			c.ExtraArguments = append(plain("-vv", "--extra-vars", "a=b", "-e", "@vars.json", "--vault-password-file=vault",
+			c.ExtraArguments = append(provisionertest.Plain("-vv", "--extra-vars", "a=b", "-e", "@vars.json", "--vault-password-file=vault",
 				"--ssh-common-args", "-o ServerAliveInterval=9", "--limit", "it's", "-e", "host="+op.Token("build.Host")+` word="two words"`),
 				secret.Plain("--extra-vars"), secret.Sensitive("password=hunter2 x='a b'"), secret.Sensitive(`--extra-vars={"p":"hunter2"}`))
-			c.AnsibleEnvVars = append(plain("ANSIBLE_NOCOLOR=True"), secret.Sensitive("TOKEN=hunter2"))
+			c.AnsibleEnvVars = append(provisionertest.Plain("ANSIBLE_NOCOLOR=True"), secret.Sensitive("TOKEN=hunter2"))
 			c.AnsibleSSHExtraArgs = []string{"-o IdentitiesOnly=yes", "-o HostKeyAlgorithms=+ssh-rsa"}
 		},
 		"inventory": func(c *Config, _ string) {
@@ -90,21 +80,25 @@ func TestRefused(t *testing.T) {
 		change       func(*Config)
 		option, want string
 	}{
-		"no playbook":       {func(c *Config) { c.PlaybookFile = "none.yml" }, "playbook_file", "there is no file none.yml"},
-		"a folder":          {func(c *Config) { c.PlaybookFile = "play" }, "playbook_file", "is a folder"},
-		"no galaxy file":    {func(c *Config) { c.GalaxyFile = "none.yml" }, "galaxy_file", "there is no file"},
-		"no inventory":      {func(c *Config) { c.InventoryFile = "none" }, "inventory_file", "there is no none"},
-		"no folder":         {func(c *Config) { c.InventoryDirectory = "vars.json" }, "inventory_directory", "is a file"},
-		"two inventories":   {func(c *Config) { c.InventoryFile, c.InventoryFileTemplate = "hosts", "x" }, "inventory_file_template", "no meaning"},
-		"a bad template":    {func(c *Config) { c.InventoryFileTemplate = "{{.Nope}}" }, "inventory_file_template", ""},
-		"a port":            {func(c *Config) { c.LocalPort = 70000 }, "local_port", "70000 is not a port"},
-		"a kind of key":     {func(c *Config) { c.AnsibleProxyKeyType = "DSA" }, "ansible_proxy_key_type", "none of"},
-		"a variable":        {func(c *Config) { c.AnsibleEnvVars = plain("NAME") }, "ansible_env_vars", "number 1"},
-		"a shown secret":    {func(c *Config) { c.ExtraArguments = []secret.String{secret.Sensitive("--limit=hunter2")} }, "extra_arguments", "command line"},
-		"the password":      {func(c *Config) { c.ExtraArguments = plain("--start-at-task=" + op.Token("build.Password")) }, "extra_arguments", "command line"},
-		"no pairs":          {func(c *Config) { c.ExtraArguments = append(plain("-e"), secret.Sensitive("hunter2")) }, "extra_arguments", "name=value"},
-		"docker connection": {func(c *Config) { c.ExtraArguments = plain("--extra-vars", "ansible_host=x ansible_connection=docker") }, "extra_arguments", "no container"},
-		"docker option":     {func(c *Config) { c.ExtraArguments = plain("-c", "docker") }, "extra_arguments", "no container"},
+		"no playbook":     {func(c *Config) { c.PlaybookFile = "none.yml" }, "playbook_file", "there is no file none.yml"},
+		"a folder":        {func(c *Config) { c.PlaybookFile = "play" }, "playbook_file", "is a folder"},
+		"no galaxy file":  {func(c *Config) { c.GalaxyFile = "none.yml" }, "galaxy_file", "there is no file"},
+		"no inventory":    {func(c *Config) { c.InventoryFile = "none" }, "inventory_file", "there is no none"},
+		"no folder":       {func(c *Config) { c.InventoryDirectory = "vars.json" }, "inventory_directory", "is a file"},
+		"two inventories": {func(c *Config) { c.InventoryFile, c.InventoryFileTemplate = "hosts", "x" }, "inventory_file_template", "no meaning"},
+		"a bad template":  {func(c *Config) { c.InventoryFileTemplate = "{{.Nope}}" }, "inventory_file_template", ""},
+		"a port":          {func(c *Config) { c.LocalPort = 70000 }, "local_port", "70000 is not a port"},
+		"a kind of key":   {func(c *Config) { c.AnsibleProxyKeyType = "DSA" }, "ansible_proxy_key_type", "none of"},
+		"a variable":      {func(c *Config) { c.AnsibleEnvVars = provisionertest.Plain("NAME") }, "ansible_env_vars", "number 1"},
+		"a shown secret":  {func(c *Config) { c.ExtraArguments = []secret.String{secret.Sensitive("--limit=hunter2")} }, "extra_arguments", "command line"},
+		"the password": {func(c *Config) {
+			c.ExtraArguments = provisionertest.Plain("--start-at-task=" + op.Token("build.Password"))
+		}, "extra_arguments", "command line"},
+		"no pairs": {func(c *Config) { c.ExtraArguments = append(provisionertest.Plain("-e"), secret.Sensitive("hunter2")) }, "extra_arguments", "name=value"},
+		"docker connection": {func(c *Config) {
+			c.ExtraArguments = provisionertest.Plain("--extra-vars", "ansible_host=x ansible_connection=docker")
+		}, "extra_arguments", "no container"},
+		"docker option": {func(c *Config) { c.ExtraArguments = provisionertest.Plain("-c", "docker") }, "extra_arguments", "no container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

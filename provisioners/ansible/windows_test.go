@@ -25,7 +25,7 @@ func TestLowerWindows(t *testing.T) {
 		"windows arguments": func(c *Config) {
 			c.UseProxy, c.AnsibleWinRMUseHTTP, c.SkipVersionCheck = &no, true, true
 			c.InventoryFileTemplate = "{{.HostAlias}} ansible_host={{.Host}} ansible_user={{.User}} ansible_connection=winrm ansible_winrm_server_cert_validation=ignore"
-			c.ExtraArguments = append(plain("-e", "ansible_winrm_transport=ntlm", "-e", "ansible_password="+op.Token("build.Password"),
+			c.ExtraArguments = append(provisionertest.Plain("-e", "ansible_winrm_transport=ntlm", "-e", "ansible_password="+op.Token("build.Password"),
 				"--extra-vars"), secret.Sensitive("winrm_password=hunter2"))
 		},
 		"windows inventory": func(c *Config) { c.InventoryFile = "hosts/all" },
@@ -48,8 +48,8 @@ func TestRefusedWindows(t *testing.T) {
 		option, want string
 	}{
 		"the proxy":           {func(c *Config) { c.UseProxy = &yes }, "use_proxy", "the proxy speaks SSH"},
-		"a plugin":            {func(c *Config) { c.ExtraArguments = plain("--connection", "packer") }, "extra_arguments", "no proxy for WinRM"},
-		"a plugin's variable": {func(c *Config) { c.ExtraArguments = plain("-e", "ansible_connection=packer") }, "extra_arguments", "no proxy for WinRM"},
+		"a plugin":            {func(c *Config) { c.ExtraArguments = provisionertest.Plain("--connection", "packer") }, "extra_arguments", "no proxy for WinRM"},
+		"a plugin's variable": {func(c *Config) { c.ExtraArguments = provisionertest.Plain("-e", "ansible_connection=packer") }, "extra_arguments", "no proxy for WinRM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

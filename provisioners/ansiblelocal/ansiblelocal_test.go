@@ -19,17 +19,7 @@ func folder(t *testing.T) string {
 }
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
-}
-
-func plain(texts ...string) []secret.String {
-	var out []secret.String
-	for _, text := range texts {
-		out = append(out, secret.Plain(text))
-	}
-	return out
+	return provisionertest.Config(Definition().New, change)
 }
 
 func TestLower(t *testing.T) {
@@ -45,7 +35,7 @@ func TestLower(t *testing.T) {
 		"all that goes along": func(c *Config) {
 			c.PlaybookFile, c.PlaybookPaths, c.RolePaths, c.CollectionPaths = "site.yml", []string{"books"}, []string{"roles/db"}, []string{"coll"}
 			c.GroupVars, c.HostVars, c.InventoryFile = "group_vars", "host_vars", "hosts"
-			c.ExtraArguments = append(plain("--limit", "127.0.0.1", `"quoted for a shell"`, "--extra-vars"),
+			c.ExtraArguments = append(provisionertest.Plain("--limit", "127.0.0.1", `"quoted for a shell"`, "--extra-vars"),
 				secret.Sensitive(`"password=hunter2 x=y"`), secret.Sensitive("--extra-vars=p=hunter2"))
 		},
 		"groups": func(c *Config) { c.PlaybookFile, c.InventoryGroups = "site.yml", []string{"a,b", "c"} },
@@ -77,8 +67,10 @@ func TestRefused(t *testing.T) {
 		"groups":         {func(c *Config) { c.InventoryFile, c.InventoryGroups = "hosts", []string{"a"} }, "inventory_groups", "no meaning"},
 		"galaxy":         {func(c *Config) { c.GalaxyFile = "none" }, "galaxy_file", "there is no none"},
 		"a shown secret": {func(c *Config) { c.ExtraArguments = []secret.String{secret.Sensitive("--limit=hunter2")} }, "extra_arguments", "command line"},
-		"the password":   {func(c *Config) { c.ExtraArguments = plain("--limit=" + op.Token("build.Password")) }, "extra_arguments", "command line"},
-		"two words":      {func(c *Config) { c.ExtraArguments = append(plain("-e"), secret.Sensitive("a=hunter2 b=c")) }, "extra_arguments", "one word"},
+		"the password":   {func(c *Config) { c.ExtraArguments = provisionertest.Plain("--limit=" + op.Token("build.Password")) }, "extra_arguments", "command line"},
+		"two words": {func(c *Config) {
+			c.ExtraArguments = append(provisionertest.Plain("-e"), secret.Sensitive("a=hunter2 b=c"))
+		}, "extra_arguments", "one word"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,12 +4,11 @@ package chefclient
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/provisioners"
@@ -157,21 +156,9 @@ func (c *Config) stage(folder *staging.Folder) (staging.Fields, error) {
 		return nil, err
 	}
 	if c.ValidationKeyPath != "" {
-		fields["ValidationKeyPath"], err = folder.Secret("validation_key_path", atHome(c.ValidationKeyPath), "validation.pem")
+		fields["ValidationKeyPath"], err = folder.Secret("validation_key_path", hostfile.Path("", c.ValidationKeyPath), "validation.pem")
 	}
 	return fields, err
-}
-
-// atHome replaces a leading "~/" by the user's home.
-func atHome(path string) string {
-	rest, ok := strings.CutPrefix(path, "~/")
-	if !ok {
-		return path
-	}
-	if home, err := os.UserHomeDir(); err == nil {
-		return filepath.Join(home, rest)
-	}
-	return path
 }
 
 // configuration is client.rb where the template has none of its own.

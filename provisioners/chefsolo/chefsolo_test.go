@@ -25,9 +25,7 @@ file_cache_path "/tmp/packer-chef-solo/cache"
 }
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
+	return provisionertest.Config(Definition().New, change)
 }
 
 func TestLower(t *testing.T) {

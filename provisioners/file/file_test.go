@@ -12,16 +12,9 @@ import (
 
 func folder(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{"app.conf": "port = 80\n", "run.sh": "#!/bin/sh\n", "site/index.html": "<p>", "site/css/a.css": "p{}"} {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dir := provisionertest.Files(t, map[string]string{
+		"app.conf": "port = 80\n", "run.sh": "#!/bin/sh\n", "site/index.html": "<p>", "site/css/a.css": "p{}",
+	})
 	if err := os.Chmod(filepath.Join(dir, "run.sh"), 0o750); err != nil {
 		t.Fatal(err)
 	}
@@ -32,90 +25,36 @@ func folder(t *testing.T) string {
 }
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
+	return provisionertest.Config(Definition().New, change)
 }
 
 func ptr[T any](v T) *T { return &v }
 
-const site = `  css/a.css 806db221261e
-  index.html 33f279946717
-`
-
 func TestLower(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		name   string
-		change func(*Config)
-		want   string
-	}{
-		{"file", func(c *Config) { c.Source, c.Destination = "app.conf", "/etc/app.conf" }, `
-put
-  file /etc/app.conf 0644 from DIR/app.conf
-    port = 80
-`},
-		{"executable file into a folder", func(c *Config) { c.Source, c.Destination = "./run.sh", "/opt/" }, `
-put
-  file /opt/run.sh 0750 from DIR/run.sh
-    #!/bin/sh
-`},
-		{"home", func(c *Config) { c.Sources, c.Destination = []string{"run.sh", "site/"}, "~/" }, `
-put
-  file run.sh 0750 from DIR/run.sh
-    #!/bin/sh
-tree . from DIR/site/, 6 bytes
-` + site},
-		{"folder", func(c *Config) { c.Source, c.Destination = "site", "/var/www" }, `
-tree /var/www/site from DIR/site, 6 bytes
-` + site},
-		{"folder into a folder", func(c *Config) { c.Source, c.Destination = "site", "/var/www/" }, `
-tree /var/www/site from DIR/site, 6 bytes
-` + site},
-		{"content of a folder", func(c *Config) { c.Source, c.Destination = "site/", "/var/www" }, `
-tree /var/www from DIR/site/, 6 bytes
-` + site},
-		{"source after sources", func(c *Config) {
+	for name, change := range map[string]func(*Config){
+		"file":                          func(c *Config) { c.Source, c.Destination = "app.conf", "/etc/app.conf" },
+		"executable file into a folder": func(c *Config) { c.Source, c.Destination = "./run.sh", "/opt/" },
+		"home":                          func(c *Config) { c.Sources, c.Destination = []string{"run.sh", "site/"}, "~/" },
+		"folder":                        func(c *Config) { c.Source, c.Destination = "site", "/var/www" },
+		"folder into a folder":          func(c *Config) { c.Source, c.Destination = "site", "/var/www/" },
+		"content of a folder":           func(c *Config) { c.Source, c.Destination = "site/", "/var/www" },
+		"source after sources": func(c *Config) {
 			c.Source, c.Sources, c.Destination = "app.conf", []string{"run.sh"}, "/opt/"
-		}, `
-put
-  file /opt/run.sh 0750 from DIR/run.sh
-    #!/bin/sh
-put
-  file /opt/app.conf 0644 from DIR/app.conf
-    port = 80
-`},
-		{"content", func(c *Config) { c.Content, c.Destination = ptr(secret.Sensitive("hunter2")), "/etc/token" }, `
-put
-  file /etc/token 0644, sensitive
-    hunter2
-`},
-		{"empty content", func(c *Config) { c.Content, c.Destination = &secret.String{}, "/etc/empty" }, `
-put
-  file /etc/empty 0644
-    
-`},
-		{"generated", func(c *Config) {
+		},
+		"content":       func(c *Config) { c.Content, c.Destination = ptr(secret.Sensitive("hunter2")), "/etc/token" },
+		"empty content": func(c *Config) { c.Content, c.Destination = &secret.String{}, "/etc/empty" },
+		"generated": func(c *Config) {
 			c.Sources, c.Generated, c.Destination = []string{"out/app", "out/assets/"}, true, "/srv/"
-		}, `
-put
-  file /srv/app 0644 from DIR/out/app, late
-tree /srv from DIR/out/assets/, 0 bytes
-`},
-		{"download", func(c *Config) {
+		},
+		"download": func(c *Config) {
 			c.Direction, c.Sources, c.Destination = "download", []string{"/var/log/a.log", "/etc/ssh/", "~/b"}, "logs/"
-		}, `
-get /var/log/a.log to DIR/logs/a.log
-get /etc/ssh/ to DIR/logs/
-get b to DIR/logs/b
-`},
-		{"download a file", func(c *Config) { c.Direction, c.Source, c.Destination = "download", "/etc/motd", "got" }, `
-get /etc/motd to DIR/got
-`},
+		},
+		"download a file": func(c *Config) { c.Direction, c.Source, c.Destination = "download", "/etc/motd", "got" },
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			provisionertest.Lowers(t, config(tt.change), folder(t), tt.want)
+			provisionertest.Golden(t, config(change), folder(t))
 		})
 	}
 }

@@ -10,9 +10,7 @@ import (
 )
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
+	return provisionertest.Config(Definition().New, change)
 }
 
 func TestLower(t *testing.T) {

@@ -3,7 +3,6 @@ package powershell
 import (
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/ingot-build/ingot/internal/op"
@@ -48,8 +47,7 @@ func (l lowering) scriptPath() string {
 }
 
 func (l lowering) ops() ([]op.Op, error) {
-	exec := &op.Exec{OK: l.ValidExitCodes, StartRetry: l.StartRetryTimeout}
-	exec.Disconnect = slices.ContainsFunc(lostCodes(), func(code int) bool { return slices.Contains(l.ValidExitCodes, code) })
+	exec := l.Exec(l.ValidExitCodes)
 	file := op.File{Path: l.scriptPath(), Mode: 0o700, Blob: l.body.Blob}
 	var ops []op.Op
 	if l.SkipClean {

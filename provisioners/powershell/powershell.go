@@ -3,9 +3,9 @@
 package powershell
 
 import (
+	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/op"
@@ -64,17 +64,14 @@ type Config struct {
 	// SkipClean leaves the script on the machine. Files that hold environment
 	// variables or passwords are removed in any case. Default false.
 	SkipClean bool `hcl:"skip_clean,optional"`
-	// StartRetryTimeout is how long to try again where the script can't be
-	// started, as while the machine restarts. Default "5m".
-	StartRetryTimeout time.Duration `hcl:"start_retry_timeout,optional"`
-	// PauseAfter is how long to wait after the last script. Default "0s".
-	PauseAfter time.Duration `hcl:"pause_after,optional"`
+	script.Start
+	script.Rest
 }
 
 // Definition lists the provisioner.
 func Definition() provisioners.Definition {
 	return provisioners.Definition{Type: "powershell", New: func() provisioners.Provisioner {
-		return &Config{ExecutionPolicy: "bypass", StartRetryTimeout: 5 * time.Minute}
+		return &Config{ExecutionPolicy: "bypass", Start: script.StartDefaults()}
 	}}
 }
 
@@ -84,10 +81,6 @@ const defaultFormat = `$env:%s="%s"; `
 func policies() []string {
 	return []string{"bypass", "allsigned", "default", "remotesigned", "restricted", "undefined", "unrestricted", "none"}
 }
-
-// lostCodes are exit codes by which Packer's templates say that the machine may
-// end the connection.
-func lostCodes() []int { return []int{16001, 2300218} }
 
 // Lower returns one Exec for each script.
 func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
@@ -115,10 +108,7 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 		}
 		ops = append(ops, lowered...)
 	}
-	if c.PauseAfter > 0 {
-		ops = append(ops, &op.Pause{For: c.PauseAfter})
-	}
-	return ops, nil
+	return c.After(ops), nil
 }
 
 func (c *Config) check() error {
@@ -131,12 +121,8 @@ func (c *Config) check() error {
 		return component.Errorf("elevated_password", "needs elevated_user")
 	case c.ElevatedUser != "" && c.unix():
 		return component.Errorf("elevated_user", "is for Windows machines, and remote_path is a path of a Unix machine")
-	case c.StartRetryTimeout < 0:
-		return component.Errorf("start_retry_timeout", "must not be negative")
-	case c.PauseAfter < 0:
-		return component.Errorf("pause_after", "must not be negative")
 	}
-	return nil
+	return cmp.Or(c.CheckStart(), c.CheckRest())
 }
 
 // unix reports whether the machine is a Unix one.

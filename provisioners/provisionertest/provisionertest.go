@@ -4,13 +4,8 @@ package provisionertest
 
 import (
 	"errors"
-	"fmt"
-	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"text/template"
@@ -28,6 +23,23 @@ func Input(dir string) provisioners.Input {
 	return provisioners.Input{BuildName: "web", BuilderType: "docker", Dir: dir, Index: 2, Render: Render}
 }
 
+// Config is a component's configuration with its defaults, and what change
+// does to it: Config(Definition().New, func(c *Config) { … }).
+func Config[P, C any](defaults func() P, change func(C)) C {
+	c := any(defaults()).(C)
+	change(c)
+	return c
+}
+
+// Plain returns texts that are not sensitive.
+func Plain(texts ...string) []secret.String {
+	var out []secret.String
+	for _, text := range texts {
+		out = append(out, secret.Plain(text))
+	}
+	return out
+}
+
 // Files returns a folder with files, by their names in it.
 func Files(t *testing.T, texts map[string]string) string {
 	t.Helper()
@@ -37,7 +49,7 @@ func Files(t *testing.T, texts map[string]string) string {
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,136 +134,6 @@ func RefusesFor(t *testing.T, p provisioners.Provisioner, in provisioners.Input,
 	if strings.Contains(err.Error()+oe.Advice, Secret) {
 		t.Errorf("the error shows a secret: %v", err)
 	}
-}
-
-// Print returns ops as text, with the content of their files.
-func Print(t *testing.T, ops []op.Op, dir string) string {
-	t.Helper()
-	var b strings.Builder
-	for _, o := range ops {
-		printOp(t, &b, o)
-	}
-	return strings.NewReplacer(dir, "DIR", op.Token(op.Scratch), "SCRATCH", op.Token(op.LocalDir), "LOCALDIR",
-		op.Token(op.Attachments), "ATTACHMENTS",
-		op.Token(op.LocalID), "LOCALID").Replace(tokens.ReplaceAllString(b.String(), "<$1>"))
-}
-
-// tokens are those of a connection, and those that are made fit for quotes.
-var tokens = regexp.MustCompile("\u27e6ingot:(conn[.][a-z]+|(?:quoted|backtick)[.][A-Za-z.]+)\u27e7")
-
-func printOp(t *testing.T, b *strings.Builder, o op.Op) {
-	switch o := o.(type) {
-	case *op.Exec:
-		if o.Cmd != "" {
-			fmt.Fprintf(b, "cmd %s\n", o.Cmd)
-		} else {
-			fmt.Fprintf(b, "exec %q\n", o.Argv)
-		}
-		printEnv(b, o.Env)
-		printFiles(t, b, "input", o.Inputs)
-		if o.Disconnect {
-			b.WriteString("  may disconnect\n")
-		}
-		printRest(b, o.OK)
-		if o.StartRetry > 0 {
-			fmt.Fprintf(b, "  start within %s\n", o.StartRetry)
-		}
-	case *op.Reboot:
-		fmt.Fprintf(b, "reboot %s, within %s\n", o.Cmd, o.Within)
-		for _, c := range o.Checks {
-			fmt.Fprintf(b, "  check %s\n", c)
-		}
-		printRest(b, o.OK)
-	case *op.Local:
-		fmt.Fprintf(b, "local %q in %s\n", o.Argv, o.Dir)
-		printEnv(b, o.Env)
-		printFiles(t, b, "input", o.Inputs)
-		for _, r := range o.Reads {
-			fmt.Fprintf(b, "  reads %s %.12s\n", r.Name, r.Digest)
-		}
-		for _, t := range o.Trees {
-			fmt.Fprintf(b, "  reads folder %s\n", t.Name)
-			for _, e := range t.Entries {
-				fmt.Fprintf(b, "    %s %.12s\n", e.Name, e.Digest)
-			}
-		}
-		printConnection(b, o)
-		printRest(b, o.OK)
-	case *op.Put:
-		b.WriteString("put\n")
-		printFiles(t, b, "file", []op.File{o.File})
-	case *op.Tree:
-		fmt.Fprintf(b, "tree %s from %s, %d bytes\n", o.Dir, o.Name, o.Size)
-		for _, e := range o.Entries {
-			fmt.Fprintf(b, "  %s %.12s\n", filepath.ToSlash(e.Name), e.Digest)
-		}
-	case *op.Capture:
-		printOp(t, b, o.Run)
-		fmt.Fprintf(b, "  captured in %s\n", o.Local)
-	case *op.Get:
-		fmt.Fprintf(b, "get %s to %s\n", o.Path, o.Local)
-	case *op.Pause:
-		fmt.Fprintf(b, "pause %s %q\n", o.For, o.Prompt)
-	}
-}
-
-func printConnection(b *strings.Builder, o *op.Local) {
-	if o.Title != "" {
-		fmt.Fprintf(b, "  called %s\n", o.Title)
-	}
-	if len(o.Needs) > 0 {
-		fmt.Fprintf(b, "  needs %s\n", strings.Join(o.Needs, ", "))
-	}
-	if o.KeepInputs {
-		fmt.Fprintln(b, "  keeps its inputs")
-	}
-	if c := o.Connection; c != nil {
-		fmt.Fprintf(b, "  connected: %s, user %q, proxy %+v\n", c.Route, c.User, c.Proxy)
-	}
-}
-
-func printEnv(b *strings.Builder, env map[string]secret.String) {
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(b, "  %s=%s\n", name, env[name])
-	}
-}
-
-func printFiles(t *testing.T, b *strings.Builder, what string, files []op.File) {
-	for _, f := range files {
-		fmt.Fprintf(b, "  %s %s %04o", what, f.Path, f.Perm())
-		if f.Blob.Name != "" {
-			fmt.Fprintf(b, " from %s", f.Blob.Name)
-		}
-		if op.IsLate([]op.Op{&op.Put{File: f}}) {
-			b.WriteString(", late\n")
-			continue
-		}
-		if f.Blob.Sensitive() {
-			b.WriteString(", sensitive")
-		}
-		fmt.Fprintf(b, "\n    %s\n", strings.ReplaceAll(strings.TrimSuffix(Content(t, f.Blob), "\n"), "\n", "\n    "))
-	}
-}
-
-func printRest(b *strings.Builder, ok []int) {
-	if len(ok) > 0 {
-		fmt.Fprintf(b, "  ok %v\n", ok)
-	}
-}
-
-// Content reads a blob.
-func Content(t *testing.T, blob op.Blob) string {
-	t.Helper()
-	r, err := blob.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	text, err := io.ReadAll(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }
 
 // Golden is Lowers with the text in the file testdata/NAME.golden, which is

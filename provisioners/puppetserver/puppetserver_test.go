@@ -26,9 +26,7 @@ func folder(t *testing.T) string {
 }
 
 func config(change func(*Config)) *Config {
-	c := Definition().New().(*Config)
-	change(c)
-	return c
+	return provisionertest.Config(Definition().New, change)
 }
 
 func TestLower(t *testing.T) {

@@ -2,12 +2,11 @@
 package shell
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/op"
@@ -49,17 +48,14 @@ type Config struct {
 	// script runs, by a reboot. The next step waits until it is back. Default
 	// false.
 	ExpectDisconnect bool `hcl:"expect_disconnect,optional"`
-	// StartRetryTimeout is how long to try again where the script can't be
-	// started, as while the machine reboots. Default "5m".
-	StartRetryTimeout time.Duration `hcl:"start_retry_timeout,optional"`
-	// PauseAfter is how long to wait after the last script. Default "0s".
-	PauseAfter time.Duration `hcl:"pause_after,optional"`
+	script.Start
+	script.Rest
 }
 
 // Definition lists the provisioner.
 func Definition() provisioners.Definition {
 	return provisioners.Definition{Type: "shell", New: func() provisioners.Provisioner {
-		return &Config{Options: script.Defaults(), RemoteFolder: "/tmp", StartRetryTimeout: 5 * time.Minute}
+		return &Config{Options: script.Defaults(), RemoteFolder: "/tmp", Start: script.StartDefaults()}
 	}}
 }
 
@@ -69,10 +65,6 @@ const (
 
 	// packerCommand is Packer's default, which templates like to spell out.
 	packerCommand = "chmod +x {{.Path}}; {{.Vars}} {{.Path}}"
-
-	// disconnected is the exit code by which Packer's templates say that the
-	// machine may end the connection.
-	disconnected = 2300218
 )
 
 // Lower returns one Exec for each script.
@@ -97,10 +89,7 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 		}
 		ops = append(ops, lowered...)
 	}
-	if c.PauseAfter > 0 {
-		ops = append(ops, &op.Pause{For: c.PauseAfter})
-	}
-	return ops, nil
+	return c.After(ops), nil
 }
 
 func (c *Config) check() error {
@@ -110,13 +99,7 @@ func (c *Config) check() error {
 	if strings.Contains(c.RemoteFile, "/") {
 		return component.Errorf("remote_file", "%q is not a file's name: its folder is remote_folder", c.RemoteFile)
 	}
-	if c.StartRetryTimeout < 0 {
-		return component.Errorf("start_retry_timeout", "must not be negative")
-	}
-	if c.PauseAfter < 0 {
-		return component.Errorf("pause_after", "must not be negative")
-	}
-	return nil
+	return cmp.Or(c.CheckStart(), c.CheckRest())
 }
 
 func (c *Config) scriptPath(in provisioners.Input, i int) string {
@@ -143,11 +126,8 @@ type lowering struct {
 }
 
 func (l lowering) ops(i int) ([]op.Op, error) {
-	exec := &op.Exec{
-		OK:         l.ValidExitCodes,
-		Disconnect: l.ExpectDisconnect || slices.Contains(l.ValidExitCodes, disconnected),
-		StartRetry: l.StartRetryTimeout,
-	}
+	exec := l.Exec(l.ValidExitCodes)
+	exec.Disconnect = exec.Disconnect || l.ExpectDisconnect
 	file := op.File{Path: l.path, Mode: l.mode(), Blob: l.body.Blob}
 	var ops []op.Op
 	if l.SkipClean {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/op"
@@ -32,15 +31,13 @@ type Config struct {
 	// RemotePath is the path of the script on the machine. Default
 	// "c:/Windows/Temp/script.bat".
 	RemotePath string `hcl:"remote_path,optional"`
-	// StartRetryTimeout is how long to try again where the script can't be
-	// started, as while the machine restarts. Default "5m".
-	StartRetryTimeout time.Duration `hcl:"start_retry_timeout,optional"`
+	script.Start
 }
 
 // Definition lists the provisioner.
 func Definition() provisioners.Definition {
 	return provisioners.Definition{Type: "windows-shell", New: func() provisioners.Provisioner {
-		return &Config{RemotePath: "c:/Windows/Temp/script.bat", StartRetryTimeout: 5 * time.Minute}
+		return &Config{RemotePath: "c:/Windows/Temp/script.bat", Start: script.StartDefaults()}
 	}}
 }
 
@@ -48,10 +45,6 @@ const (
 	defaultCommand = `{{.Vars}}"{{.Path}}"`
 	defaultFormat  = `set "%s=%s" && `
 )
-
-// lostCodes are exit codes by which Packer's templates say that the machine may
-// end the connection.
-func lostCodes() []int { return []int{16001, 2300218} }
 
 // Lower returns one Exec for each script.
 func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
@@ -63,27 +56,29 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case strings.HasSuffix(c.RemotePath, "/"), strings.HasSuffix(c.RemotePath, `\`):
-		return nil, component.Errorf("remote_path", "%q is a folder: the path of a file is needed", c.RemotePath)
-	case c.RemotePath == "":
-		return nil, component.Errorf("remote_path", "is empty")
-	case c.StartRetryTimeout < 0:
-		return nil, component.Errorf("start_retry_timeout", "must not be negative")
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	var ops []op.Op
 	for i, b := range bodies {
-		exec := &op.Exec{
-			OK: c.ValidExitCodes, StartRetry: c.StartRetryTimeout,
-			Disconnect: slices.ContainsFunc(lostCodes(), func(code int) bool { return slices.Contains(c.ValidExitCodes, code) }),
-			Inputs:     []op.File{{Path: c.RemotePath, Blob: b.Blob}},
-		}
+		exec := c.Exec(c.ValidExitCodes)
+		exec.Inputs = []op.File{{Path: c.RemotePath, Blob: b.Blob}}
 		if err := c.command(in, exec, env, i); err != nil {
 			return nil, err
 		}
 		ops = append(ops, exec)
 	}
 	return ops, nil
+}
+
+func (c *Config) check() error {
+	switch {
+	case strings.HasSuffix(c.RemotePath, "/"), strings.HasSuffix(c.RemotePath, `\`):
+		return component.Errorf("remote_path", "%q is a folder: the path of a file is needed", c.RemotePath)
+	case c.RemotePath == "":
+		return component.Errorf("remote_path", "is empty")
+	}
+	return c.CheckStart()
 }
 
 // inline makes a batch file of lines.

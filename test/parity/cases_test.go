@@ -11,6 +11,7 @@ import (
 	"github.com/ingot-build/ingot/internal/secret"
 	"github.com/ingot-build/ingot/provisioners"
 	"github.com/ingot-build/ingot/provisioners/file"
+	"github.com/ingot-build/ingot/provisioners/provisionertest"
 	"github.com/ingot-build/ingot/provisioners/shell"
 )
 
@@ -228,37 +229,29 @@ func newShell(change func(c *shell.Config)) *shell.Config {
 	return c
 }
 
-func plain(texts ...string) []secret.String {
-	var out []secret.String
-	for _, text := range texts {
-		out = append(out, secret.Plain(text))
-	}
-	return out
-}
-
 func shellProvisioner(t *testing.T, root string) [][]op.Op {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "script.sh"), []byte("#!/bin/sh\r\necho \"$NAME of $PACKER_BUILD_NAME\" >\"$ROOT/script\"\r\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	env := plain("NAME=it's \"me\" $x", "ROOT="+root)
+	env := provisionertest.Plain("NAME=it's \"me\" $x", "ROOT="+root)
 	return [][]op.Op{
 		lower(t, newShell(func(c *shell.Config) {
-			c.Inline, c.EnvironmentVars = plain(`mkdir -p "$ROOT"`, `echo "$NAME" >"$ROOT/inline"`, `echo "$NAME"`), env
+			c.Inline, c.EnvironmentVars = provisionertest.Plain(`mkdir -p "$ROOT"`, `echo "$NAME" >"$ROOT/inline"`, `echo "$NAME"`), env
 		}), dir),
 		lower(t, newShell(func(c *shell.Config) { c.Script, c.EnvironmentVars = "script.sh", env }), dir),
 		lower(t, newShell(func(c *shell.Config) {
-			c.Script, c.EnvironmentVars, c.UseEnvVarFile = "script.sh", plain("NAME=in a file", "ROOT="+root), true
+			c.Script, c.EnvironmentVars, c.UseEnvVarFile = "script.sh", provisionertest.Plain("NAME=in a file", "ROOT="+root), true
 		}), dir),
 		lower(t, newShell(func(c *shell.Config) {
-			c.Inline, c.EnvironmentVars = plain(`echo "$NAME" >>"$ROOT/inline"`), env
+			c.Inline, c.EnvironmentVars = provisionertest.Plain(`echo "$NAME" >>"$ROOT/inline"`), env
 			c.ExecuteCommand = secret.Plain("echo before; env {{.Vars}} /bin/sh -x {{.Path}}; echo after")
 		}), dir),
 		lower(t, newShell(func(c *shell.Config) {
-			c.Inline, c.RemotePath, c.SkipClean = plain("echo kept"), root+"/kept.sh", true
+			c.Inline, c.RemotePath, c.SkipClean = provisionertest.Plain("echo kept"), root+"/kept.sh", true
 		}), dir),
-		lower(t, newShell(func(c *shell.Config) { c.Inline, c.ValidExitCodes = plain("exit 9"), []int{9} }), dir),
-		lower(t, newShell(func(c *shell.Config) { c.Inline = plain("false", "echo not reached") }), dir),
+		lower(t, newShell(func(c *shell.Config) { c.Inline, c.ValidExitCodes = provisionertest.Plain("exit 9"), []int{9} }), dir),
+		lower(t, newShell(func(c *shell.Config) { c.Inline = provisionertest.Plain("false", "echo not reached") }), dir),
 		{sh(`ls -d "$1"* 2>/dev/null || echo no script is left`, "/tmp/script_"+op.Token(op.Scratch))},
 	}
 }

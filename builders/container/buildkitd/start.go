@@ -1,27 +1,20 @@
 package buildkitd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/background"
 )
 
 // Command is the hidden command under which ingot supervises the daemon: its
 // arguments go to Supervise.
 const Command = "buildkitd-supervise"
-
-// ready is what the supervisor writes when the daemon answers; any other line
-// says what went wrong.
-const ready = "ready"
 
 // start starts a supervisor of its own session, and waits until the daemon
 // answers.
@@ -33,44 +26,7 @@ func start(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(dir, logName), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	cmd := exec.Command(exe, Command, dir)
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{w}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	err = cmd.Start()
-	w.Close()
-	if err != nil {
-		return fmt.Errorf("start buildkitd: %w", err)
-	}
-	go func() { _ = cmd.Wait() }()
-	return await(ctx, r, log.Name())
-}
-
-func await(ctx context.Context, r *os.File, log string) error {
-	stop := context.AfterFunc(ctx, func() { r.Close() })
-	defer stop()
-	line, err := bufio.NewReader(r).ReadString('\n')
-	line = strings.TrimSpace(line)
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case line == ready:
-		return nil
-	case line != "":
-		return builders.WithHint(errors.New(line), "its log is "+log)
-	case err != nil && !errors.Is(err, io.EOF):
-		return err
-	}
-	return builders.WithHint(errors.New("buildkitd ended before it was ready"), "its log is "+log)
+	return background.Start(ctx, exec.Command(exe, Command, dir), filepath.Join(dir, logName), "buildkitd")
 }
 
 // tools are the programs the daemon needs; rootlesskit only where the user is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +14,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/ingot-build/ingot/internal/background"
 )
 
 // IdleEnv names the environment variable with the time, e.g. "5m", after which
@@ -40,16 +41,15 @@ func Supervise(ctx context.Context, args []string) error {
 	defer stop()
 	signal.Ignore(syscall.SIGHUP)
 
-	report := os.NewFile(3, "report") // see start
+	report := background.Reporting()
 	err := supervise(ctx, args[0], report)
 	if err != nil {
-		fmt.Fprintln(report, err)
+		report.Fail(err)
 	}
-	report.Close()
 	return err
 }
 
-func supervise(ctx context.Context, dir string, report io.WriteCloser) error {
+func supervise(ctx context.Context, dir string, report *background.Report) error {
 	if err := os.Chdir(dir); err != nil { // the socket's path must be short
 		return err
 	}
@@ -77,8 +77,7 @@ func supervise(ctx context.Context, dir string, report io.WriteCloser) error {
 	if err := d.awaitReady(ctx); err != nil {
 		return err
 	}
-	fmt.Fprintln(report, ready)
-	report.Close()
+	report.Ready()
 	return d.untilIdle(ctx, idleTime())
 }
 

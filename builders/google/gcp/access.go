@@ -13,6 +13,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/secret"
 )
 
@@ -155,7 +156,7 @@ func (a *Access) credentials(dir string) (text []byte, kind string, err error) {
 		if path == "" {
 			return nil, "", nil
 		}
-		if text, err = os.ReadFile(place(dir, path)); err != nil {
+		if text, err = os.ReadFile(hostfile.Path(dir, path)); err != nil {
 			return nil, "", component.Errorf(option, "%v", err)
 		}
 	}
@@ -183,19 +184,6 @@ func (a *Access) Secrets() []string {
 		}
 	}
 	return out
-}
-
-// place returns the path of a file of this host that an option names.
-func place(dir, path string) string {
-	if rest, ok := strings.CutPrefix(path, "~/"); ok {
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, rest)
-		}
-	}
-	if dir == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }
 
 func (a *Access) universe() string {
@@ -255,7 +243,7 @@ func (a *Access) Journal(h builders.Host) map[string]string {
 }
 
 func absolute(dir, file string) string {
-	path := place(dir, file)
+	path := hostfile.Path(dir, file)
 	if abs, err := filepath.Abs(path); err == nil {
 		return abs
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/ingot-build/ingot/internal/outage"
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 const (
@@ -68,21 +69,21 @@ func (p *pace) RoundTrip(r *http.Request) (*http.Response, error) {
 		if !v.retry || r.Context().Err() != nil || isFinal(err) {
 			return resp, err
 		}
-		pause := max(backoff(try), v.after)
+		gap := max(backoff(try), v.after)
 		limit := patience
 		if v.unreached && !reached {
 			limit = strangeness
 		}
-		if end, ok := r.Context().Deadline(); time.Since(start)+pause > limit || ok && time.Until(end) < pause {
+		if end, ok := r.Context().Deadline(); time.Since(start)+gap > limit || ok && time.Until(end) < gap {
 			return resp, err
 		}
 		if resp != nil {
 			resp.Body.Close()
 		}
 		if v.throttled {
-			p.hold(pause)
+			p.hold(gap)
 		}
-		if err := Sleep(r.Context(), pause); err != nil {
+		if err := pause.For(r.Context(), gap); err != nil {
 			return nil, err
 		}
 	}
@@ -111,18 +112,18 @@ func again(r *http.Request, body []byte) *http.Request {
 func (p *pace) wait(r *http.Request) error {
 	if r.Method == http.MethodGet {
 		turn := p.reads.Reserve()
-		if err := Sleep(r.Context(), turn.Delay()); err != nil {
+		if err := pause.For(r.Context(), turn.Delay()); err != nil {
 			turn.Cancel()
 			return err
 		}
 	}
 	p.mu.Lock()
-	pause := time.Until(p.until)
+	gap := time.Until(p.until)
 	p.mu.Unlock()
-	if pause <= 0 {
+	if gap <= 0 {
 		return nil
 	}
-	return Sleep(r.Context(), pause+rand.N(pause/4+1))
+	return pause.For(r.Context(), gap+rand.N(gap/4+1))
 }
 
 // hold keeps all calls back.
@@ -238,17 +239,5 @@ func backoff(try int) time.Duration {
 	return d/2 + rand.N(d/2)
 }
 
-// Sleep waits for d or until ctx ends, and returns why it ended.
-func Sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-timer.C:
-		return nil
-	}
-}
-
 // Backoff waits as long as calls that were throttled do, after so many tries.
-func Backoff(ctx context.Context, try int) error { return Sleep(ctx, backoff(try)) }
+func Backoff(ctx context.Context, try int) error { return pause.For(ctx, backoff(try)) }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // TunnelTo is a port of an instance.
@@ -323,7 +325,7 @@ func (t *tunnel) reconnect(turn int) error {
 		if err == nil || errors.As(err, &refused) && refused.Code >= 4000 {
 			return err
 		}
-		if Sleep(ctx, backoff(try)) != nil {
+		if pause.For(ctx, backoff(try)) != nil {
 			return err
 		}
 	}

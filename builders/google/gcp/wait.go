@@ -14,6 +14,7 @@ import (
 	gce "google.golang.org/api/compute/v1"
 	"google.golang.org/api/googleapi"
 
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/poll"
 )
 
@@ -139,7 +140,7 @@ func (c *Client) waitFor(ctx context.Context, op *gce.Operation) error {
 			return err
 		}
 		if op.Status != "DONE" {
-			if err := Sleep(ctx, every-time.Since(asked)); err != nil {
+			if err := pause.For(ctx, every-time.Since(asked)); err != nil {
 				return err
 			}
 		}

@@ -117,11 +117,11 @@ func (c *cloud) wait(id, state string) types.Instance {
 		if string(i.State.Name) == state {
 			return i
 		}
-		pause(c.t)
+		again(c.t)
 	}
 }
 
-func pause(t *testing.T) {
+func again(t *testing.T) {
 	t.Helper()
 	select {
 	case <-time.After(2 * time.Millisecond):
@@ -137,7 +137,7 @@ func (c *cloud) available(client *sdk.Client, id string) types.Image {
 		if out.Images[0].State == types.ImageStateAvailable {
 			return out.Images[0]
 		}
-		pause(c.t)
+		again(c.t)
 	}
 }
 

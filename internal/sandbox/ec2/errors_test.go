@@ -222,6 +222,6 @@ func TestConsistency(t *testing.T) {
 		t.Error("found at once:", err)
 	}
 	for describe() != nil {
-		pause(t)
+		again(t)
 	}
 }

@@ -227,7 +227,7 @@ func TestSwapRoot(t *testing.T) {
 			if out.Volumes[0].State == types.VolumeStateAvailable {
 				break
 			}
-			pause(t)
+			again(t)
 		}
 	}
 	if _, err := c.StartInstances(ctx, &sdk.StartInstancesInput{InstanceIds: []string{id}}); code(err) != "IncorrectInstanceState" {
@@ -245,7 +245,7 @@ func TestSwapRoot(t *testing.T) {
 	}
 	must[*sdk.DetachVolumeOutput](t)(c.DetachVolume(ctx, &sdk.DetachVolumeInput{VolumeId: volumes["/dev/xvdf"]}))
 	for len(c.wait(id, "stopped").BlockDeviceMappings) > 0 {
-		pause(t)
+		again(t)
 	}
 	attach(volumes["/dev/xvda"])
 	must[*sdk.StartInstancesOutput](t)(c.StartInstances(ctx, &sdk.StartInstancesInput{InstanceIds: []string{id}}))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/sandbox/rootdisk"
 )
 
@@ -101,11 +102,7 @@ func importImage(c *call, in *importImageIn) (importOut, error) {
 
 // importLater reads the disk into a file, and makes the image of it.
 func (s *Server) importLater(region string, t *importTask, from, to string) {
-	timer := time.NewTimer(s.Timing.Image)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-s.ctx.Done():
+	if pause.For(s.ctx, s.Timing.Image) != nil {
 		return
 	}
 	err := rootdisk.Has(from)

@@ -113,7 +113,7 @@ mkfs.ext4 -q /dev/xvdf && mount /dev/xvdf /mnt && tar -C / --one-file-system -c 
 		if out.Snapshots[0].State == types.SnapshotStateCompleted {
 			break
 		}
-		pause(t)
+		again(t)
 	}
 	registered := must[*sdk.RegisterImageOutput](t)(c.RegisterImage(ctx, &sdk.RegisterImageInput{
 		Name: aws.String("disk"), RootDeviceName: aws.String("/dev/xvda"), Architecture: types.ArchitectureValues(hostArch()), VirtualizationType: aws.String("hvm"),

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // chosen is a request about instances.
@@ -247,12 +249,8 @@ func (s *Server) takeBack(id string, notice time.Duration) {
 // after runs f in a while, unless the server has ended.
 func (s *Server) after(d time.Duration, f func()) {
 	s.work.Go(func() {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
+		if pause.For(s.ctx, d) == nil {
 			f()
-		case <-s.ctx.Done():
 		}
 	})
 }

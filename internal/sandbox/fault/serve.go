@@ -2,7 +2,8 @@ package fault
 
 import (
 	"net/http"
-	"time"
+
+	"github.com/ingot-build/ingot/internal/pause"
 )
 
 // Serve answers one call: by act, or as the rule says that hits it. render
@@ -34,7 +35,7 @@ func (s *Set) Serve(w http.ResponseWriter, r *http.Request, call string, act htt
 		killPeer(r)
 		hangUp()
 	case Delay:
-		if wait(r, rule.Wait()) {
+		if pause.For(r.Context(), rule.Wait()) == nil {
 			act(w, r)
 		}
 	case Spot:
@@ -45,17 +46,6 @@ func (s *Set) Serve(w http.ResponseWriter, r *http.Request, call string, act htt
 
 // hangUp closes the connection of the handler that calls it, with no answer.
 func hangUp() { panic(http.ErrAbortHandler) }
-
-func wait(r *http.Request, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
-}
 
 // discard takes an answer that nobody gets.
 type discard struct{ header http.Header }

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/sandbox/catalog"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
 	"github.com/ingot-build/ingot/internal/sandbox/gce/discovery"
@@ -269,14 +270,7 @@ func (s *Server) write(w http.ResponseWriter, c *call, text []byte, err error) {
 
 // pause waits. Its error says that the server ends.
 func (s *Server) pause(until time.Time) error {
-	t := time.NewTimer(time.Until(until))
-	defer t.Stop()
-	select {
-	case <-s.ctx.Done():
-		return s.ctx.Err()
-	case <-t.C:
-		return s.ctx.Err()
-	}
+	return pause.For(s.ctx, time.Until(until))
 }
 
 // link is the URL that the service gives for a resource.
