@@ -79,6 +79,6 @@ func (f *validateFlags) syntax(cmd *cobra.Command, path string, color bool) erro
 	if err := writeDiags(f.diagnostics(cmd), o.Files, diags, nil, color); err != nil {
 		return err
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), "Syntax-only check passed.")
+	fmt.Fprintln(cmd.OutOrStdout(), "Syntax-only check passed. Everything looks okay.")
 	return nil
 }

@@ -155,6 +155,17 @@ locals { x = data.lookup.a.idd }`)
 	}
 }
 
+// What can't run has no need of what its data sources say.
+func TestDataSourcesUnreadBesideErrors(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []string{`variable "lacking" {}`, "packer {\n required_version = \"< 1\"\n}", `sandbox { what = 1 }`} {
+		r := &reads{}
+		if _, text := loadData(t, r, false, chained+wrong); text == "" || len(r.names) > 0 {
+			t.Errorf("%s: read %q, told %q", wrong, r.names, text)
+		}
+	}
+}
+
 func TestDataSourceErrors(t *testing.T) {
 	t.Parallel()
 	for src, want := range map[string][]string{

@@ -245,6 +245,7 @@ func (t *Template) explain(expr hcl.Expression, ctx *hcl.EvalContext, diags hcl.
 	for _, d := range diags {
 		if !slices.ContainsFunc(explained, func(r hcl.Range) bool { return d.Subject != nil && r.Overlaps(*d.Subject) }) {
 			t.suggestFunction(d, ctx)
+			t.suggestAttribute(d)
 			out = append(out, d)
 		}
 	}

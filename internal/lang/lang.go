@@ -122,6 +122,8 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 	}
 	diags = append(diags, t.loadVariables(blocks)...)
 	diags = append(diags, t.loadSandbox(blocks)...)
+	// What can't run asks no service, least of all a real one where the sandbox was meant.
+	t.options.Unread = t.options.Unread || diags.HasErrors()
 	if t.options.Sandbox != nil && !diags.HasErrors() {
 		if err := t.options.Sandbox(t.Sandbox); err != nil {
 			return t, t.finish(append(diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "No sandbox", Detail: sentence(err.Error())}))

@@ -84,7 +84,6 @@ func TestPrecedence(t *testing.T) {
 		"ingot's own environment": {all[:2], Options{Environ: append([]string{"INGOT_VAR_x=ingot"}, env...)}, "ingot from env"},
 		"auto hcl":                {all[:4], Options{Environ: env}, "auto.hcl from a.auto.pkrvars.hcl"},
 		"auto json":               {all[:6], Options{Environ: env}, "auto.json from b.auto.pkrvars.json"},
-		"auto of that name":       {[]string{all[0], all[1], ".auto.pkrvars.hcl", `x = "hidden"`}, Options{}, "hidden from .auto.pkrvars.hcl"},
 		"no auto for one file":    {all[:6], Options{Path: "a.pkr.hcl", Environ: env}, "env from env"},
 		"var file":                {all, Options{Environ: env, VarFiles: []string{"one.anything"}}, "one from one.anything"},
 		"last var file":           {all, Options{VarFiles: []string{"one.anything", "two.json"}}, "two from two.json"},
@@ -188,7 +187,6 @@ func TestUnreadable(t *testing.T) {
 		"blocks":          {"", "a.pkr.hcl", strings.Repeat("a {\n", 30_000), "Error: Nested too deep"},
 		"JSON":            {"", "a.pkr.json", strings.Repeat(`{"a":`, 30_000), "Error: Nested too deep"},
 		"JSON's template": {"", "a.pkr.json", `{"locals": {"a": "` + strings.Repeat("${[", 30_000) + `"}}`, "Error: Nested too deep"},
-		"JSON's comma":    {"", "a.pkr.json", "{\n\"locals\": {\"a\": 1}\n\n\"build\": {\n}}", "a.pkr.json line 2"},
 		"broken JSON":     {"", "a.pkr.json", `{"locals": `, "a.pkr.json line 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -113,8 +113,7 @@ func (t *Template) files() ([]string, hcl.Diagnostics) {
 	return names, nil
 }
 
-// inFolder lists the files of a folder, hidden ones too, by ending and then by
-// name.
+// inFolder lists the files of a folder, by ending and then by name.
 func inFolder(dir string, endings ...string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -170,6 +169,9 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	var diags hcl.Diagnostics
 	if strings.HasSuffix(name, ".json") {
 		f, diags = json.Parse(src, name)
+		if diags.HasErrors() {
+			diags[0] = component.EarlierJSONError(diags[0], src)
+		}
 	} else {
 		f, diags = hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 		if f != nil && f.Body != nil {
@@ -178,7 +180,6 @@ func (t *Template) parse(name string, src []byte) (*hcl.File, hcl.Diagnostics) {
 	}
 	if first := slices.IndexFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagError }); first >= 0 {
 		diags = diags[:first+1] // those behind it are mostly its consequences
-		component.MissingComma(diags[first], src)
 	}
 	if f != nil && f.Body != nil {
 		t.Files[name] = f

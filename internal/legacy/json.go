@@ -104,8 +104,7 @@ func (r *reader) parse(name string, src []byte) *node {
 	}
 	expr, diags := json.ParseExpression(src, name)
 	if diags.HasErrors() {
-		d := diags[0] // the others are mostly its consequences
-		component.MissingComma(d, src)
+		d := component.EarlierJSONError(diags[0], src) // the others are mostly its consequences
 		if !strings.Contains(d.Summary, "JSON") {
 			d.Summary = "Invalid JSON: " + lower(d.Summary)
 		}

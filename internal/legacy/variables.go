@@ -57,9 +57,9 @@ func (r *reader) useVariables(t *Template, root *node, given []Given) {
 		}
 		t.variable[g.Name].value = textNode(g.Text, g.Range)
 	}
-	var known []string
+	var declared []string
 	for _, v := range t.Variables {
-		known = append(known, v.Name)
+		declared = append(declared, v.Name)
 	}
 	for _, f := range root.fields {
 		if strings.HasPrefix(f.name, "_") || f.name == "push" {
@@ -70,7 +70,7 @@ func (r *reader) useVariables(t *Template, root *node, given []Given) {
 				return
 			}
 			detail := `It is not in "variables", and empty where no value is given.`
-			if near := component.Nearest(name, known); near != "" {
+			if near := component.Nearest(name, declared); near != "" {
 				detail += fmt.Sprintf(" Did you mean %q?", near)
 			}
 			r.warn(at.at, fmt.Sprintf("Unknown variable %q", name), "%s", detail)

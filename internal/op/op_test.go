@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,6 +137,17 @@ func TestBind(t *testing.T) {
 	}
 	if Hash(ops) != before {
 		t.Error("Bind changed its input")
+	}
+}
+
+func TestFileBlobOfNothing(t *testing.T) {
+	t.Parallel()
+	b, err := FileBlob(os.DevNull)
+	if err != nil || b.Size != 0 || b.Path() != "" || b.Digest != Text(secret.Plain("")).Digest || text(t, b) != "" {
+		t.Errorf("%+v, %v", b, err)
+	}
+	if _, err := FileBlob(t.TempDir()); err == nil || !strings.Contains(err.Error(), "is not a file") {
+		t.Errorf("a folder: %v", err)
 	}
 }
 

@@ -8,7 +8,7 @@ source "docker" "web" {
 build {
   sources = ["docker.web", "docker.wev", "docker", "source.docker.web"]
   provisioner "shell" {
-    inline = [build.Hots, nothing.x, uper("x"), env("HOME"), path.rooot]
+    inline = [build.Hots, nothing.x, uper("x"), env("HOME"), path.rooot, path.module]
   }
   provisioner "shell" {
     inlin = []
