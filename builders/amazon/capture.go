@@ -40,14 +40,10 @@ func (i *ebsInstance) Capture(ctx context.Context) (artifact.Artifact, error) {
 	if err != nil {
 		return artifact.Artifact{}, err
 	}
-	i.env.Log.Say("AMI: " + id)
-	i.env.Log.Say("Waiting for AMI to become ready...")
 	img, err := i.finish(ctx, id)
 	if err != nil {
 		return artifact.Artifact{}, err
 	}
-	i.release(id, nil)
-	i.bases.Store(id, img)
 	return madeOf(TypeEBS, i.r.Name, img, i.values), nil
 }
 
@@ -99,11 +95,14 @@ func (i *ebsInstance) makeImage(ctx context.Context, call func(ctx context.Conte
 }
 
 // finish waits until the image is available, and ends the instance as soon as
-// the image's snapshots are under way.
+// the image's snapshots are under way. The image is the build's from then on,
+// and no longer the session's.
 func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error) {
+	i.env.Log.Say("AMI: " + id)
+	i.env.Log.Say("Waiting for AMI to become ready...")
 	var once sync.Once
 	from := i.last()
-	return i.r.awaitSeen(ctx, id, i.patience(imageTime), func(img types.Image) {
+	img, err := i.r.awaitSeen(ctx, id, i.patience(imageTime), func(img types.Image) {
 		if i.env.Hold || !underWay(img, from) {
 			return
 		}
@@ -117,6 +116,11 @@ func (i *ebsInstance) finish(ctx context.Context, id string) (types.Image, error
 			})
 		})
 	})
+	if err == nil {
+		i.release(id, nil)
+		i.bases.Store(id, img)
+	}
+	return img, err
 }
 
 // underWay reports whether all volumes that the image has from the instance

@@ -39,20 +39,16 @@ func (i *surrogateInstance) Capture(ctx context.Context) (artifact.Artifact, err
 	if err != nil {
 		return artifact.Artifact{}, err
 	}
-	i.env.Log.Say("AMI: " + id)
-	i.env.Log.Say("Waiting for AMI to become ready...")
 	img, err := i.finish(ctx, id)
 	if err != nil {
 		return artifact.Artifact{}, err
 	}
-	i.release(id, nil)
 	for _, m := range i.left(kindSnapshot) { // they are the image's now
 		i.release("", m)
 		if err := m.entry.Keep(); err != nil {
 			return artifact.Artifact{}, err
 		}
 	}
-	i.bases.Store(id, img)
 	return madeOf(TypeSurrogate, i.r.Name, img, i.values), nil
 }
 

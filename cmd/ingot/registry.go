@@ -138,11 +138,7 @@ func newRegistryShow(f *registryFlags) *cobra.Command {
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeArgs(referenceArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := f.open()
-			if err != nil {
-				return err
-			}
-			v, err := find(cmd.Context(), r, args)
+			r, v, err := f.version(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -153,6 +149,16 @@ func newRegistryShow(f *registryFlags) *cobra.Command {
 			return f.print(cmd.OutOrStdout(), view, func(w io.Writer) error { return writeVersion(w, view, time.Now()) })
 		},
 	}
+}
+
+// version opens the registry and finds a version in it.
+func (f *registryFlags) version(ctx context.Context, args []string) (*registry.Registry, registry.Version, error) {
+	r, err := f.open()
+	if err != nil {
+		return nil, registry.Version{}, err
+	}
+	v, err := find(ctx, r, args)
+	return r, v, err
 }
 
 // find returns the version that the arguments BUCKET [NAME] or BUCKET:NAME ask for.
@@ -255,7 +261,7 @@ func (f *registryFlags) showChannel(ctx context.Context, w io.Writer, r *registr
 	if err != nil {
 		return err
 	}
-	waiting = slices.DeleteFunc(waiting, func(q registry.Request) bool { return q.Channel != channel })
+	waiting = slices.DeleteFunc(waiting, func(q registry.Request) bool { return q.Channel != channel || q.Version == channels[channel] })
 	if channels[channel] == "" && !settings.Approval && len(waiting) == 0 {
 		return builders.WithHint(fmt.Errorf("%s:%s: no such channel in %s", bucket, channel, r.Address()),
 			"ingot promote "+bucket+" VERSION "+channel+" makes it")
@@ -300,11 +306,7 @@ docker load, podman load and skopeo read.`,
 			if out == "" {
 				return builders.WithHint(errors.New("pull: -o is missing"), "-o NAME.tar writes a tar, -o NAME a folder")
 			}
-			r, err := f.open()
-			if err != nil {
-				return err
-			}
-			v, err := find(cmd.Context(), r, args)
+			r, v, err := f.version(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

@@ -45,11 +45,7 @@ none is named. Of what is unchanged in several versions, the newest one is shown
 		Args:              cobra.RangeArgs(1, 2),
 		ValidArgsFunction: completeArgs(referenceArg, nameArg),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := f.open()
-			if err != nil {
-				return err
-			}
-			v, err := find(cmd.Context(), r, args)
+			r, v, err := f.version(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

@@ -43,11 +43,7 @@ newest version where none is named. Where there are several, -build, -format and
 			if want.format != "" && sbom.Type(want.format) == "" {
 				return fmt.Errorf("-format=%s: it takes %s or %s", want.format, sbom.CycloneDX, sbom.SPDX)
 			}
-			r, err := f.open()
-			if err != nil {
-				return err
-			}
-			v, err := find(cmd.Context(), r, args)
+			r, v, err := f.version(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

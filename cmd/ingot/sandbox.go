@@ -219,11 +219,7 @@ func newSandboxEnv() *cobra.Command {
   gcloud compute images list --no-standard-images`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := sandboxDaemon()
-			if err != nil {
-				return err
-			}
-			c, err := findSandbox(cmd.Context(), d)
+			d, c, err := findSandbox(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -235,12 +231,17 @@ func newSandboxEnv() *cobra.Command {
 	}
 }
 
-func findSandbox(ctx context.Context, d *sandbox.Daemon) (*sandbox.Client, error) {
+// findSandbox returns the sandbox that runs.
+func findSandbox(ctx context.Context) (*sandbox.Daemon, *sandbox.Client, error) {
+	d, err := sandboxDaemon()
+	if err != nil {
+		return nil, nil, err
+	}
 	c, err := d.Find(ctx)
 	if errors.Is(err, sandbox.ErrNotRunning) {
-		return nil, builders.WithHint(err, "`ingot sandbox up` starts one")
+		err = builders.WithHint(err, "`ingot sandbox up` starts one")
 	}
-	return c, err
+	return d, c, err
 }
 
 // sandboxEnv points the AWS SDKs, the Google provider of Terraform and gcloud
@@ -271,11 +272,7 @@ resource that was made in it: instances, images, snapshots, disks, keys …`,
   ingot sandbox status -json | jq -r '.resources[]'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := sandboxDaemon()
-			if err != nil {
-				return err
-			}
-			c, err := findSandbox(cmd.Context(), d)
+			d, c, err := findSandbox(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -124,13 +124,9 @@ func versionNotChannel(name string) error {
 // Channels returns the version that each channel of a bucket points to.
 func (r *Registry) Channels(ctx context.Context, bucket string) (map[string]string, error) {
 	op := "channels of " + bucket
-	repo, err := r.repository(bucket)
+	repo, list, err := r.tags(ctx, bucket, op)
 	if err != nil {
 		return nil, err
-	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
 	}
 	channels, err := r.channels(ctx, repo, list)
 	return channels, r.explain(op, err)

@@ -77,26 +77,28 @@ func pointingTo(channels map[string]string, version string) []string {
 // Names lists what versions and channels are called, sorted, without reading
 // them. Tags that others made are among them.
 func (r *Registry) Names(ctx context.Context, bucket string) ([]string, error) {
-	repo, err := r.repository(bucket)
-	if err != nil {
-		return nil, err
-	}
-	list, err := repo.tags(ctx)
+	_, list, err := r.tags(ctx, bucket, "names of "+bucket)
 	list = slices.DeleteFunc(list, func(tag string) bool { return reservedPrefix(tag) != "" })
 	slices.Sort(list)
-	return list, r.explain("names of "+bucket, err)
+	return list, err
+}
+
+// tags returns a bucket's repository and all of its tags. Op is for errors.
+func (r *Registry) tags(ctx context.Context, bucket, op string) (repository, []string, error) {
+	repo, err := r.repository(bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := repo.tags(ctx)
+	return repo, list, r.explain(op, err)
 }
 
 // Versions lists the versions of a bucket, newest first.
 func (r *Registry) Versions(ctx context.Context, bucket string) ([]Version, error) {
 	op := "versions of " + bucket
-	repo, err := r.repository(bucket)
+	repo, list, err := r.tags(ctx, bucket, op)
 	if err != nil {
 		return nil, err
-	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
 	}
 	channels, err := r.channels(ctx, repo, list)
 	if err != nil {
@@ -154,13 +156,9 @@ func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set))
 
 // listed reads what the tags of a bucket that are kept stand for.
 func listed[T any](ctx context.Context, r *Registry, bucket, op string, keep func(tag string) bool, read func(context.Context, repository, string) (*T, error)) ([]T, error) {
-	repo, err := r.repository(bucket)
+	repo, list, err := r.tags(ctx, bucket, op)
 	if err != nil {
 		return nil, err
-	}
-	list, err := repo.tags(ctx)
-	if err != nil {
-		return nil, r.explain(op, err)
 	}
 	list = slices.DeleteFunc(list, func(tag string) bool { return !keep(tag) })
 	out, err := readEach(ctx, repo, list, read)

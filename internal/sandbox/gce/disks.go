@@ -215,20 +215,16 @@ func (s *Server) fill(path string) error {
 	return err
 }
 
-func deleteDisk(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func deleteDisk(c *call, path string, r *resource) error {
 	if len(r.Disk.Users) > 0 {
-		return nil, inUse("disk", path, strings.TrimPrefix(r.Disk.Users[0], link("")))
+		return inUse("disk", path, strings.TrimPrefix(r.Disk.Users[0], link("")))
 	}
 	if by := c.beingCopied(path); by != "" {
-		return nil, inUse("disk", path, by)
+		return inUse("disk", path, by)
 	}
 	r.Disk.Status = "DELETING"
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
 // beingCopied returns the image or snapshot that is being made of a disk or of

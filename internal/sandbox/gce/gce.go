@@ -68,6 +68,21 @@ type Server struct {
 // handler answers one call, with the lock held.
 type handler func(c *call) (any, error)
 
+// change is the handler of a call that changes the resource which it names. The
+// answer is the operation that does it.
+func change(begin func(c *call, path string, r *resource) error) handler {
+	return func(c *call) (any, error) {
+		path, r, err := c.state.get(c.target())
+		if err != nil {
+			return nil, err
+		}
+		if err := begin(c, path, r); err != nil {
+			return nil, err
+		}
+		return c.begin(path, r.ID)
+	}
+}
+
 // New opens the state in Dir, and boots the machines that ran when it was last
 // written.
 func New(o Options) (*Server, error) {

@@ -280,33 +280,25 @@ func makeImage(s *Server, op *operation) error {
 	return nil
 }
 
-func deleteImage(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func deleteImage(c *call, path string, r *resource) error {
 	if r.Given {
-		return nil, forbidden("Required 'compute.images.delete' permission for '%s'", path)
+		return forbidden("Required 'compute.images.delete' permission for '%s'", path)
 	}
 	r.Image.Status = "DELETING"
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
-func deprecateImage(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func deprecateImage(c *call, _ string, r *resource) error {
 	var d compute.DeprecationStatus
 	if err := c.into(&d); err != nil {
-		return nil, err
+		return err
 	}
 	if err := setDeprecation(r, &d); err != nil {
-		return nil, err
+		return err
 	}
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
 func setDeprecation(r *resource, d *compute.DeprecationStatus) error {
@@ -323,27 +315,23 @@ func setDeprecation(r *resource, d *compute.DeprecationStatus) error {
 }
 
 // patchImage changes the three things that can be changed.
-func patchImage(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func patchImage(c *call, _ string, r *resource) error {
 	var change struct {
 		Family      *string                    `json:"family"`
 		Description *string                    `json:"description"`
 		Deprecated  *compute.DeprecationStatus `json:"deprecated"`
 	}
 	if err := c.into(&change); err != nil {
-		return nil, err
+		return err
 	}
 	if change.Deprecated != nil {
 		if err := setDeprecation(r, change.Deprecated); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if change.Family != nil {
 		if *change.Family != "" && !familyName.MatchString(*change.Family) {
-			return nil, invalid("resource.family", *change.Family, "Must be a match of regex '%s'", familyName)
+			return invalid("resource.family", *change.Family, "Must be a match of regex '%s'", familyName)
 		}
 		r.Image.Family = *change.Family
 	}
@@ -351,5 +339,5 @@ func patchImage(c *call) (any, error) {
 		r.Image.Description = *change.Description
 	}
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }

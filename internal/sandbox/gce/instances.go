@@ -14,72 +14,52 @@ func (c *call) instance() (string, *resource, error) {
 	return c.state.get(c.target())
 }
 
-func deleteInstance(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func deleteInstance(c *call, path string, r *resource) error {
 	if r.Instance.DeletionProtection {
-		return nil, badRequest("Invalid resource usage: 'Resource cannot be deleted if it's protected against deletion: %s'.", path)
+		return badRequest("Invalid resource usage: 'Resource cannot be deleted if it's protected against deletion: %s'.", path)
 	}
 	c.setStatus(r, "STOPPING")
-	return c.begin(path, r.ID)
+	return nil
 }
 
-func stopInstance(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func stopInstance(c *call, _ string, r *resource) error {
 	if r.Instance.Status != "TERMINATED" {
 		c.setStatus(r, "STOPPING")
 	}
-	return c.begin(path, r.ID)
+	return nil
 }
 
-func startInstance(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func startInstance(c *call, path string, r *resource) error {
 	switch r.Instance.Status {
 	case "TERMINATED":
 		c.setStatus(r, "PROVISIONING")
 	case "STOPPING":
-		return nil, notReady(path)
+		return notReady(path)
 	}
-	return c.begin(path, r.ID)
+	return nil
 }
 
-func resetInstance(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func resetInstance(c *call, path string, r *resource) error {
 	if r.Instance.Status != "RUNNING" {
-		return nil, notReady(path)
+		return notReady(path)
 	}
-	return c.begin(path, r.ID)
+	return nil
 }
 
 func (s *Server) setStatus(r *resource, status string) {
 	r.Instance.Status, s.dirty = status, true
 }
 
-func setMetadata(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func setMetadata(c *call, _ string, r *resource) error {
 	var m compute.Metadata
 	if err := c.into(&m); err != nil {
-		return nil, err
+		return err
 	}
 	if err := replaceMetadata(&r.Instance.Metadata, &m); err != nil {
-		return nil, err
+		return err
 	}
 	c.metadataChanged()
-	return c.begin(path, r.ID)
+	return nil
 }
 
 func setProjectMetadata(c *call) (any, error) {
@@ -148,24 +128,20 @@ func value(item *compute.MetadataItems) string {
 
 // attachDisk gives an instance another disk. A machine that runs has it from
 // its next boot on.
-func attachDisk(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func attachDisk(c *call, path string, r *resource) error {
 	var d compute.AttachedDisk
 	if err := c.into(&d); err != nil {
-		return nil, err
+		return err
 	}
 	at, disk, err := c.disk(d.Source, "resource.source")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if len(disk.Disk.Users) > 0 && d.Mode != "READ_ONLY" {
-		return nil, inUse("disk", at, strings.TrimPrefix(disk.Disk.Users[0], link("")))
+		return inUse("disk", at, strings.TrimPrefix(disk.Disk.Users[0], link("")))
 	}
 	if err := r.newDevice(d.DeviceName, "resource.deviceName"); err != nil {
-		return nil, err
+		return err
 	}
 	n := len(r.Instance.Disks)
 	for r.newDevice(fmt.Sprintf("persistent-disk-%d", n), "") != nil {
@@ -174,7 +150,7 @@ func attachDisk(c *call) (any, error) {
 	completeAttached(&d, n, disk, at)
 	if d.Boot {
 		if r.Instance.Status != "TERMINATED" || len(r.Instance.Disks) > 0 && r.Instance.Disks[0].Boot {
-			return nil, badRequest("Invalid resource usage: 'A boot disk can only be attached to a stopped instance that has none'.")
+			return badRequest("Invalid resource usage: 'A boot disk can only be attached to a stopped instance that has none'.")
 		}
 		r.Instance.Disks = append([]*compute.AttachedDisk{&d}, r.Instance.Disks...)
 	} else {
@@ -182,7 +158,7 @@ func attachDisk(c *call) (any, error) {
 	}
 	disk.attached(path, true)
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
 var devices = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62})$`)
@@ -208,63 +184,51 @@ func (r *resource) device(name string) (int, error) {
 	return 0, invalid("deviceName", name, "No attached disk found with device name '%s'", name)
 }
 
-func detachDisk(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func detachDisk(c *call, path string, r *resource) error {
 	i, err := r.device(c.param("deviceName"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d := r.Instance.Disks[i]
 	if d.Boot && r.Instance.Status != "TERMINATED" {
-		return nil, badRequest("Invalid resource usage: 'Cannot detach the boot disk of a running instance'.")
+		return badRequest("Invalid resource usage: 'Cannot detach the boot disk of a running instance'.")
 	}
 	r.Instance.Disks = slices.Delete(r.Instance.Disks, i, i+1)
 	if disk := c.state.Resources[strings.TrimPrefix(d.Source, link(""))]; disk != nil {
 		disk.attached(path, false)
 	}
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
-func setDiskAutoDelete(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func setDiskAutoDelete(c *call, _ string, r *resource) error {
 	i, err := r.device(c.param("deviceName"))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.Instance.Disks[i].AutoDelete, c.dirty = c.param("autoDelete") == "true", true
-	return c.begin(path, r.ID)
+	return nil
 }
 
-func addAccessConfig(c *call) (any, error) {
-	path, r, err := c.instance()
-	if err != nil {
-		return nil, err
-	}
+func addAccessConfig(c *call, path string, r *resource) error {
 	var a compute.AccessConfig
 	if err := c.into(&a); err != nil {
-		return nil, err
+		return err
 	}
 	for _, n := range r.Instance.NetworkInterfaces {
 		if n.Name != c.param("networkInterface") {
 			continue
 		}
 		if len(n.AccessConfigs) > 0 {
-			return nil, badRequest("At most one access config currently supported.")
+			return badRequest("At most one access config currently supported.")
 		}
 		if err := c.accessConfig(&a, path, "resource."); err != nil {
-			return nil, err
+			return err
 		}
 		n.AccessConfigs, c.dirty = []*compute.AccessConfig{&a}, true
-		return c.begin(path, r.ID)
+		return nil
 	}
-	return nil, invalid("networkInterface", c.param("networkInterface"), "The instance has no such network interface.")
+	return invalid("networkInterface", c.param("networkInterface"), "The instance has no such network interface.")
 }
 
 func serialPort(c *call) (any, error) {

@@ -122,11 +122,7 @@ func insertSubnetwork(c *call) (any, error) {
 	return c.begin(path, r.ID)
 }
 
-func deleteSubnetwork(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func deleteSubnetwork(c *call, path string, r *resource) error {
 	if by := c.usersOf(path, func(r *resource) []string {
 		var all []string
 		if r.Instance != nil {
@@ -136,9 +132,9 @@ func deleteSubnetwork(c *call) (any, error) {
 		}
 		return all
 	}); by != "" {
-		return nil, inUse("subnetwork", path, by)
+		return inUse("subnetwork", path, by)
 	}
-	return c.begin(path, r.ID)
+	return nil
 }
 
 // subnet finds the network and subnetwork of an interface: those that it names,
@@ -212,15 +208,11 @@ func insertAddress(c *call) (any, error) {
 	return c.begin(path, r.ID)
 }
 
-func deleteAddress(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func deleteAddress(c *call, path string, r *resource) error {
 	if len(r.Address.Users) > 0 {
-		return nil, inUse("address", path, strings.TrimPrefix(r.Address.Users[0], link("")))
+		return inUse("address", path, strings.TrimPrefix(r.Address.Users[0], link("")))
 	}
-	return c.begin(path, r.ID)
+	return nil
 }
 
 func completeFirewall(path string, r *resource) {

@@ -97,24 +97,36 @@ func setIamPolicy(c *call) (any, error) {
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
+// changes are the methods that change the resource which they name.
+func changes() map[string]func(c *call, path string, r *resource) error {
+	return map[string]func(c *call, path string, r *resource) error{
+		"images.delete": deleteImage, "images.deprecate": deprecateImage, "images.patch": patchImage,
+		"images.setLabels": setLabels, "instances.delete": deleteInstance, "instances.stop": stopInstance,
+		"instances.start": startInstance, "instances.reset": resetInstance, "instances.setMetadata": setMetadata,
+		"instances.setLabels": setLabels, "instances.attachDisk": attachDisk, "instances.detachDisk": detachDisk,
+		"instances.setDiskAutoDelete": setDiskAutoDelete, "instances.addAccessConfig": addAccessConfig,
+		"disks.delete": deleteDisk, "disks.setLabels": setLabels, "regionDisks.delete": deleteDisk,
+		"regionDisks.setLabels": setLabels, "snapshots.delete": deleteSnapshot, "snapshots.setLabels": setLabels,
+		"subnetworks.delete": deleteSubnetwork, "addresses.delete": deleteAddress,
+	}
+}
+
 // handlers are all methods.
 func handlers() map[string]handler {
 	all := map[string]handler{
-		"images.get": getImage, "images.getFromFamily": getFromFamily, "images.list": listImages, "images.insert": insertImage,
-		"imageFamilyViews.get": getFamilyView, "images.delete": deleteImage, "images.deprecate": deprecateImage, "images.patch": patchImage, "images.setLabels": setLabels,
+		"images.get": getImage, "images.getFromFamily": getFromFamily, "images.list": listImages,
+		"images.insert": insertImage, "imageFamilyViews.get": getFamilyView,
 		"images.getIamPolicy": getIamPolicy, "images.setIamPolicy": setIamPolicy,
-		"instances.insert": insertInstance, "instances.delete": deleteInstance, "instances.stop": stopInstance,
-		"instances.start": startInstance, "instances.reset": resetInstance, "instances.setMetadata": setMetadata,
-		"instances.setLabels": setLabels, "instances.attachDisk": attachDisk, "instances.detachDisk": detachDisk,
-		"instances.setDiskAutoDelete": setDiskAutoDelete, "instances.getSerialPortOutput": serialPort,
-		"instances.getGuestAttributes": guestAttributes, "instances.addAccessConfig": addAccessConfig,
-		"disks.insert": insertDisk, "disks.delete": deleteDisk, "disks.setLabels": setLabels, "disks.createSnapshot": createSnapshot,
-		"regionDisks.insert": insertDisk, "regionDisks.delete": deleteDisk, "regionDisks.setLabels": setLabels,
-		"regionDisks.createSnapshot": createSnapshot, "snapshots.insert": createSnapshot, "snapshots.delete": deleteSnapshot,
-		"snapshots.setLabels": setLabels, "projects.get": getProject, "projects.setCommonInstanceMetadata": setProjectMetadata,
-		"networks.insert": insertNetwork, "networks.delete": deleteNetwork, "subnetworks.insert": insertSubnetwork,
-		"subnetworks.delete": deleteSubnetwork, "addresses.insert": insertAddress, "addresses.delete": deleteAddress,
-		"firewalls.insert": insertFirewall, "firewalls.delete": deleteFirewall,
+		"instances.insert": insertInstance, "instances.getSerialPortOutput": serialPort,
+		"instances.getGuestAttributes": guestAttributes, "disks.insert": insertDisk, "disks.createSnapshot": createSnapshot,
+		"regionDisks.insert": insertDisk, "regionDisks.createSnapshot": createSnapshot,
+		"snapshots.insert": createSnapshot, "projects.get": getProject,
+		"projects.setCommonInstanceMetadata": setProjectMetadata, "networks.insert": insertNetwork,
+		"networks.delete": deleteNetwork, "subnetworks.insert": insertSubnetwork,
+		"addresses.insert": insertAddress, "firewalls.insert": insertFirewall, "firewalls.delete": deleteFirewall,
+	}
+	for name, begin := range changes() {
+		all[name] = change(begin)
 	}
 	for _, kind := range strings.Fields("instances disks regionDisks snapshots networks subnetworks addresses firewalls") {
 		all[kind+".get"], all[kind+".list"], all[kind+".aggregatedList"] = getResource, listResources, aggregated

@@ -80,45 +80,37 @@ func (s *Server) snapshotIs(path, status string) {
 	}
 }
 
-func deleteSnapshot(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func deleteSnapshot(c *call, path string, r *resource) error {
 	if by := c.beingCopied(path); by != "" {
-		return nil, inUse("snapshot", path, by)
+		return inUse("snapshot", path, by)
 	}
 	r.Snapshot.Status = "DELETING"
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
 // setLabels replaces the labels of a resource.
-func setLabels(c *call) (any, error) {
-	path, r, err := c.state.get(c.target())
-	if err != nil {
-		return nil, err
-	}
+func setLabels(c *call, path string, r *resource) error {
 	var asked struct {
 		Labels           map[string]string `json:"labels"`
 		LabelFingerprint string            `json:"labelFingerprint"`
 	}
 	if err := c.into(&asked); err != nil {
-		return nil, err
+		return err
 	}
 	if err := checkLabels(asked.Labels); err != nil {
-		return nil, err
+		return err
 	}
 	labels, print := r.labels()
 	if labels == nil {
-		return nil, badRequest("The resource '%s' has no labels", path)
+		return badRequest("The resource '%s' has no labels", path)
 	}
 	if asked.LabelFingerprint != *print {
-		return nil, &apiError{Code: 412, Reason: "conditionNotMet", Message: "Labels fingerprint either invalid or resource labels have changed"}
+		return &apiError{Code: 412, Reason: "conditionNotMet", Message: "Labels fingerprint either invalid or resource labels have changed"}
 	}
 	*labels, *print = asked.Labels, fingerprint(asked.Labels)
 	c.dirty = true
-	return c.begin(path, r.ID)
+	return nil
 }
 
 func (r *resource) labels() (*map[string]string, *string) {
