@@ -65,8 +65,9 @@ type Config struct {
 	// is true.
 	Pull bool `hcl:"pull,optional"`
 
-	// Login makes login_username and login_password needed. The default is
-	// false: credentials are those of the Docker configuration.
+	// Login makes login_password needed where login_username is given. The
+	// default is false. Without login_username the credentials are those of the
+	// Docker configuration, as with docker login.
 	Login bool `hcl:"login,optional"`
 	// LoginUsername is the user name at the registry.
 	LoginUsername string `hcl:"login_username,optional"`

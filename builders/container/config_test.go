@@ -24,7 +24,7 @@ func TestOpenRefuses(t *testing.T) {
 		"platform":         {func(c *Config) { c.Platform = "a/b/c/d" }, "platform", "a/b/c/d"},
 		"windows platform": {func(c *Config) { c.Platform = "windows/amd64" }, "platform", "images are for linux"},
 		"windows":          {func(c *Config) { c.WindowsContainer = true }, "windows_container", "not supported"},
-		"login":            {func(c *Config) { c.Login = true }, "login", "login_username and login_password"},
+		"login":            {func(c *Config) { c.Login, c.LoginUsername = true, "me" }, "login_password", "is needed with login_username"},
 		"ecr":              {func(c *Config) { c.EcrLogin, c.LoginServer = true, "ghcr.io" }, "login_server", "is not a registry of ECR"},
 		"two logins":       {func(c *Config) { c.EcrLogin, c.LoginServer, c.LoginUsername = true, "public.ecr.aws", "me" }, "ecr_login", "beside it"},
 		"pty":              {func(c *Config) { c.Pty = true }, "pty", "no terminal"},

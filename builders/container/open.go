@@ -175,8 +175,8 @@ func (o *options) checkLogin() error {
 	if o.EcrLogin && o.LoginUsername != "" {
 		return component.Errorf("ecr_login", "login_username and login_password can't be given beside it")
 	}
-	if o.Login && (o.LoginUsername == "" || o.LoginPassword.Reveal() == "") {
-		return component.Errorf("login", "login_username and login_password must be set with it")
+	if o.Login && o.LoginUsername != "" && o.LoginPassword.Reveal() == "" {
+		return component.Errorf("login_password", "is needed with login_username")
 	}
 	if o.Pty {
 		return component.Errorf("pty", "BuildKit has no terminal for commands")

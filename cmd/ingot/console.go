@@ -53,11 +53,16 @@ func (f *consoleFlags) run(cmd *cobra.Command, args []string) error {
 	} else if hasTemplate(".") {
 		path = "."
 	}
+	color := f.colorful(true, cmd.ErrOrStderr())
+	if f.inspectTolerant {
+		if err := f.checkOutline(cmd, path, color); err != nil {
+			return err
+		}
+	}
 	ws, diags, err := f.open(cmd, path, uuid.NewString())
 	if err != nil {
 		return err
 	}
-	color := f.colorful(true, cmd.ErrOrStderr())
 	if ws.template == nil || !f.inspectTolerant {
 		if err := ws.report(cmd.ErrOrStderr(), diags, color); ws.template == nil {
 			return err

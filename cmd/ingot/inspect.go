@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 )
@@ -50,10 +48,8 @@ to in it, its builders and its provisioners.`,
 func (f *inspectFlags) run(cmd *cobra.Command, path string) error {
 	f.unread = !f.evaluate
 	out, color := cmd.OutOrStdout(), f.colorful(f.color, cmd.ErrOrStderr())
-	if path != "-" { // which can be read once
-		if o, diags, err := f.outline(cmd, path); err != nil || diags.HasErrors() {
-			return errors.Join(err, writeDiags(cmd.ErrOrStderr(), o.Files, diags, nil, color))
-		}
+	if err := f.checkOutline(cmd, path, color); err != nil {
+		return err
 	}
 	ws, diags, err := f.open(cmd, path, uuid.NewString())
 	if err != nil {

@@ -21,7 +21,7 @@ type dialect struct {
 	plain           bool   // lines on a terminal too, the artifacts last
 	colourPipes     bool   // colours also where there is no terminal
 	lastResultOnly  bool   // of what is piped into the console
-	inspectTolerant bool   // inspect shows what it can and exits with 0
+	inspectTolerant bool   // of what can be parsed, inspect and console show what they can
 }
 
 func asIngot() dialect {

@@ -227,6 +227,18 @@ func (f *templateFlags) outline(cmd *cobra.Command, path string) (*lang.Outline,
 	return out, diags, nil
 }
 
+// checkOutline reports what is wrong with the template before it is evaluated.
+func (f *templateFlags) checkOutline(cmd *cobra.Command, path string, color bool) error {
+	if path == "" || path == "-" { // which can be read once
+		return nil
+	}
+	o, diags, err := f.outline(cmd, path)
+	if err != nil || !diags.HasErrors() {
+		return err
+	}
+	return writeDiags(cmd.ErrOrStderr(), o.Files, diags, nil, color)
+}
+
 func components() plan.Components {
 	return plan.Components{Builders: buildersall.List(), Provisioners: provisionersall.List(), PostProcessors: postprocessorsall.List()}
 }

@@ -63,15 +63,24 @@ func (t *Template) read() (blocks hcl.Blocks, whole bool, diags hcl.Diagnostics)
 		}
 		c, ds := component.Content(f.Body, topLevel(), "A template")
 		for _, d := range ds {
-			if strings.HasPrefix(d.Summary, "Unknown option") {
-				d.Detail += " A file of values for variables is given with -var-file."
-			}
+			adviseTop(d, strings.HasSuffix(name, ".json"))
 		}
 		diags = append(diags, ds...)
 		blocks = append(blocks, c.Blocks...)
 	}
 	t.Digest = hex.EncodeToString(digest.Sum(nil))
 	return blocks, whole, diags
+}
+
+// adviseTop says what an option that templates do not have may be of.
+func adviseTop(d *hcl.Diagnostic, isJSON bool) {
+	switch option, unknown := strings.CutPrefix(d.Summary, "Unknown option "); {
+	case !unknown:
+	case isJSON && slices.Contains([]string{`"builders"`, `"provisioners"`, `"post-processors"`}, option):
+		d.Detail = option + " is of JSON templates from before HCL2: their names end in .json, and not in .pkr.json."
+	default:
+		d.Detail += " A file of values for variables is given with -var-file."
+	}
 }
 
 // files lists the template's files and sets Dir.

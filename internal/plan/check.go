@@ -249,6 +249,6 @@ func (c *compiler) checkPost(spec *lang.PostProcessor) ([]op.Kind, lang.NameUse,
 	if diag != nil {
 		return nil, lang.NameUnused, hcl.Diagnostics{diag}
 	}
-	_, dec, diags := p.check(c.scope(lang.Real))
+	_, dec, diags := p.plan(c.scope(lang.Real))
 	return nil, dec.Name, diags
 }

@@ -32,7 +32,7 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 				continue
 			}
 			p.Name = fmt.Sprintf("%d.%d %s", i+1, len(chain)+1, spec.Type)
-			proc, dec, ds := p.check(lang.Scope{Form: lang.Real, Source: c.src})
+			proc, dec, ds := p.plan(lang.Scope{Form: lang.Real, Source: c.src})
 			diags = append(diags, ds...)
 			if !ds.HasErrors() {
 				p.key = p.keyed(proc, dec)
@@ -61,14 +61,21 @@ func (c *compiler) newPost(spec *lang.PostProcessor) (Post, *hcl.Diagnostic) {
 	return Post{Type: spec.Type, Def: def, Spec: spec, src: c.src, host: c.options.Host}, diag
 }
 
-// check decodes and checks the options.
-func (p *Post) check(sc lang.Scope) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
-	in := postprocessors.Input{BuildName: p.src.Name, BuilderType: p.src.Type, Dir: p.host.Dir}
-	proc, dec, diags := p.decode(sc, &in)
+// plan decodes and checks the options before the build runs.
+func (p *Post) plan(sc lang.Scope) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
+	return p.check(sc, &postprocessors.Input{BuildName: p.src.Name, BuilderType: p.src.Type, Dir: p.host.Dir})
+}
+
+// check decodes and checks the options. What is wrong with one that is made of
+// values of build.* is known when these are.
+func (p *Post) check(sc lang.Scope, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
+	proc := p.Def.New()
+	dec, diags := p.Spec.Decode(sc, proc)
+	in.Render, in.Host = dec.Render, p.host
 	if diags.HasErrors() {
 		return proc, dec, diags
 	}
-	if err := proc.Check(in); err != nil && !dec.Excuses(err) {
+	if err := proc.Check(*in); err != nil && !dec.Excuses(err) && len(op.Tokens(err.Error())) == 0 {
 		diags = append(diags, optionDiag(err, "post-processor "+quote(p.Type), dec.Range))
 	}
 	return proc, dec, diags
@@ -97,18 +104,11 @@ func (p *Post) keyed(proc postprocessors.Processor, dec *lang.Decoded) key.Key {
 // Open evaluates the options with the values that the build has by now, and
 // completes in with what they are rendered with.
 func (p Post) Open(values op.Values, in *postprocessors.Input) (postprocessors.Processor, error) {
-	proc, _, diags := p.decode(lang.Scope{Form: lang.Real, Source: p.src, Values: values}, in)
+	proc, _, diags := p.check(lang.Scope{Form: lang.Real, Source: p.src, Values: values}, in)
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	return proc, nil
-}
-
-func (p Post) decode(sc lang.Scope, in *postprocessors.Input) (postprocessors.Processor, *lang.Decoded, hcl.Diagnostics) {
-	proc := p.Def.New()
-	dec, diags := p.Spec.Decode(sc, proc)
-	in.Render, in.Host = dec.Render, p.host
-	return proc, dec, diags
 }
 
 // Layout is the folder that holds the content of images on this host.

@@ -29,8 +29,8 @@ import (
 // Config is the options of the post-processor.
 type Config struct {
 	// Login says whether login_username and login_password are used. Default
-	// true where login_username is given. Without, the login is that of
-	// docker's configuration.
+	// true. Without login_username the login is that of docker's
+	// configuration, as with docker login.
 	Login *bool `hcl:"login,optional"`
 	// LoginUsername is the user to log in as.
 	LoginUsername secret.String `hcl:"login_username,optional"`
@@ -63,13 +63,8 @@ func (c *Config) Check(postprocessors.Input) error {
 	if c.EcrLogin && c.login() {
 		return component.Errorf("ecr_login", "login_username and login_password can't be given beside it")
 	}
-	if c.login() {
-		if c.LoginUsername.Reveal() == "" {
-			return component.Errorf("login_username", "is needed with login = true")
-		}
-		if c.LoginPassword.Reveal() == "" {
-			return component.Errorf("login_password", "is needed with login_username")
-		}
+	if c.login() && c.LoginPassword.Reveal() == "" {
+		return component.Errorf("login_password", "is needed with login_username")
 	}
 	if c.Platform != "" {
 		if _, err := platforms.Parse(c.Platform); err != nil {

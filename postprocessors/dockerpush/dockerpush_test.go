@@ -152,11 +152,14 @@ func TestLogin(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(config, "config.json"), []byte(`{"auths":{"`+r.host+`":{"auth":"`+auth+`"}}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	in.Artifact.Tags = []string{r.host + "/web:2"}
-	if _, err := Definition().New().Process(context.Background(), in); err != nil {
-		t.Error(err)
+	yes := true
+	for i, c := range []*Config{{}, {Login: &yes, LoginServer: r.host}} {
+		in.Artifact.Tags = []string{fmt.Sprintf("%s/web:%d", r.host, i+2)}
+		if _, err := c.Process(context.Background(), in); err != nil {
+			t.Error(err)
+		}
 	}
-	for _, name := range []string{"web:1", "web:2"} {
+	for _, name := range []string{"web:1", "web:2", "web:3"} {
 		if got := r.digest(t, name); got != a.Image.Digest {
 			t.Errorf("%s is %q, want %s", name, got, a.Image.Digest)
 		}
@@ -205,11 +208,12 @@ func TestCheck(t *testing.T) {
 	t.Parallel()
 	in := postprocessortest.Input(t.TempDir(), artifact.Artifact{})
 	yes := true
-	postprocessortest.Refuses(t, &Config{Login: &yes}, in, "login_username", "is needed")
 	postprocessortest.Refuses(t, &Config{LoginUsername: secret.Plain("me")}, in, "login_password", "is needed")
 	postprocessortest.Refuses(t, &Config{Platform: "a b"}, in, "platform", "is not a platform")
-	if err := Definition().New().Check(in); err != nil {
-		t.Error(err)
+	for _, c := range []*Config{{}, {Login: &yes}} {
+		if err := c.Check(in); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

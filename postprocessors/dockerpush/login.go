@@ -24,10 +24,7 @@ import (
 const dockerHub = "registry-1.docker.io"
 
 func (c *Config) login() bool {
-	if c.Login != nil {
-		return *c.Login
-	}
-	return c.LoginUsername.Reveal() != ""
+	return c.LoginUsername.Reveal() != "" && (c.Login == nil || *c.Login)
 }
 
 // client logs in by the options where they are for the registry, else as
