@@ -117,8 +117,13 @@ func advice(code, message string) string {
 			}
 		}
 	}
-	if strings.Contains(message, "no identity-based policy allows") {
+	switch {
+	case strings.Contains(message, "no identity-based policy allows"):
 		return "give the credentials this permission"
+	case strings.Contains(message, "Invalid IAM Instance Profile"):
+		return "check iam_instance_profile: aws iam list-instance-profiles shows those that there are"
+	case strings.Contains(message, "does not match the architecture"):
+		return "choose an instance_type of the architecture of source_ami"
 	}
 	return ""
 }
