@@ -257,6 +257,9 @@ func (c *converter) call(name string, args []operand) (operand, bool) {
 	case len(args) == 1 && args[0].literal:
 		switch text := args[0].text; name {
 		case "user":
+			if text == "" {
+				return none, false
+			}
 			return made("%s", c.variable(text))
 		case "env":
 			return made("%s", c.env(text))
