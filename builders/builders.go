@@ -173,8 +173,9 @@ type Chained interface {
 	// an artifact of a build of the same platform. It changes nothing.
 	SourceOf(ctx context.Context, a artifact.Artifact) (string, error)
 	// Follows returns an error where it is known before anything is made that
-	// the image of parent will not be where this one starts.
-	Follows(parent Builder) error
+	// the image of parent will not be where this one starts: of the options
+	// alone or, with look set, of what the host has set up for the cloud too.
+	Follows(ctx context.Context, parent Builder, look bool) error
 }
 
 // Imageless is a Builder whose options say whether it leaves an image that

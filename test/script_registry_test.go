@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -31,6 +32,9 @@ type registryServer struct {
 	addr    string
 	handler http.Handler
 	http    *http.Server
+
+	mu    sync.Mutex
+	asked []string // what it was asked since requests were last counted
 }
 
 // registries are those of the scripts, by address.
@@ -77,7 +81,34 @@ func (s *registryServer) listen() error {
 		return err
 	}
 	s.addr = l.Addr().String()
-	s.http = &http.Server{Handler: s.handler}
+	s.http = &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.asked = append(s.asked, r.Method+" "+r.URL.Path)
+		s.mu.Unlock()
+		s.handler.ServeHTTP(w, r)
+	})}
 	go s.http.Serve(l)
 	return nil
+}
+
+// requests checks how often the registry of the script was asked something since
+// it was last checked: `requests [MOST]`.
+func requests(ts *testscript.TestScript, neg bool, args []string) {
+	s, ok := registries.Load(ts.Getenv("REGISTRY"))
+	if neg || len(args) > 1 || !ok {
+		ts.Fatalf("usage: requests [MOST], of a registry that was started")
+	}
+	server := s.(*registryServer)
+	server.mu.Lock()
+	defer server.mu.Unlock()
+	asked := server.asked
+	server.asked = nil
+	if len(args) == 0 {
+		return
+	}
+	most, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if len(asked) == 0 || len(asked) > most {
+		ts.Fatalf("%d requests: %q", len(asked), asked)
+	}
 }

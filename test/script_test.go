@@ -128,6 +128,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"inventory": inventory,
 	"sandbox":   ownSandbox,
 	"calls":     calls,
+	"requests":  requests,
 	"mounted":   mounted,
 	"listens":   listens,
 	"winrm":     startWinRM,

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	ststypes "github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/hostfile"
@@ -112,6 +113,7 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 	retryer := newRetryer(c.MaxRetries)
 	opts := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
+		config.WithLogger(logging.Nop{}), // what it has to say is in its errors
 		config.WithRetryer(func() aws.Retryer { return retryer }),
 		config.WithAPIOptions(append(callDeadline(), watching(a.outages))),
 	}

@@ -53,6 +53,25 @@ func TestNoCredentials(t *testing.T) {
 	}
 }
 
+// A build whose options name no region has that of the configuration, also where
+// another, which names one, was first to reach the account.
+func TestRegionOfAnother(t *testing.T) {
+	h := realHost(t, nil)
+	t.Setenv("AWS_REGION", "ap-south-1")
+	keys := AccessConfig{AccessKey: "AKIDSANDBOX", SecretKey: secret.Sensitive("sandbox")}
+	named := keys
+	named.Region = "eu-west-1"
+	for _, c := range []struct {
+		AccessConfig
+		want string
+	}{{named, "eu-west-1"}, {keys, "ap-south-1"}} {
+		r, err := reach(t, h, c.AccessConfig)
+		if err != nil || r.Name != c.want {
+			t.Errorf("region %v, %v, want %s", r, err, c.want)
+		}
+	}
+}
+
 func TestNoRegion(t *testing.T) {
 	h := realHost(t, nil)
 	_, err := reach(t, h, AccessConfig{AccessKey: "AKIDSANDBOX", SecretKey: secret.Sensitive("sandbox")})

@@ -21,6 +21,7 @@ import (
 type account struct {
 	lock    chan struct{} // held by one who reads or changes the fields below
 	cfg     *aws.Config
+	home    string // the region where no option names one; "" before that is looked up
 	regions map[string]*Region
 
 	identities memo[*sts.GetCallerIdentityOutput]
@@ -76,7 +77,10 @@ func (a *Access) Region(ctx context.Context, name string) (*Region, error) {
 		name = a.config.Region
 	}
 	if name == "" {
-		name = acc.cfg.Region
+		if err := acc.lookHome(ctx, a); err != nil {
+			return nil, err
+		}
+		name = acc.home
 	}
 	if name == "" {
 		return nil, builders.WithHint(errors.New("there is no region to build in"), "set region, or AWS_REGION")
@@ -87,6 +91,19 @@ func (a *Access) Region(ctx context.Context, name string) (*Region, error) {
 	r := acc.newRegion(name, a.config)
 	acc.regions[name] = r
 	return r, nil
+}
+
+// lookHome finds out the region of builds whose options name none. The account's
+// configuration may be that of a build with such an option.
+func (acc *account) lookHome(ctx context.Context, a *Access) error {
+	if acc.home != "" {
+		return nil
+	}
+	cfg, err := a.load(ctx)
+	if err == nil {
+		acc.home = cfg.Region
+	}
+	return err
 }
 
 // credentials gets the credentials once, so that it is said at once where

@@ -31,13 +31,24 @@ func (d distribution) SourceOf(ctx context.Context, a artifact.Artifact) (string
 }
 
 // Follows refuses a parent whose AMIs are made for other regions than the one
-// where this one starts. A region that no option names is known only in a run.
-func (d distribution) Follows(parent builders.Builder) error {
+// where this one starts. A region that no option names is looked up.
+func (d distribution) Follows(ctx context.Context, parent builders.Builder, look bool) error {
 	p, ok := parent.(distributed)
 	if !ok {
 		return nil
 	}
 	home, here := p.from.access.config.Region, d.from.access.config.Region
+	if look {
+		from, err := p.from.access.Region(ctx, "")
+		if err != nil {
+			return err
+		}
+		to, err := d.from.access.Region(ctx, "")
+		if err != nil {
+			return err
+		}
+		home, here = from.Name, to.Name
+	}
 	if there := p.regions(home); here != "" && !slices.Contains(there, "") && !slices.Contains(there, here) {
 		return elsewhere("will be", there, here)
 	}

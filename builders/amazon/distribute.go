@@ -47,6 +47,9 @@ func (d distribution) Distribution() key.Key {
 	if p := c.DeregistrationProtection; p != nil {
 		h.Bool(p.Enabled).Bool(p.WithCooldown)
 	}
+	if !c.SkipSaveBuildRegion {
+		h.String(d.from.access.config.Region)
+	}
 	image, snapshots := d.tags.of(nil)
 	return h.Map(image).Map(snapshots).Sum()
 }

@@ -225,12 +225,14 @@ func TestNameInUseBefore(t *testing.T) {
 // TestDistributionKey checks that each option of the distribution counts.
 func TestDistributionKey(t *testing.T) {
 	t.Parallel()
-	keyOf := func(change func(*AMIConfig)) string {
+	keyIn := func(region string, change func(*AMIConfig)) string {
 		c := full()
 		change(&c)
-		return string(distribution{ami: c, tags: imageTags{ami: c}}.Distribution())
+		from := &source{access: &Access{config: AccessConfig{Region: region}}}
+		return string(distribution{from: from, ami: c, tags: imageTags{ami: c}}.Distribution())
 	}
-	seen := map[string]string{keyOf(func(*AMIConfig) {}): "as it was"}
+	keyOf := func(change func(*AMIConfig)) string { return keyIn(home, change) }
+	seen := map[string]string{keyOf(func(*AMIConfig) {}): "as it was", keyIn("ap-south-1", func(*AMIConfig) {}): "another region"}
 	changes := map[string]func(*AMIConfig){
 		"description": func(c *AMIConfig) { c.Description = "other" },
 		"regions":     func(c *AMIConfig) { c.Regions = nil }, "users": func(c *AMIConfig) { c.Users = nil },

@@ -49,9 +49,9 @@ func (r *Region) explain(ctx context.Context, what string, err error) error {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		return during(what, context.Cause(ctx))
 	case errors.As(err, &known):
-		return fmt.Errorf("%s: %w", what, err)
+		return during(what, err)
 	}
 	e := &Error{What: what, Code: code(err), Message: plain(err), Err: err, Advice: builders.Hint(err)}
 	if e.Code == "UnauthorizedOperation" || e.Code == "AccessDenied" {
@@ -68,6 +68,14 @@ func (r *Region) explain(ctx context.Context, what string, err error) error {
 		e.Message = "AWS did not answer in time: " + e.Message
 	}
 	return e
+}
+
+// during says what was being done as an error came up, where that is said.
+func during(what string, err error) error {
+	if what == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // plain returns the message of an error without the SDK's layers.
@@ -109,8 +117,13 @@ func advice(code, message string) string {
 			}
 		}
 	}
-	if strings.Contains(message, "no identity-based policy allows") {
+	switch {
+	case strings.Contains(message, "no identity-based policy allows"):
 		return "give the credentials this permission"
+	case strings.Contains(message, "Invalid IAM Instance Profile"):
+		return "check iam_instance_profile: aws iam list-instance-profiles shows those that there are"
+	case strings.Contains(message, "does not match the architecture"):
+		return "choose an instance_type of the architecture of source_ami"
 	}
 	return ""
 }

@@ -42,6 +42,8 @@ func refusals() map[string]refusal {
 		"no such group":              {change: func(c *Config) { c.SecurityGroupID = "sg-0123456789abcdef0" }, want: "no security group sg-0123456789abcdef0", hint: "security_group_id"},
 		"no such type":               {change: func(c *Config) { c.InstanceType = "z9.huge" }, want: "z9.huge is not to be had in us-east-1", hint: "instance_type"},
 		"no such profile":            {change: func(c *Config) { c.IAMInstanceProfile = "nobody" }, want: `no instance profile "nobody"`, hint: "iam_instance_profile"},
+		"no such profile, unasked":   {change: func(c *Config) { c.IAMInstanceProfile, c.SkipProfileValidation = "nobody", true }, want: "Invalid IAM Instance Profile", hint: "iam_instance_profile"},
+		"another architecture":       {change: func(c *Config) { c.InstanceType = "t4g.micro" }, want: "does not match the architecture", hint: "instance_type"},
 		"no capacity": {account: fault.Account{NoCapacity: []string{"t3.micro"}},
 			want: "launch from ami-0123456789abcdef0", hint: "another instance_type"},
 		"bad credentials": {rules: []fault.Rule{rule("sts.GetCallerIdentity", "InvalidClientTokenId", "The security token included in the request is invalid.")},

@@ -77,6 +77,13 @@ type finding struct {
 	errs   []error
 }
 
+// fail notes an error once: that of a region is the same for each kind.
+func (f *finding) fail(err error) {
+	if !slices.ContainsFunc(f.errs, func(e error) bool { return e.Error() == err.Error() }) {
+		f.errs = append(f.errs, err)
+	}
+}
+
 // ask looks for resources of a kind and keeps those that ok accepts.
 func (f *finding) ask(ctx context.Context, k *sweepKind, filters []types.Filter, ok func(*thing) bool) {
 	f.wg.Go(func() {
@@ -84,7 +91,7 @@ func (f *finding) ask(ctx context.Context, k *sweepKind, filters []types.Filter,
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		if err != nil && !hasCode(err, k.gone...) {
-			f.errs = append(f.errs, f.r.explain(ctx, "look for each "+k.name+" in "+f.r.Name, err))
+			f.fail(f.r.explain(ctx, "look for what was left in "+f.r.Name, err))
 		}
 		for _, t := range list {
 			t.Cloud, t.Place, t.Kind = cloud, f.r.Name, k.name

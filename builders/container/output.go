@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/containerd/containerd/v2/plugins/content/local"
 	"github.com/gofrs/flock"
@@ -87,6 +88,15 @@ func newCommit(ctx context.Context, layout string) (*commit, error) {
 func (c *commit) exports() []client.ExportEntry { return []client.ExportEntry{c.entry} }
 
 func (c *commit) abandon() error { return c.unfinished.Close() }
+
+// noRoom says that the disk of the layout is full, where the error is about
+// that: BuildKit passes on its text alone.
+func (c *commit) noRoom(err error) error {
+	if text := err.Error(); !strings.Contains(text, c.layout) || !strings.Contains(text, syscall.ENOSPC.Error()) {
+		return err
+	}
+	return builders.WithHint(fmt.Errorf("write the image to %s: %w", c.layout, syscall.ENOSPC), "the disk is full: ingot registry gc removes what no version uses")
+}
 
 func (c *commit) artifact(resp *client.SolveResponse) (artifact.Artifact, error) {
 	desc, err := descriptor(resp)

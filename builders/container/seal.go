@@ -27,7 +27,11 @@ func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
 	}
 	resp, err := s.build.finish(ctx, res)
 	if err != nil {
-		return artifact.Artifact{}, s.kit.explain(ctx, err)
+		err = s.kit.explain(ctx, err)
+		if c, ok := s.output.(*commit); ok {
+			err = c.noRoom(err)
+		}
+		return artifact.Artifact{}, err
 	}
 	a, err := s.output.artifact(resp)
 	if err != nil {

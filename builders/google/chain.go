@@ -17,7 +17,7 @@ func (b *builder) SourceOf(_ context.Context, a artifact.Artifact) (string, erro
 }
 
 // Follows refuses nothing: images are everywhere.
-func (b *builder) Follows(builders.Builder) error { return nil }
+func (b *builder) Follows(context.Context, builders.Builder, bool) error { return nil }
 
 // errSkipped is that of a build that makes no image.
 var errSkipped = builders.WithHint(errors.New("it makes no image"), "remove skip_create_image from its source")

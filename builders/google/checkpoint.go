@@ -165,7 +165,7 @@ func (k *mark) Image(ctx context.Context) (artifact.Artifact, error) {
 	for _, part := range slices.Clone(k.parts) {
 		if part.kind == "image" {
 			k.release(part)
-		} else if err := k.drop(ctx, part); err != nil {
+		} else if err := k.drop(ctx, part); err != nil && ctx.Err() == nil {
 			k.env.Log.Warn(err.Error()) // it is removed with the instance
 		}
 	}

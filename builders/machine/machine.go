@@ -103,7 +103,7 @@ func (b *builder) Supports(k op.Kind) error {
 			return nil
 		}
 		err := errors.New(`it needs a machine, and communicator is "none"`)
-		return builders.WithHint(err, `use shell-local, or set communicator = "ssh"`)
+		return builders.WithHint(err, `use shell-local, leave this build out with only or except, or set communicator = "ssh"`)
 	}
 	if k == op.KindCmd || k == op.KindReboot {
 		err := errors.New(`it is for Windows machines, which are reached by WinRM`)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ingot-build/ingot/internal/engine"
 	"github.com/ingot-build/ingot/internal/event"
@@ -97,14 +98,14 @@ func values(cmd *cobra.Command, flag string, list []string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
 }
 
-func (f *buildFlags) check() error {
+func (f *buildFlags) check(set *pflag.FlagSet) error {
 	if !slices.Contains(onErrors, f.onError) {
 		return fmt.Errorf("-on-error=%s: it takes %s", f.onError, strings.Join(onErrors, ", "))
 	}
 	if err := f.checkOutput(); err != nil {
 		return err
 	}
-	return f.hold.check(f.force)
+	return f.hold.check(set, f.onError, f.force)
 }
 
 // checkOutput checks the flags that tests have too.
@@ -117,7 +118,7 @@ func (f *buildFlags) checkOutput() error {
 }
 
 func (f *buildFlags) run(cmd *cobra.Command, args []string) error {
-	if err := f.check(); err != nil {
+	if err := f.check(cmd.Flags()); err != nil {
 		return err
 	}
 	f.openSecrets = true

@@ -46,6 +46,11 @@ would do now: green is unchanged, yellow is to run, red can't be planned. With
 					return err
 				}
 			}
+			for _, b := range ws.plan.Builds {
+				if b.Err != nil {
+					reportError(cmd.ErrOrStderr(), fmt.Errorf("%s: %w", b.Address, b.Err))
+				}
+			}
 			if format == "mermaid" {
 				return ws.plan.Mermaid(cmd.OutOrStdout())
 			}

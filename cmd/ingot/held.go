@@ -34,10 +34,14 @@ func (f *holdFlags) add(cmd *cobra.Command) {
 	values(cmd, "hold-for", []string{"1h", "4h", "24h"})
 }
 
-func (f *holdFlags) check(force bool) error {
+func (f *holdFlags) check(set *pflag.FlagSet, onError string, force bool) error {
 	switch {
 	case f.holdFor <= 0:
 		return fmt.Errorf("-hold-for=%s: it takes more than 0", f.holdFor)
+	case set.Changed("hold-for") && onError != string(engine.Hold):
+		return builders.WithHint(fmt.Errorf("-hold-for=%s has no effect with -on-error=%s", f.holdFor, onError), "add -on-error=hold")
+	case set.Changed("resume") && f.resume == "":
+		return builders.WithHint(errors.New("-resume= names no run"), "without -resume the builds start anew")
 	case f.resume != "" && force:
 		return builders.WithHint(errors.New("-force begins every build anew, and -resume goes on with a machine"), "leave one of them out")
 	}

@@ -51,7 +51,10 @@ func (f *buildFlags) origin(ctx context.Context, dir, path string) func() origin
 
 // said is what the command line said; of variables just the names.
 func (f *buildFlags) said(path string) string {
-	var words []string
+	words := []string{"ingot", "build"}
+	if f.sandbox {
+		words = append(words, "-sandbox")
+	}
 	if f.force {
 		words = append(words, "-force")
 	}

@@ -261,7 +261,7 @@ func (f *registryFlags) showChannel(ctx context.Context, w io.Writer, r *registr
 	if err != nil {
 		return err
 	}
-	waiting = slices.DeleteFunc(waiting, func(q registry.Request) bool { return q.Channel != channel })
+	waiting = slices.DeleteFunc(waiting, func(q registry.Request) bool { return q.Channel != channel || q.Version == channels[channel] })
 	if channels[channel] == "" && !settings.Approval && len(waiting) == 0 {
 		return builders.WithHint(fmt.Errorf("%s:%s: no such channel in %s", bucket, channel, r.Address()),
 			"ingot promote "+bucket+" VERSION "+channel+" makes it")

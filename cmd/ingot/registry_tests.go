@@ -39,9 +39,9 @@ func testedRows(t artifact.Tested, by string) [][]string {
 			failed = append(failed, []string{"  Failed", one.Name + ": " + cmp.Or(one.Error, "it failed")})
 		}
 	}
-	text := fmt.Sprintf("%s  passed  %s (%d checks)", timeText(t.Time), strings.Join(names, ", "), checks)
+	text := fmt.Sprintf("%s  passed  %s (%s)", timeText(t.Time), strings.Join(names, ", "), quantity(checks, "check"))
 	if !t.Passed() {
-		text = fmt.Sprintf("%s  failed  %d of %d tests", timeText(t.Time), len(failed), len(t.Tests))
+		text = fmt.Sprintf("%s  failed  %d of %s", timeText(t.Time), len(failed), quantity(len(t.Tests), "test"))
 	}
 	if by != "" {
 		text += "  by " + by

@@ -70,17 +70,25 @@ func viewOf(r *registry.Registry, v registry.Version) versionView {
 
 // table writes rows in columns, under a head.
 func table(w io.Writer, rows ...[]string) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	var text strings.Builder
+	tw := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, row := range rows {
 		for i := range row {
 			row[i] = oneLine(row[i])
 		}
-		line := strings.TrimRight(strings.Join(row, "\t"), "\t")
-		if _, err := fmt.Fprintln(tw, line); err != nil {
+		if _, err := fmt.Fprintln(tw, strings.Join(row, "\t")); err != nil {
 			return err
 		}
 	}
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // oneLine keeps text that others wrote from moving the cursor or colouring the
@@ -266,6 +274,14 @@ func moverText(m registry.Move) string {
 	return text
 }
 
+// quantity is a number of things of one name.
+func quantity(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -275,21 +291,15 @@ func timeText(t time.Time) string {
 
 // ago says how long ago something was, roughly.
 func ago(d time.Duration) string {
-	count := func(n int, unit string) string {
-		if n == 1 {
-			return "1 " + unit + " ago"
-		}
-		return fmt.Sprintf("%d %ss ago", n, unit)
-	}
 	switch {
 	case d < time.Minute:
 		return "just now"
 	case d < time.Hour:
-		return count(int(d/time.Minute), "minute")
+		return quantity(int(d/time.Minute), "minute") + " ago"
 	case d < 48*time.Hour:
-		return count(int(d/time.Hour), "hour")
+		return quantity(int(d/time.Hour), "hour") + " ago"
 	}
-	return count(int(d/(24*time.Hour)), "day")
+	return quantity(int(d/(24*time.Hour)), "day") + " ago"
 }
 
 func bytesText(n int64) string {

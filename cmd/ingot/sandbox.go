@@ -44,7 +44,7 @@ programs, such as the AWS CLI, boto3, Terraform and gcloud, and to end it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newSandboxUp(), newSandboxEnv(), newSandboxStatus(), newSandboxDown(), newSandboxServe())
+	cmd.AddCommand(newSandboxUp(), newSandboxEnv(), newSandboxStatus(), newSandboxCalls(), newSandboxDown(), newSandboxServe())
 	return cmd
 }
 

@@ -40,6 +40,32 @@ func writeStatus(w io.Writer, st sandbox.Status, d *sandbox.Daemon) error {
 	return err
 }
 
+func newSandboxCalls() *cobra.Command {
+	return &cobra.Command{
+		Use:   "calls",
+		Short: "Show which API calls the sandbox was asked",
+		Long: `Calls shows the API calls that the sandbox was asked, one a line in their order,
+since it began or was last given -faults.`,
+		Example: `  ingot sandbox calls | tail -2             # of a build that was unchanged
+  ingot sandbox calls | sort | uniq -c`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, c, err := findSandbox(cmd.Context())
+			if err != nil {
+				return err
+			}
+			calls, err := c.Calls(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, call := range calls {
+				fmt.Fprintln(cmd.OutOrStdout(), call)
+			}
+			return nil
+		},
+	}
+}
+
 func newSandboxDown() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",

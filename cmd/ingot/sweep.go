@@ -77,6 +77,9 @@ func (f *sweepFlags) run(cmd *cobra.Command) error {
 	if f.olderThan < 0 {
 		return fmt.Errorf("-older-than=%s: it takes 0 or more", f.olderThan)
 	}
+	if cmd.Flags().Changed("held") && !slices.ContainsFunc(f.held, func(run string) bool { return run != "" }) {
+		return errors.New("-held= names no run")
+	}
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
 	dir, err := journalDir(f.sandbox)
 	if err != nil {

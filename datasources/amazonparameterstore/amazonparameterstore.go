@@ -5,6 +5,7 @@ package amazonparameterstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,7 +63,11 @@ func (c *Config) Read(ctx context.Context, in datasources.Input) (any, error) {
 		&ssm.GetParameterInput{Name: &c.Name, WithDecryption: &c.WithDecryption})
 	var missing *types.ParameterNotFound
 	if errors.As(err, &missing) {
-		err = builders.WithHint(err, "check name and region: aws ssm describe-parameters --region "+region.Name)
+		hint := "check name and region: aws ssm describe-parameters --region " + region.Name
+		if h.Sandbox != nil {
+			hint = fmt.Sprintf(`put it into the sandbox: eval "$(ingot sandbox env)" && aws ssm put-parameter --region %s --name %s --type String --value …`, region.Name, c.Name)
+		}
+		err = builders.WithHint(err, hint)
 	}
 	if err != nil {
 		return nil, region.Explain(ctx, "read the parameter "+c.Name, err)

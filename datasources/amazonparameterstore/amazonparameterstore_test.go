@@ -52,7 +52,7 @@ func TestRead(t *testing.T) {
 	if out, err = read("/web/password", false); err != nil || out.Value == "correct horse" {
 		t.Errorf("not decrypted: %+v, %v", out, err)
 	}
-	if _, err = read("/web/other", true); err == nil || !strings.Contains(err.Error(), "read the parameter /web/other") || builders.Hint(err) == "" {
+	if _, err = read("/web/other", true); err == nil || !strings.Contains(err.Error(), "read the parameter /web/other") || !strings.Contains(builders.Hint(err), "put-parameter --region eu-west-1 --name /web/other") {
 		t.Errorf("missing: %v, hint %q", err, builders.Hint(err))
 	}
 	if _, err = read("", true); err == nil {

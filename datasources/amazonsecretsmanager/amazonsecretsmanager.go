@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -99,7 +100,11 @@ func (c *Config) get(ctx context.Context, h builders.Host) (*secretsmanager.GetS
 	got, err := secretsmanager.NewFromConfig(region.Config).GetSecretValue(ctx, in)
 	var missing *types.ResourceNotFoundException
 	if errors.As(err, &missing) {
-		err = builders.WithHint(err, "check name, version and region: aws secretsmanager list-secrets --region "+region.Name)
+		hint := "check name, version and region: aws secretsmanager list-secrets --region " + region.Name
+		if h.Sandbox != nil {
+			hint = fmt.Sprintf(`put it into the sandbox: eval "$(ingot sandbox env)" && aws secretsmanager create-secret --region %s --name %s --secret-string …`, region.Name, c.Name)
+		}
+		err = builders.WithHint(err, hint)
 	}
 	if err != nil {
 		return nil, nil, region.Explain(ctx, c.what(), err)

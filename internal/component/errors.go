@@ -24,3 +24,19 @@ func (e *OptionError) Hint() string { return e.Advice }
 func Errorf(option, format string, args ...any) *OptionError {
 	return &OptionError{Option: option, Message: fmt.Sprintf(format, args...)}
 }
+
+// OptionErrors returns the errors of options that errors.Join made one of, else
+// just err.
+func OptionErrors(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	list := joined.Unwrap()
+	for _, one := range list {
+		if _, ok := one.(*OptionError); !ok {
+			return []error{err}
+		}
+	}
+	return list
+}

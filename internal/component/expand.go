@@ -212,11 +212,14 @@ func unknown(kind, name, what string, known []string, at hcl.Range) *hcl.Diagnos
 	}
 	if near := Nearest(name, known); near != "" {
 		detail += fmt.Sprintf(" Did you mean %q?", near)
-	} else if len(known) > 0 && len(known) <= 14 {
+	} else if known = slices.DeleteFunc(slices.Clone(known), isDynamic); len(known) > 0 && len(known) <= 14 {
 		detail += " There are: " + strings.Join(known, ", ") + "."
 	}
 	return errorAt(at, fmt.Sprintf("Unknown %s %q", kind, name), detail)
 }
+
+// isDynamic tells the block that stands for others from those that it stands for.
+func isDynamic(name string) bool { return name == "dynamic" }
 
 func errorAt(at hcl.Range, summary, detail string) *hcl.Diagnostic {
 	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: at.Ptr()}

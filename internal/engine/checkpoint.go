@@ -70,7 +70,7 @@ func (b *build) markBefore(ctx context.Context, i int) {
 	}
 	m, err := b.mark(ctx, i)
 	if err != nil {
-		b.log.Warn(fmt.Sprintf("no checkpoint before step %d: %v", i+1, err))
+		b.noCheckpoint(ctx, "before", i+1, err)
 		return
 	}
 	b.dropLast(ctx)
@@ -85,7 +85,7 @@ func (b *build) markAfter(ctx context.Context, i int, s *plan.Step) {
 	m, err := b.mark(ctx, i+1)
 	switch {
 	case err != nil:
-		b.log.Warn(fmt.Sprintf("no checkpoint after step %d: %v", i+1, err))
+		b.noCheckpoint(ctx, "after", i+1, err)
 	case m != nil:
 		b.dropLast(ctx)
 		b.log.Say(fmt.Sprintf("Making a checkpoint after step %d %s...", i+1, s.Name))
@@ -118,8 +118,7 @@ func (b *build) mark(ctx context.Context, step int) (*marked, error) {
 	return &marked{m, c}, nil
 }
 
-// finish waits for the image of a mark and records it. A checkpoint that can't
-// be made is a warning: nothing depends on it.
+// finish waits for the image of a mark and records it.
 func (b *build) finish(ctx context.Context, m *marked) {
 	a, err := m.mark.Image(ctx)
 	if err == nil {
@@ -130,10 +129,16 @@ func (b *build) finish(ctx context.Context, m *marked) {
 	if err == nil {
 		return
 	}
-	if ctx.Err() == nil {
-		b.log.Warn(fmt.Sprintf("no checkpoint after step %d: %v", m.checkpoint.Step, err))
-	}
+	b.noCheckpoint(ctx, "after", m.checkpoint.Step, err)
 	b.drop(ctx, m)
+}
+
+// noCheckpoint warns of a checkpoint that can't be made: nothing depends on it.
+// Of a run that was stopped nobody expects one.
+func (b *build) noCheckpoint(ctx context.Context, where string, step int, err error) {
+	if ctx.Err() == nil {
+		b.log.Warn(fmt.Sprintf("no checkpoint %s step %d: %v", where, step, err))
+	}
 }
 
 // putCheckpoint records a checkpoint. From then on it stays until it expires.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
@@ -55,9 +56,14 @@ func (e *undistributedError) Unwrap() error { return e.error }
 
 // Hint says how to go on.
 func (e *undistributedError) Hint() string {
-	hint := "the image was made and is kept. Run again to do just what is left"
-	if first := builders.Hint(e.error); first != "" {
-		return first + ". " + hint
+	return andHint(e.error, "the image was made and is kept. Run again to do just what is left")
+}
+
+// andHint is the hint that an error has, with more after it.
+func andHint(err error, more string) string {
+	first := builders.Hint(err)
+	if first == "" {
+		return more
 	}
-	return hint
+	return first + ". " + strings.ToUpper(more[:1]) + more[1:]
 }

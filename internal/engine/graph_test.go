@@ -59,7 +59,7 @@ func (link) SourceOf(_ context.Context, a artifact.Artifact) (string, error) {
 	return a.ID, nil
 }
 
-func (link) Follows(builders.Builder) error { return nil }
+func (link) Follows(context.Context, builders.Builder, bool) error { return nil }
 
 // Remove removes an image.
 func (l link) Remove(_ context.Context, a artifact.Artifact) error {

@@ -263,8 +263,5 @@ func (e *heldError) Unwrap() error { return e.error }
 
 // Hint says how to go on.
 func (e *heldError) Hint() string {
-	if first := builders.Hint(e.error); first != "" {
-		return first + ". " + e.how
-	}
-	return e.how
+	return andHint(e.error, e.how)
 }

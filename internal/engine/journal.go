@@ -25,7 +25,7 @@ func (r *run) sayDead() {
 		return
 	}
 	var left []journal.Resource
-	began, how := dead[0].Began, "it is removed when these builds begin anew, and at once by `"+r.Sweep+"`"
+	began, how := dead[0].Began, "removed when these builds begin anew, and at once by `"+r.Sweep+"`"
 	for _, d := range dead {
 		left = append(left, d.Resources...)
 		if len(r.clearable(d)) < len(d.Resources) {

@@ -21,18 +21,27 @@ import (
 func CheckNames(p *plan.Plan) error {
 	for _, group := range byBucket(p.Builds) {
 		pub := group[0].Publish
-		if err := registry.ValidBucket(pub.Bucket); err != nil {
+		if err := checkNames(pub); err != nil && pub.Where != "" {
+			return fmt.Errorf("publish (%s): %w", pub.Where, err)
+		} else if err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
-		if pub.Version != "" {
-			if err := registry.ValidVersion(pub.Version); err != nil {
-				return fmt.Errorf("publish: %w", err)
-			}
+	}
+	return nil
+}
+
+func checkNames(pub plan.Publish) error {
+	if err := registry.ValidBucket(pub.Bucket); err != nil {
+		return err
+	}
+	if pub.Version != "" {
+		if err := registry.ValidVersion(pub.Version); err != nil {
+			return err
 		}
-		for _, c := range slices.Concat(pub.Channels, names(pub.Settings)) {
-			if err := registry.ValidChannel(c); err != nil {
-				return fmt.Errorf("publish: %w", err)
-			}
+	}
+	for _, c := range slices.Concat(pub.Channels, names(pub.Settings)) {
+		if err := registry.ValidChannel(c); err != nil {
+			return err
 		}
 	}
 	return nil

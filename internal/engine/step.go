@@ -19,6 +19,9 @@ import (
 
 // step runs one step with its pause, retries and timeout.
 func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	b.enter("provision", s.Name, i+1)
 	if err := b.pauseBefore(ctx, fmt.Sprintf("step %d %s (%s)", i+1, s.Name, s.Where())); err != nil {
 		return err

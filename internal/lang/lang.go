@@ -140,6 +140,7 @@ func Load(o Options) (*Template, hcl.Diagnostics) {
 	for _, b := range blocks.OfType("build") {
 		diags = append(diags, t.loadBuild(b)...)
 	}
+	diags = append(diags, t.checkTests()...)
 	diags = append(diags, t.loadHCP(blocks)...)
 	t.nameLegacy()
 	diags = append(diags, t.loadParents()...)

@@ -167,7 +167,7 @@ func (l *limited) Write(p []byte) (int, error) {
 
 var (
 	positionPattern = regexp.MustCompile(`^template: (:\d+(:\d+)?: )?`)
-	unknownPattern  = regexp.MustCompile(`^function ".*" not defined$`)
+	unknownPattern  = regexp.MustCompile(`^function "(.*?)" not defined`)
 	missingPattern  = regexp.MustCompile(`executing "" at <(.*?)>: (?:error calling \w+: )?(map has no entry for key ".*")?`)
 )
 

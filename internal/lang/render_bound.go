@@ -23,7 +23,7 @@ func (e *engine) parse(text string) (*template.Template, error) {
 	trees := map[string]*parse.Tree{}
 	tree, err := parse.New("").Parse(text, "", "", trees, e.known)
 	if err != nil {
-		return nil, plainError(err)
+		return nil, e.parseError(err)
 	}
 	for name := range trees {
 		if name != "" {
@@ -42,6 +42,25 @@ func (e *engine) parse(text string) (*template.Template, error) {
 	}
 	return t, nil
 }
+
+// parseError adds what the name of a function that there is not may be a slip
+// of, or is called today.
+func (e *engine) parseError(err error) error {
+	plain := plainError(err).Error()
+	if m := unknownPattern.FindStringSubmatch(plain); m != nil {
+		near := renamed[m[1]]
+		if near == "" {
+			near = e.t.nearest(m[1], namesOf(e.known))
+		}
+		if len(near) > 2 { // what is short is near to all
+			plain = strings.Replace(plain, m[0], fmt.Sprintf("%s (did you mean %q?)", m[0], near), 1)
+		}
+	}
+	return errors.New(plain)
+}
+
+// renamed are functions that older templates call by their former names.
+var renamed = map[string]string{"clean_ami_name": "clean_resource_name", "clean_image_name": "clean_resource_name"}
 
 // knownFunctions has the names of funcs and of those that all templates have.
 func knownFunctions(funcs template.FuncMap) map[string]any {

@@ -62,10 +62,49 @@ func (t *Template) addTest(b *Build, e expandedBlock) hcl.Diagnostics {
 		}
 		p, ds := t.provisioner(block)
 		diags = append(diags, ds...)
+		if p.Checkpoint {
+			diags = append(diags, errorAt(p.Range, "checkpoint has no place here", "A test has a machine of its own, of which no image is made."))
+		}
 		x.Provisioners = append(x.Provisioners, p)
 	}
 	if len(x.Provisioners) == 0 && len(blocks) == len(c.Blocks) && !diags.HasErrors() {
 		diags = append(diags, errorAt(e.DefRange, fmt.Sprintf("The test %q looks at nothing", x.Name), "Give it a block expect, or provisioners."))
+	}
+	return diags
+}
+
+// checkTests refuses tests that name builds which the template does not have:
+// with a slip in only, an image would be let pass untested.
+func (t *Template) checkTests() hcl.Diagnostics {
+	var names []string
+	for _, b := range t.Builds {
+		for _, s := range b.Sources {
+			names = append(names, s.Names()...)
+		}
+	}
+	var diags hcl.Diagnostics
+	check := func(what string, at hcl.Range, named []string) {
+		for _, name := range named {
+			if slices.Contains(names, name) {
+				continue
+			}
+			detail := what + " is for builds by their type and name, such as " + names[len(names)-1] + "."
+			if near := component.Nearest(name, names); near != "" {
+				detail = fmt.Sprintf("Did you mean %q?", near)
+			}
+			diags = append(diags, errorAt(at, fmt.Sprintf("No build %q", name), detail))
+		}
+	}
+	for _, b := range t.Builds {
+		if len(b.Sources) == 0 { // which is an error already
+			continue
+		}
+		for _, x := range b.Tests {
+			check("The test "+quote(x.Name), x.Range, slices.Concat(x.Only, x.Except))
+			for _, p := range x.Provisioners {
+				check("The provisioner "+quote(p.Type), p.Range, slices.Concat(p.Only, p.Except))
+			}
+		}
 	}
 	return diags
 }

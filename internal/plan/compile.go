@@ -185,7 +185,7 @@ func (c *compiler) publish(bucket string) Publish {
 	if p == nil {
 		return Publish{Bucket: bucket}
 	}
-	return Publish{Bucket: cmp.Or(p.Bucket, bucket), Version: p.Version, Description: p.Description, Channels: p.Channels, Settings: p.Settings, Labels: p.Labels}
+	return Publish{Bucket: cmp.Or(p.Bucket, bucket), Version: p.Version, Description: p.Description, Channels: p.Channels, Settings: p.Settings, Labels: p.Labels, Where: where(p.Range)}
 }
 
 func (c *compiler) build(addr string, pub Publish) (*Build, hcl.Diagnostics) {

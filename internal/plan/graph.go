@@ -87,7 +87,7 @@ func checkParents(jobs []*job) {
 			}
 			err := parent.build.noImage()
 			if c, ok := j.build.Builder.(builders.Chained); ok && err == nil && p.Address == j.build.family.base {
-				err = c.Follows(parent.build.Builder)
+				err = c.Follows(context.Background(), parent.build.Builder, false)
 			}
 			if err != nil {
 				j.diags = append(j.diags, &hcl.Diagnostic{Severity: hcl.DiagError, Summary: fmt.Sprintf("%s can't take the image of %s", j.address, p.Address),
@@ -174,6 +174,12 @@ func (b *Build) pin(ctx context.Context) (builders.Base, error) {
 	}
 	if b.family.base == "" {
 		return b.Builder.Resolve(ctx)
+	}
+	parent := b.parent(b.family.base)
+	if c, ok := b.Builder.(builders.Chained); ok && !parent.family.outside {
+		if err := c.Follows(ctx, parent.Builder, true); err != nil {
+			return builders.Base{}, fmt.Errorf("%s: %w", b.family.base, err)
+		}
 	}
 	return builders.Base{Name: "the image of " + b.family.base}, nil
 }

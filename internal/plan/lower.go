@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/lang"
 	"github.com/ingot-build/ingot/internal/op"
@@ -77,8 +78,12 @@ func (l lowering) lower(sc lang.Scope) (lowered, hcl.Diagnostics) {
 	ops, err := out.cfg.Lower(out.in)
 	if err == nil {
 		out.ops = ops
-	} else if !dec.Excuses(err) {
-		diags = append(diags, lateDiag(err, optionDiag(err, "provisioner "+quote(l.spec.Type), dec.Range)))
+		return out, diags
+	}
+	for _, err := range component.OptionErrors(err) {
+		if !dec.Excuses(err) {
+			diags = append(diags, lateDiag(err, optionDiag(err, "provisioner "+quote(l.spec.Type), dec.Range)))
+		}
 	}
 	return out, diags
 }

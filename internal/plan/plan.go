@@ -104,6 +104,7 @@ type Publish struct {
 	Channels                     []string
 	Settings                     []lang.Channel
 	Labels                       map[string]string
+	Where                        string // in the template, "file:line"; "" where it has no such block
 }
 
 // Step is one provisioner of a build, lowered.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/ingot-build/ingot/builders"
 )
 
 // Summary says in one line why an unchanged build is known to be so.
@@ -39,9 +41,11 @@ func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 	for _, b := range p.Builds {
 		b.text(ew, paint)
 	}
-	todo, test, distribute := 0, 0, 0
+	todo, test, distribute, failed := 0, 0, 0, 0
 	for _, b := range p.Builds {
 		switch {
+		case b.Status == Failed:
+			failed++
 		case b.Status != Unchanged:
 			todo++
 		case b.Test:
@@ -50,7 +54,7 @@ func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 			distribute++
 		}
 	}
-	if todo+test+distribute == 0 {
+	if todo+test+distribute+failed == 0 {
 		ew.printf("Nothing to do: %s unchanged.\n", count(len(p.Builds), "build"))
 		return ew.err
 	}
@@ -58,12 +62,12 @@ func (p *Plan) Text(w io.Writer, paint func(colour, text string) string) error {
 	for _, more := range []struct {
 		n    int
 		what string
-	}{{test, "to test"}, {distribute, "to distribute"}} {
+	}{{test, "to test"}, {distribute, "to distribute"}, {failed, "can't be planned"}} {
 		if more.n > 0 {
 			ew.printf(", %d %s", more.n, more.what)
 		}
 	}
-	ew.printf(", %d unchanged.\n", len(p.Builds)-todo-test-distribute)
+	ew.printf(", %d unchanged.\n", len(p.Builds)-todo-test-distribute-failed)
 	return ew.err
 }
 
@@ -84,7 +88,11 @@ func (b *Build) text(w *errWriter, paint func(string, string) string) {
 		w.printf("%s %s: %s\n\n", paint("green", "="), b.Address, b.Summary())
 		return
 	case Failed:
-		w.printf("%s %s: %v\n\n", paint("red", "!"), b.Address, b.Err)
+		w.printf("%s %s: %v\n", paint("red", "!"), b.Address, b.Err)
+		if hint := builders.Hint(b.Err); hint != "" {
+			w.printf("    hint: %s\n", hint)
+		}
+		w.printf("\n")
 		return
 	}
 	known := 0
@@ -178,6 +186,7 @@ type jsonBuild struct {
 	Parents    []string   `json:"parents,omitempty"`  // addresses of the builds whose images it takes
 	Reasons    []Reason   `json:"reasons,omitempty"`
 	Error      string     `json:"error,omitempty"`
+	Hint       string     `json:"hint,omitempty"`     // what to do about the error
 	From       *jsonFrom  `json:"from,omitempty"`     // the checkpoint that it begins with
 	Fallback   []Reason   `json:"fallback,omitempty"` // why it does not begin with a later one
 	Steps      []jsonStep `json:"steps"`
@@ -219,7 +228,7 @@ func (p *Plan) JSON(w io.Writer) error {
 			jb.Parents = append(jb.Parents, parent.Address)
 		}
 		if b.Err != nil {
-			jb.Error = b.Err.Error()
+			jb.Error, jb.Hint = b.Err.Error(), builders.Hint(b.Err)
 		}
 		if b.Record != nil {
 			jb.Artifact = b.Record.Artifact.ID

@@ -201,6 +201,8 @@ func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask
 		to = was[len(was)-2]
 	}
 	switch {
+	case len(moves) == 0:
+		err = &Error{Err: plainError("there is no such channel"), Advice: "ingot registry channel " + bucket + " lists them"}
 	case to == "":
 		err = &Error{Err: plainError("there is no version before this one"), Advice: "ingot registry channel " + bucket + " " + channel + " shows its history"}
 	case !slices.ContainsFunc(moves, func(m Move) bool { return m.To == to }):

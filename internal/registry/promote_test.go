@@ -207,7 +207,7 @@ func TestRollback(t *testing.T) {
 		publishTested(t, r)
 		ctx := context.Background()
 		_, err := r.Rollback(ctx, "web", "production", "", Ask{})
-		checkError(t, err, "there is no version before this one", "ingot registry channel web production")
+		checkError(t, err, "there is no such channel", "ingot registry channel web lists them")
 		for _, version := range []string{"1.none", "1.bad", "1.good"} {
 			if _, err := r.Promote(ctx, "web", version, "production", Ask{Untested: true}); err != nil {
 				t.Fatal(err)

@@ -39,7 +39,7 @@ const (
 	MadeBy      = "by"         // the user who ran it
 	MadeWith    = "ingot"      // the version of ingot
 	MadeOn      = "os"         // GOOS/GOARCH of the host
-	MadeCommand = "command"    // the flags and the template; of variables just the names
+	MadeCommand = "command"    // its flags and the template; of variables just the names
 	MadeRef     = "git.ref"    // the branch or tag that was checked out
 	MadeAuthor  = "git.author" // of the commit
 	MadeDirty   = "git.dirty"  // "true" where files were changed and not committed

@@ -2,6 +2,7 @@ package expect
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,23 +30,22 @@ func (c *Config) script() (*script, error) {
 		}
 		s.lines = append(s.lines, "start "+s.secretWord(text))
 	}
-	for _, blocks := range []func(*script) error{
+	var errs []error
+	for _, blocks := range []func(*script) []error{
 		each("package", c.Package, (*Package).write), each("file", c.File, (*File).write),
 		each("user", c.Account, (*Account).write), each("group", c.Group, (*Group).write),
 		each("kernel_param", c.KernelParam, (*KernelParam).write), each("mount", c.Mount, (*Mount).write),
 		each("service", c.Service, (*Service).write), each("process", c.Process, (*Process).write),
 		each("port", c.Port, (*Port).write), each("command", c.Command, (*Command).write),
 	} {
-		if err := blocks(s); err != nil {
-			return nil, err
-		}
+		errs = append(errs, blocks(s)...)
 	}
-	return s, nil
+	return s, errors.Join(errs...)
 }
 
 // each writes the blocks of one type. Errors name the option in its block.
-func each[T any](name string, list []T, write func(*T, *script) error) func(*script) error {
-	return func(s *script) error {
+func each[T any](name string, list []T, write func(*T, *script) error) func(*script) []error {
+	return func(s *script) (errs []error) {
 		for i := range list {
 			err := write(&list[i], s)
 			if err == nil {
@@ -58,9 +58,9 @@ func each[T any](name string, list []T, write func(*T, *script) error) func(*scr
 			if e, ok := err.(*component.OptionError); ok {
 				e.Option = strings.TrimSuffix(path+"."+e.Option, ".")
 			}
-			return err
+			errs = append(errs, err)
 		}
-		return nil
+		return errs
 	}
 }
 

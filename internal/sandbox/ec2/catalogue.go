@@ -160,6 +160,8 @@ func (m *image) suit(f filter, tag func(id, kind string, specs []tagSpec)) {
 		m.Devices = []device{{Name: m.RootDevice, EBS: &ebs{Type: v}}}
 	case "platform":
 		m.Windows = v == "windows"
+	case "platform-details":
+		m.Details, m.Windows = v, strings.HasPrefix(v, "Windows")
 	case "product-code":
 		m.Codes = []string{v}
 	}

@@ -115,7 +115,10 @@ func (m *image) platform() string {
 }
 
 func (m *image) platformDetails() string {
-	if m.Windows {
+	switch {
+	case m.Details != "":
+		return m.Details
+	case m.Windows:
 		return "Windows"
 	}
 	return "Linux/UNIX"

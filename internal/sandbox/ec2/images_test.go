@@ -43,6 +43,10 @@ func TestCatalogue(t *testing.T) {
 	if len(got) != 1 || *got[0].Name != "debian-12-amd64-20260101" || *got[0].OwnerId != "136693071363" {
 		t.Fatalf("debian: %+v", got)
 	}
+	if red := find(&sdk.DescribeImagesInput{Owners: []string{"136693071363"},
+		Filters: filters("name", "debian-12-*", "platform-details", "Red Hat Enterprise Linux")}); len(red) != 1 || *red[0].PlatformDetails != "Red Hat Enterprise Linux" {
+		t.Errorf("by its platform: %+v", red)
+	}
 	if again := find(debian); *again[0].ImageId != *got[0].ImageId {
 		t.Error("another image the second time")
 	}

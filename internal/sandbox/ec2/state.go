@@ -80,7 +80,8 @@ type image struct {
 	FastLaunch            *fastLaunch
 	LastLaunched          time.Time
 	Codes                 []string
-	Windows               bool // says that it is; what runs is as of the others
+	Windows               bool   // says that it is; what runs is as of the others
+	Details               string // of its platform, "" for what follows from Windows
 }
 
 // permission is somebody who may launch an image or use a snapshot.
