@@ -68,7 +68,7 @@ func (p *program) exit(root *cobra.Command, err error) int {
 		return exitError // who read our output has seen enough
 	}
 	reportError(root.ErrOrStderr(), err)
-	if strings.HasPrefix(err.Error(), "unknown command") {
+	if text := err.Error(); strings.HasPrefix(text, "unknown command") && strings.Contains(text, fmt.Sprintf(" for %q", p.name)) {
 		return exitUsage
 	}
 	return exitError

@@ -104,6 +104,9 @@ func mapText(v cty.Value, hidden bool) string {
 	var items []string
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
+		if plain, _ := e.Unmark(); plain.IsNull() {
+			continue // as if it were not there
+		}
 		items = append(items, fmt.Sprintf("%q = %s", k.AsString(), nestedText(e, hidden, true)))
 	}
 	slices.Sort(items)
