@@ -46,6 +46,7 @@ func TestValueText(t *testing.T) {
 		"null": cty.NullVal(cty.String),
 		"{\n  \"b\" = 1\n}": cty.ObjectVal(map[string]cty.Value{
 			"a": cty.NullVal(cty.String), "b": cty.NumberIntVal(1), "c": cty.NullVal(cty.String).Mark(component.Sensitive)}),
+		"":                         cty.StringVal("").Mark(component.Sensitive),
 		"<unknown>":                cty.ListVal([]cty.Value{cty.UnknownVal(cty.String)}),
 		"[]":                       cty.ListValEmpty(cty.String),
 		"<sensitive>":              hidden,

@@ -68,6 +68,9 @@ func unknown(v cty.Value) bool {
 func nestedText(v cty.Value, hidden, nested bool) string {
 	hidden = hidden || v.HasMark(component.Sensitive)
 	v, _ = v.Unmark()
+	if v.RawEquals(cty.StringVal("")) {
+		hidden = false // there is nothing to hide, and that it is not set should be seen
+	}
 	switch typ := v.Type(); {
 	case v.IsNull():
 		return "null"
