@@ -37,6 +37,9 @@ func (s *buildSession) capture(ctx context.Context, o *op.Capture) error {
 	if s.force {
 		r.add(llb.IgnoreCache)
 	}
+	if o.Alone {
+		r.add(llb.Network(llb.NetModeNone)) // with loopback
+	}
 	// The folder may be written to by everybody, as the image's user is anyone.
 	place := llb.Scratch().File(llb.Mkdir("/captured", 0o777))
 	def, err := s.state.Run(r.opts...).AddMount(captured, place, llb.SourcePath("/captured")).Marshal(ctx, llb.Platform(s.opts.platform), llb.LocalUniqueID(s.files.unique))

@@ -69,6 +69,8 @@ func TestRunCommand(t *testing.T) {
 		"-d --network=host {{.Image}}":                               "--network=host is not supported",
 		"-d debian:12":                                               "debian:12 is not supported",
 		"-d -i -t":                                                   "does not name the image",
+		"-e A=b -v /a:/a --env=C=d {{.Image}} /sbin/init":            "-e, -v, --env=C=d, /sbin/init are not supported",
+		"-v /a:/a --cap-add NET_ADMIN {{.Image}}":                    "-v, --cap-add are not supported",
 	} {
 		rc, err := parseRunCommand(strings.Fields(text))
 		got := ""

@@ -21,6 +21,7 @@ var keepers = []string{"sh", "bash", "ash", "dash", "zsh", "cat", "sleep", "tail
 // parseRunCommand reads the arguments of docker run.
 func parseRunCommand(args []string) (runCommand, error) {
 	var rc runCommand
+	var no refusals
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
@@ -34,7 +35,8 @@ func parseRunCommand(args []string) (runCommand, error) {
 		switch {
 		case arg == "--":
 		case imagePattern.MatchString(arg):
-			return rc, checkKeeper(args)
+			no.program(args)
+			return rc, no.err()
 		case isDetached(arg), name == "--detach", name == "--interactive", name == "--tty", name == "--rm":
 		case name == "--name", name == "--hostname", name == "-h":
 			next()
@@ -42,17 +44,23 @@ func parseRunCommand(args []string) (runCommand, error) {
 			rc.user = next()
 		case name == "--entrypoint":
 			if p := next(); p != "" {
-				if err := checkKeeper([]string{p}); err != nil {
-					return rc, err
-				}
+				no.program([]string{p})
 			}
 		case name == "--privileged":
-			return rc, refuseRun(arg, "set privileged = true instead")
+			no.add(arg, "set privileged = true instead")
 		case name == "-v", name == "--volume", name == "--mount":
-			return rc, refuseRun(arg, "BuildKit mounts no folders of the host into steps; upload what the steps need with the file provisioner")
-		default:
-			return rc, refuseRun(arg, "")
+			next()
+			no.add(arg, "BuildKit mounts no folders of the host into steps; upload what the steps need with the file provisioner")
+		case name == "-e", name == "--env":
+			next()
+			no.add(arg, `variables of steps are in their environment_vars, and those of the image in changes, as "ENV LANG=C.UTF-8"`)
+		default: // what follows may be its value
+			no.add(arg, "")
+			return rc, no.err()
 		}
+	}
+	if err := no.err(); err != nil {
+		return rc, err
 	}
 	return rc, component.Errorf("run_command", "it does not name the image as {{.Image}}")
 }
@@ -62,13 +70,34 @@ func isDetached(arg string) bool {
 	return len(arg) > 1 && arg[0] == '-' && strings.Trim(arg[1:], "dit") == ""
 }
 
-func checkKeeper(argv []string) error {
-	if len(argv) == 0 || slices.Contains(keepers, path.Base(argv[0])) {
-		return nil
+// refusals are the arguments that have no meaning here, with what to do instead.
+type refusals struct{ args, advice []string }
+
+func (r *refusals) add(arg, advice string) {
+	if slices.Contains(r.args, arg) {
+		return
 	}
-	return refuseRun(argv[0], "no program runs beside the steps here; start it in the step that needs it")
+	r.args = append(r.args, arg)
+	if advice != "" && !slices.Contains(r.advice, advice) {
+		r.advice = append(r.advice, advice)
+	}
 }
 
-func refuseRun(arg, advice string) error {
-	return &component.OptionError{Option: "run_command", Message: arg + " is not supported: steps are run by BuildKit, not in a container that is kept running", Advice: advice}
+// program refuses what does not only keep a container running.
+func (r *refusals) program(argv []string) {
+	if len(argv) > 0 && !slices.Contains(keepers, path.Base(argv[0])) {
+		r.add(argv[0], "no program runs beside the steps here; start it in the step that needs it")
+	}
+}
+
+func (r *refusals) err() error {
+	if len(r.args) == 0 {
+		return nil
+	}
+	are := " is"
+	if len(r.args) > 1 {
+		are = " are"
+	}
+	return &component.OptionError{Option: "run_command", Advice: strings.Join(r.advice, "; "),
+		Message: strings.Join(r.args, ", ") + are + " not supported: steps are run by BuildKit, not in a container that is kept running"}
 }

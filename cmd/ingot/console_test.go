@@ -39,11 +39,14 @@ func TestValueText(t *testing.T) {
 	t.Parallel()
 	hidden := cty.StringVal("hunter22").Mark(component.Sensitive)
 	for want, v := range map[string]cty.Value{
-		"text":                     cty.StringVal("text"),
-		"12":                       cty.NumberIntVal(12),
-		"0.5":                      cty.NumberFloatVal(0.5),
-		"true":                     cty.True,
-		"null":                     cty.NullVal(cty.String),
+		"text": cty.StringVal("text"),
+		"12":   cty.NumberIntVal(12),
+		"0.5":  cty.NumberFloatVal(0.5),
+		"true": cty.True,
+		"null": cty.NullVal(cty.String),
+		"{\n  \"b\" = 1\n}": cty.ObjectVal(map[string]cty.Value{
+			"a": cty.NullVal(cty.String), "b": cty.NumberIntVal(1), "c": cty.NullVal(cty.String).Mark(component.Sensitive)}),
+		"":                         cty.StringVal("").Mark(component.Sensitive),
 		"<unknown>":                cty.ListVal([]cty.Value{cty.UnknownVal(cty.String)}),
 		"[]":                       cty.ListValEmpty(cty.String),
 		"<sensitive>":              hidden,

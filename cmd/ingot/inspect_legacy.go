@@ -104,7 +104,10 @@ func (in legacyInspection) variables() error {
 		}
 	}
 	if len(declared) == 0 {
-		return in.list("Variables", "", nil, "<No variables>\n\n")
+		if err := in.list("Variables", "", nil, "<No variables>\n"); err != nil {
+			return err
+		}
+		return in.say("\n")
 	}
 	if len(required) > 0 {
 		if err := in.list("Required variables", "template-variable", required, ""); err != nil {

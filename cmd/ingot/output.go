@@ -32,9 +32,7 @@ type saying struct {
 }
 
 func (s saying) Write(p []byte) (int, error) {
-	if text := strings.TrimRight(string(p), "\n"); text != "" {
-		s.lines.Record(time.Now(), "", "ui", s.kind, text)
-	}
+	s.lines.Record(time.Now(), "", "ui", s.kind, strings.TrimSuffix(string(p), "\n"))
 	return len(p), s.lines.Close()
 }
 

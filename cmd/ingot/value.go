@@ -68,6 +68,9 @@ func unknown(v cty.Value) bool {
 func nestedText(v cty.Value, hidden, nested bool) string {
 	hidden = hidden || v.HasMark(component.Sensitive)
 	v, _ = v.Unmark()
+	if v.RawEquals(cty.StringVal("")) {
+		hidden = false // there is nothing to hide, and that it is not set should be seen
+	}
 	switch typ := v.Type(); {
 	case v.IsNull():
 		return "null"
@@ -104,6 +107,9 @@ func mapText(v cty.Value, hidden bool) string {
 	var items []string
 	for it := v.ElementIterator(); it.Next(); {
 		k, e := it.Element()
+		if plain, _ := e.Unmark(); plain.IsNull() {
+			continue // as if it were not there
+		}
 		items = append(items, fmt.Sprintf("%q = %s", k.AsString(), nestedText(e, hidden, true)))
 	}
 	slices.Sort(items)

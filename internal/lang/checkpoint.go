@@ -18,6 +18,7 @@ type Checkpoints struct {
 	Max   int           // of one build; 0 is what the template has steps for, and three at least
 
 	after []string
+	at    func(option string) hcl.Range
 }
 
 // keepCheckpoints is how long a checkpoint is kept where the template does not
@@ -41,7 +42,7 @@ func (t *Template) checkpoints(b *hcl.Block, around []iteration) (*Checkpoints, 
 	fail := func(option, detail string) {
 		diags = append(diags, errorAt(places.At(option), fmt.Sprintf("Wrong value for %q", option), detail))
 	}
-	c.after = a.After
+	c.after, c.at = a.After, places.At
 	if a.Keep != "" {
 		d, err := days(a.Keep)
 		if c.Keep = d; err != nil || d <= 0 {
@@ -93,13 +94,13 @@ func (b *Build) markCheckpoints() hcl.Diagnostics {
 		case 1:
 			found[0].Checkpoint = true
 		case 0:
-			diags = append(diags, errorAt(b.Checkpoints.Range, fmt.Sprintf("No step %q", want), "after names steps of this build, by name or by number from 1: "+strings.Join(b.stepNames(), ", ")+"."))
+			diags = append(diags, errorAt(b.Checkpoints.at("after"), fmt.Sprintf("No step %q", want), "after names steps of this build, by name or by number from 1: "+strings.Join(b.stepNames(), ", ")+"."))
 		default:
-			diags = append(diags, errorAt(b.Checkpoints.Range, fmt.Sprintf("Several steps %q", want), "Give the one that is meant a name of its own, or its number."))
+			diags = append(diags, errorAt(b.Checkpoints.at("after"), fmt.Sprintf("Several steps %q", want), "Give the one that is meant a name of its own, or its number."))
 		}
 	}
 	if marked := b.marked(); b.Checkpoints.Max > 0 && marked > b.Checkpoints.Max {
-		diags = append(diags, errorAt(b.Checkpoints.Range, `Wrong value for "max"`,
+		diags = append(diags, errorAt(b.Checkpoints.at("max"), `Wrong value for "max"`,
 			fmt.Sprintf("%d steps have checkpoints, of which %d would be kept.", marked, b.Checkpoints.Max)))
 	}
 	return diags

@@ -161,7 +161,7 @@ func (t *Template) openData(v *value) (func() reading, hcl.Diagnostics) {
 		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 			return t.eval(Real, e, ctx)
 		}}, config)
-	diags = append(diags, ds...)
+	diags = append(append(diags, ds...), t.lacking(v)...)
 	if diags.HasErrors() {
 		v.state = done
 		return nil, diags

@@ -133,7 +133,23 @@ func (t *Template) resolve(v *value, path []string) hcl.Diagnostics {
 	if diags.HasErrors() || v.data != nil {
 		return diags // a data source that is not read by now is part of a cycle
 	}
-	return t.evalValue(v, needs)
+	return append(t.evalValue(v, needs), t.lacking(v)...)
+}
+
+// lacking tells of the locals and data sources that v names and that there are
+// not, also where try or can would take that for an answer.
+func (t *Template) lacking(v *value) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, tr := range v.variables() {
+		switch name := attrOf(tr); {
+		case name == "" || t.values[addressOf(tr)] != nil:
+		case tr.RootName() == "local":
+			diags = append(diags, t.missingName(tr, "local", name, t.localNames))
+		case tr.RootName() == "data" && stepName(tr, 2) != "":
+			diags = append(diags, t.missingData(tr))
+		}
+	}
+	return diags
 }
 
 // variables are the names that v refers to.

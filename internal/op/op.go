@@ -89,6 +89,7 @@ type Get struct{ Path, Local string }
 type Capture struct {
 	Run   *Exec
 	Local string
+	Alone bool // in a container, whose ports are those of its host else: on a network of its own
 }
 
 // Local runs a command on this host.
@@ -191,6 +192,9 @@ func (o *Capture) Hash(h *key.Hasher) {
 	h.String(string(KindCapture))
 	o.Run.Hash(h)
 	h.String(filepath.Base(o.Local))
+	if o.Alone {
+		h.String("alone")
+	}
 }
 
 // Hash adds the command, its environment, inputs, the files it reads and

@@ -134,7 +134,7 @@ func bind(o Op, v Values) Op {
 		c.Dir = v.Text(o.Dir)
 		return &c
 	case *Capture:
-		return &Capture{Run: bind(o.Run, v).(*Exec), Local: v.Text(o.Local)}
+		return &Capture{Run: bind(o.Run, v).(*Exec), Local: v.Text(o.Local), Alone: o.Alone}
 	case *Get:
 		return &Get{Path: v.Text(o.Path), Local: v.Text(o.Local)}
 	case *Local:

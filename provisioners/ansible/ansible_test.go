@@ -43,6 +43,11 @@ func TestLower(t *testing.T) {
 			c.AnsibleEnvVars = append(provisionertest.Plain("ANSIBLE_NOCOLOR=True"), secret.Sensitive("TOKEN=hunter2"))
 			c.AnsibleSSHExtraArgs = []string{"-o IdentitiesOnly=yes", "-o HostKeyAlgorithms=+ssh-rsa"}
 		},
+		"into the container": func(c *Config, _ string) {
+			c.PlaybookFile = "play/site.yml"
+			c.ExtraArguments = provisionertest.Plain("-c", "docker", "--extra-vars", "ansible_host=web ansible_connection=docker",
+				"-e", "ansible_connection='community.docker.docker' says='two  words' ansible_host="+op.Token("build.ID"))
+		},
 		"inventory": func(c *Config, _ string) {
 			c.PlaybookFile, c.Groups, c.EmptyGroups, c.HostAlias = "play/site.yml", []string{"web", "db"}, []string{"none"}, "box"
 			c.InventoryDirectory, c.KeepInventoryFile = "hosts", true
@@ -96,9 +101,9 @@ func TestRefused(t *testing.T) {
 		}, "extra_arguments", "command line"},
 		"no pairs": {func(c *Config) { c.ExtraArguments = append(provisionertest.Plain("-e"), secret.Sensitive("hunter2")) }, "extra_arguments", "name=value"},
 		"docker connection": {func(c *Config) {
-			c.ExtraArguments = provisionertest.Plain("--extra-vars", "ansible_host=x ansible_connection=docker")
+			c.ExtraArguments = provisionertest.Plain("--extra-vars", "ansible_host=x ansible_connection=podman")
 		}, "extra_arguments", "no container"},
-		"docker option": {func(c *Config) { c.ExtraArguments = provisionertest.Plain("-c", "docker") }, "extra_arguments", "no container"},
+		"chroot option": {func(c *Config) { c.ExtraArguments = provisionertest.Plain("-c", "chroot") }, "extra_arguments", "no container"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -84,6 +84,9 @@ func (p *play) argument(whole secret.String, name string, value secret.String, h
 		}
 		return p.shows(value)
 	case connection:
+		if p.isOwn(text) {
+			return nil
+		}
 		if err := p.connects(text); err != nil {
 			return err
 		}
@@ -125,7 +128,7 @@ func (p *play) connects(how string) error {
 	if err := p.proxied(how); err != nil {
 		return err
 	}
-	if p.in.BuilderType != "docker" || !slices.Contains([]string{"docker", "podman", "chroot", "community.docker.docker", "local"}, how) {
+	if p.in.BuilderType != "docker" || !slices.Contains([]string{"docker", "podman", "chroot", "local"}, how) {
 		return nil
 	}
 	return &component.OptionError{Option: "extra_arguments",
@@ -133,11 +136,37 @@ func (p *play) connects(how string) error {
 		Advice:  "leave it out, and ansible_host with it: the play runs in the container's file system by itself"}
 }
 
+// isOwn reports whether the connection is the one that the play has anyway:
+// into the container that is built.
+func (p *play) isOwn(how string) bool {
+	name := strings.TrimPrefix(strings.Trim(how, `'"`), "community.docker.")
+	return p.in.BuilderType == "docker" && (name == "docker" || name == "docker_api")
+}
+
+var word = regexp.MustCompile(`\S+`)
+
+// withoutOwn leaves out of the variables what says where the container is.
+func (p *play) withoutOwn(text string) string {
+	if p.in.BuilderType != "docker" {
+		return text
+	}
+	return strings.TrimSpace(word.ReplaceAllStringFunc(text, func(w string) string {
+		if name, val, _ := strings.Cut(w, "="); name == "ansible_host" || name == "ansible_connection" && p.isOwn(val) {
+			return ""
+		}
+		return w
+	}))
+}
+
 var setsConnection = regexp.MustCompile(`\bansible_connection\b["']?\s*[=:]\s*["']?([\w.]+)`)
 
 // variables adds extra variables.
 func (p *play) variables(value secret.String) error {
-	text := strings.TrimSpace(value.Reveal())
+	text := p.withoutOwn(strings.TrimSpace(value.Reveal()))
+	if text == "" {
+		return nil
+	}
+	value = value.With(text)
 	if m := setsConnection.FindStringSubmatch(text); m != nil {
 		if err := p.connects(m[1]); err != nil {
 			return err

@@ -23,10 +23,12 @@ type Config struct {
 	RunAs string `hcl:"run_as,optional"`
 	// Start are commands for /bin/sh that run while is looked, such as the
 	// server of a container, where nothing runs by itself. They are ended after
-	// that. Default none.
+	// that. A container has a network of its own then, of loopback alone. Default
+	// none.
 	Start []secret.String `hcl:"start,optional" template:"off"`
 
-	// Port is a port that something listens at.
+	// Port is a port that something listens at. A container has a network of its
+	// own then, of loopback alone.
 	Port []Port `hcl:"port,block"`
 	// Package is a package of the system: of dpkg, rpm, apk or pacman.
 	Package []Package `hcl:"package,block"`

@@ -35,8 +35,8 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 	if len(s.names) == 0 {
 		return nil, &component.OptionError{Message: "it expects nothing", Advice: `for example port "tcp:22" {}`}
 	}
-	within := c.Within
-	if in.BuilderType == "docker" && len(c.Start) == 0 {
+	within, container := c.Within, in.BuilderType == "docker"
+	if container && len(c.Start) == 0 {
 		within = 0 // nothing comes up by itself
 	}
 	text := s.text(within)
@@ -46,6 +46,7 @@ func (c *Config) Lower(in provisioners.Input) ([]op.Op, error) {
 	return []op.Op{&op.Capture{
 		Run:   &op.Exec{Argv: []string{"/bin/sh", "-c", text}, Env: s.env, User: c.RunAs, Title: fmt.Sprintf("look at %d expectations", len(s.names))},
 		Local: op.Token(op.Attachments) + "/" + file,
+		Alone: container && len(c.Start)+len(c.Port) > 0,
 	}}, nil
 }
 

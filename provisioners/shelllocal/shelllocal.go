@@ -164,7 +164,7 @@ func executable(in provisioners.Input, b script.Body, argv []string) error {
 	if err != nil || st.Mode().Perm()&0o111 != 0 {
 		return err
 	}
-	return &component.OptionError{Option: "script", Message: b.File + " is not executable", Advice: "chmod +x " + b.File}
+	return &component.OptionError{Option: "script", Message: b.File + " is not executable", Advice: "run chmod +x " + b.File}
 }
 
 // render sets the rendered execute_command.

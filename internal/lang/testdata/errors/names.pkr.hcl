@@ -1,5 +1,6 @@
 variable "region" { default = "eu" }
 locals { greet = "hi" }
+locals { tried = try(local.gret, "x") }
 source "docker" "web" {
   image   = var.regoin
   changes = [local.great]
