@@ -108,10 +108,17 @@ func (b *build) recorded(ctx context.Context) (artifact.Record, error) {
 	return rec, b.Registry.Fetch(ctx, b.Publish.Bucket, *img)
 }
 
+// silence is how long a source may take before the build says what it waits
+// for: most answer at once, but a machine may have to start first.
+const silence = 2 * time.Second
+
 // resolve finds out what there is to do.
 func (b *build) resolve(ctx context.Context) error {
 	b.enter("resolve", "", 0)
-	if err := b.Resolve(ctx, b.History); err != nil {
+	slow := time.AfterFunc(silence, func() { b.log.Say("Waiting for the source to answer...") })
+	err := b.Resolve(ctx, b.History)
+	slow.Stop()
+	if err != nil {
 		return err
 	}
 	if b.Err != nil {
