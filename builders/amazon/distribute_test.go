@@ -25,7 +25,7 @@ func full() AMIConfig {
 		Users:        []string{"111111111111", "222222222222"},
 		OrgARNs:      []string{"arn:aws:organizations::123456789012:organization/o-123example"},
 		OuARNs:       []string{"arn:aws:organizations::123456789012:ou/o-123example/ou-1234-5example"},
-		Tags:         map[string]string{"Base": op.Token("build.SourceAMIName"), "Region": op.Token("build.BuildRegion")},
+		Tags:         map[string]string{"Base": op.Token("build.SourceAMIName"), "Region": op.Token("build.BuildRegion"), "On": op.Token("build.SourceAMITags.Role")},
 		SnapshotTags: map[string]string{"Kind": "root"}, SnapshotUsers: []string{"333333333333"},
 		EncryptBoot: &yes, RegionKMSKeyIDs: map[string]string{
 			"eu-west-1":    "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555",
@@ -39,7 +39,7 @@ func TestDistribute(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)
 	d := l.distribution(full())
-	a, err := d.Distribute(t.Context(), l.built("web-1", "Kind", "root", "Base", "base", "Region", home), l.env)
+	a, err := d.Distribute(t.Context(), l.built("web-1", "Kind", "root", "Base", "base", "Region", home, "On", "ground"), l.env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,12 +80,12 @@ func (l *lab) checkDressed(p artifact.Place) {
 	img := l.described(p.Name, p.ID)
 	tags := tagMap(img.Tags)
 	got := map[string]string{
-		"name": aws.ToString(img.Name), "description": aws.ToString(img.Description), "Base": tags["Base"], "Region": tags["Region"],
+		"name": aws.ToString(img.Name), "description": aws.ToString(img.Description), "Base": tags["Base"], "Region": tags["Region"], "On": tags["On"],
 		"imds": string(img.ImdsSupport), "protection": aws.ToString(img.DeregistrationProtection), "expires": tags[tagExpires],
 		"run": tags[tagRun], "deprecated": aws.ToString(img.DeprecationTime)[:16],
 	}
 	if diff := cmp.Diff(map[string]string{
-		"name": "web-1", "description": "from ami-0base", "Base": "base", "Region": home, "imds": "v2.0",
+		"name": "web-1", "description": "from ami-0base", "Base": "base", "Region": home, "On": "ground", "imds": "v2.0",
 		"protection": "enabled-without-cooldown", "expires": "", "run": "run-1", "deprecated": want.DeprecateAt[:16],
 	}, got); diff != "" {
 		l.t.Errorf("%s in %s: %s", p.ID, p.Name, diff)

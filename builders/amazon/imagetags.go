@@ -2,6 +2,7 @@ package amazon
 
 import (
 	"maps"
+	"strings"
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/op"
@@ -46,9 +47,21 @@ func lateNames() map[string]string {
 	}
 }
 
+// sourceTag begins the names of the values that are tags of the source image,
+// and labelTag those of their labels.
+const (
+	sourceTag = "build.SourceAMITags."
+	labelTag  = "source_ami_tag."
+)
+
 // lateLabels returns the labels of an artifact that lateValues reads.
 func lateLabels(v op.Values) map[string]string {
 	m := map[string]string{}
+	for name, value := range v {
+		if tag, ok := strings.CutPrefix(name, sourceTag); ok {
+			m[labelTag+tag] = value.Reveal()
+		}
+	}
 	for name, label := range lateNames() {
 		if text := v["build."+name].Reveal(); text != "" {
 			m[label] = text
@@ -62,6 +75,11 @@ func lateValues(a artifact.Artifact) op.Values {
 	v := op.Values{}
 	for name, label := range lateNames() {
 		v["build."+name] = secret.Plain(a.Labels[label])
+	}
+	for label, value := range a.Labels {
+		if tag, ok := strings.CutPrefix(label, labelTag); ok {
+			v[sourceTag+tag] = secret.Plain(value)
+		}
 	}
 	return v
 }

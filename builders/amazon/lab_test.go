@@ -107,7 +107,7 @@ func (l *lab) built(name string, tags ...string) artifact.Artifact {
 	}
 	id := l.registered(home, name, all)
 	return artifact.Artifact{Builder: TypeEBS, Places: []artifact.Place{{Name: home, ID: id}},
-		Labels: map[string]string{"source_ami": "ami-0base", "source_ami_name": "base", "region": home}}
+		Labels: map[string]string{"source_ami": "ami-0base", "source_ami_name": "base", "source_ami_tag.Role": "ground", "region": home}}
 }
 
 func (l *lab) described(region, id string) types.Image {

@@ -229,6 +229,9 @@ func baseVars(img types.Image, region string) op.Values {
 	} {
 		v["build."+name] = secret.Plain(value)
 	}
+	for name, value := range tagMap(img.Tags) {
+		v[sourceTag+name] = secret.Plain(value)
+	}
 	return v
 }
 

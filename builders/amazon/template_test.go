@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/op"
 )
@@ -125,6 +126,10 @@ func TestSourceValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	img := l.baked("ami-0123456789abcdef0")
+	img.Tags = append(img.Tags, types.Tag{Key: aws.String("Role"), Value: aws.String("ground")})
+	if v := lateValues(artifact.Artifact{Labels: lateLabels(baseVars(img, home))}); v["build.SourceAMITags.Role"].Reveal() != "ground" {
+		t.Errorf("the values of a later copy are %v", v)
+	}
 	for name, want := range map[string]*string{
 		"build.SourceAMI": img.ImageId, "build.SourceAMIName": img.Name, "build.SourceAMICreationDate": img.CreationDate,
 		"build.SourceAMIOwner": img.OwnerId, "build.SourceAMIOwnerName": img.ImageOwnerAlias,

@@ -140,7 +140,7 @@ func (e *engine) run(text string, data map[string]string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fields := e.fields(data)
+	fields := e.withTags(text, e.fields(data))
 	worksOn := e.worksOn(tpl.Root, fields)
 	if len(worksOn) > 0 {
 		fields = e.settle(fields)
@@ -180,7 +180,7 @@ func plainError(err error) error {
 	text := positionPattern.ReplaceAllString(err.Error(), "")
 	if m := missingPattern.FindStringSubmatch(text); m != nil {
 		if strings.HasPrefix(m[1], ".SourceAMITags") {
-			return errors.New("{{.SourceAMITags}} is not supported: the tags of the source image are not known here")
+			return errors.New("{{.SourceAMITags}} is for Amazon's builders, with one tag of letters, digits and _: {{.SourceAMITags.Name}}")
 		}
 		if m[2] != "" {
 			return fmt.Errorf("there is no {{%s}} here%s", m[1], others)

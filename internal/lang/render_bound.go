@@ -33,6 +33,7 @@ func (e *engine) parse(text string) (*template.Template, error) {
 	if err := straightNode(tree.Root); err != nil {
 		return nil, err
 	}
+	joinTags(tree.Root)
 	t, err := e.base.New("").AddParseTree("", tree)
 	if err != nil {
 		return nil, plainError(err)
