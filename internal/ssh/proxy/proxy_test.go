@@ -74,7 +74,8 @@ func TestSessions(t *testing.T) {
 		code          int
 	}{
 		{"cat", "a line\n", 0},
-		{"echo out; echo err >&2; exit 3", "out\nerr\n", 3},
+		{"echo out; exit 3", "out\n", 3},
+		{"echo err >&2", "err\n", 0},
 		{"head -c 300000 /dev/zero | wc -c", "300000\n", 0},
 		{"kill -s KILL $$", "", 255},
 	} {
