@@ -12,6 +12,7 @@ import (
 
 	gossh "golang.org/x/crypto/ssh"
 
+	"github.com/ingot-build/ingot/internal/op"
 	"github.com/ingot-build/ingot/internal/pause"
 	"github.com/ingot-build/ingot/internal/transport"
 )
@@ -115,6 +116,15 @@ func (c *Client) limits(t Target) limits {
 		l.attempts = 1
 	default:
 		l.attempts = usualAttempts
+	}
+	return l
+}
+
+// starting is limits for the start of a command.
+func (c *Client) starting(e *op.Exec) limits {
+	l := c.limits(Target{})
+	if e.StartRetry > 0 {
+		l.timeout = e.StartRetry
 	}
 	return l
 }

@@ -30,44 +30,50 @@ const goingDownPause = 500 * time.Millisecond
 // connection or restart. It returns when the machine is there again. A lost
 // connection is no error; it counts as exit code 0.
 func (c *Conn) RunDisconnect(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (Exit, error) {
-	exit, was, err := c.run(ctx, e, out)
-	if err != nil && !errors.Is(err, transport.ErrLost) {
+	before, err := c.settle(ctx, c.client.starting(e), "")
+	if err != nil {
 		return Exit{}, err
 	}
-	if err != nil && !was.started {
-		// It was lost before the command began to run.
-		return Exit{}, err
+	exit, was, runErr := c.run(ctx, e, out)
+	if runErr != nil && !errors.Is(runErr, transport.ErrLost) {
+		return Exit{}, runErr
 	}
-	if err := c.settle(ctx, was.boot); err != nil {
+	now, err := c.settle(ctx, c.client.limits(Target{}), before)
+	if err != nil {
 		return Exit{}, fmt.Errorf("wait for the machine to be back: %w", err)
+	}
+	// A machine can go down before the command's first word gets here; then
+	// only another boot tells that it has run.
+	if runErr != nil && !was.started && now == before {
+		return Exit{}, runErr
 	}
 	return exit, nil
 }
 
 // settle waits until the machine is up: either with another boot id, or with
-// the same one and not on its way down.
-func (c *Conn) settle(ctx context.Context, boot string) error {
-	lim := c.client.limits(Target{})
+// the same one and not on its way down. It returns the boot id, "" where the
+// machine has none.
+func (c *Conn) settle(ctx context.Context, lim limits, boot string) (string, error) {
 	total, start := lim.timeout, time.Now()
 	for {
 		said, err := c.ask(ctx, lim, stateScript, "")
-		state, now, _ := strings.Cut(said, ":")
+		state, now, _ := strings.Cut(strings.TrimSpace(said), ":")
 		lim.timeout = total - time.Since(start)
 		switch {
 		case ctx.Err() != nil:
-			return ctx.Err()
+			return "", ctx.Err()
 		case err == nil && (state != "down" || (boot != "" && now != boot)):
-			return nil
+			return now, nil
 		case err != nil && !errors.Is(err, transport.ErrLost):
-			return err
+			return "", err
 		case lim.timeout <= 0:
-			return &transport.Error{
+			return "", &transport.Error{
 				Target: c.target.Name, Err: fmt.Errorf("it is not up again after %s", total),
 				Advice: "ssh_timeout sets how long to wait",
 			}
 		}
 		if err := pause.For(ctx, goingDownPause); err != nil {
-			return err
+			return "", err
 		}
 	}
 }

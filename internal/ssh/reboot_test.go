@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -130,5 +133,45 @@ func TestStartRetry(t *testing.T) {
 	cancel()
 	if _, err := conn.Run(ctx, &op.Exec{Argv: []string{"true"}}, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestLostAtStart loses the connection before the command has said a word:
+// another boot tells that it has run, the same one that it has not.
+func TestLostAtStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		boot string
+		ran  bool
+	}{"restarted": {secondBoot, true}, "connection lost": {firstBoot, false}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			begun := filepath.Join(t.TempDir(), "begun")
+			if err := syscall.Mkfifo(begun, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			// The shell of commands, not that of questions, begins and stands still.
+			sh := filepath.Join(t.TempDir(), "shell")
+			text := "#!/bin/sh\ncase $2 in *leads*) echo >" + begun + "; exec sleep 1000;; esac\nexec /bin/sh \"$@\"\n"
+			if err := os.WriteFile(sh, []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			s := sshtest.Run(t, sshtest.Options{BootID: firstBoot, Shell: sh})
+			conn := connect(t, config(s))
+			restarted := make(chan error, 1)
+			go func() {
+				_, err := os.ReadFile(begun)
+				restarted <- errors.Join(err, s.Restart(tt.boot))
+			}()
+			e := script("true")
+			e.Disconnect = true
+			_, err := conn.RunDisconnect(t.Context(), e, nil)
+			if ran := !errors.Is(err, transport.ErrLost); ran != tt.ran || ran && err != nil {
+				t.Errorf("error %v", err)
+			}
+			if err := <-restarted; err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }

@@ -27,7 +27,6 @@ func (c *Conn) Run(ctx context.Context, e *op.Exec, out func(line string, stderr
 // began is what the script said before its command.
 type began struct {
 	started bool
-	boot    string // the machine's boot id, "" where it has none
 	leads   bool   // the server makes the leader of a process group
 }
 
@@ -50,10 +49,7 @@ func (c *Conn) run(ctx context.Context, e *op.Exec, out func(line string, stderr
 	if err != nil {
 		return Exit{}, began{}, err
 	}
-	lim := c.client.limits(Target{})
-	if e.StartRetry > 0 {
-		lim.timeout = e.StartRetry
-	}
+	lim := c.client.starting(e)
 	if c.client.config.Pty {
 		return c.runPty(ctx, sc, lim, out)
 	}
@@ -137,9 +133,8 @@ func (w *watcher) line(line string, stderr bool) {
 		}
 		return
 	}
-	if boot, ok := strings.CutPrefix(said, "on:"); ok {
-		id, how, _ := strings.Cut(boot, " ")
-		w.began = began{started: true, boot: id, leads: how == leads}
+	if how, ok := strings.CutPrefix(said, "on:"); ok {
+		w.began = began{started: true, leads: how == leads}
 	} else if failure, ok := strings.CutPrefix(said, "fail:"); ok {
 		w.failure = failure
 	}

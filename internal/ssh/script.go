@@ -48,7 +48,8 @@ func quoteAll(list []string) string {
 // the machine's process list but the command itself.
 //
 // It tells of itself by lines on standard error that begin with mark:
-// "on:BOOTID" when it starts ("on:BOOTID leads" by leader), "fail:WHAT" when it can't run the command.
+// "on:" when it starts ("on:leads" by leader), "fail:WHAT" when it can't run the
+// command.
 type script struct {
 	mark   string // no command knows it
 	exec   *op.Exec
@@ -66,15 +67,14 @@ func (s script) text() (string, error) {
 	p("{ %sexec 3<&0 </dev/null\n", s.first)
 	p("clean() { %s; }\n", s.cleanCommand())
 	p("fail() { printf '%%s\\n' %s\"fail:${1%%%%\n*}\" >&2; clean; exec >/dev/null 2>&1; kill -s KILL $w; exit 1; }\n", quote(s.mark))
-	p("k= b=; trap 'k=1' TERM HUP INT\n")
+	p("k=; trap 'k=1' TERM HUP INT\n")
 	gone := ""
 	if s.exec.Disconnect {
 		gone = " || exit 0" // the end of the connection is not the end of the command
 	}
 	p("(trap '' TERM HUP INT; read -r x%s; clean; kill -s TERM -- -$$; sleep 2; kill -s KILL -- -$$) <&3 >/dev/null 2>&1 &\n", gone)
 	p("w=$!; exec 3<&-\n")
-	p("[ ! -r %[1]s ] || read -r b <%[1]s\n", bootID)
-	p("printf '%%s\\n' %s\"on:$b $1\" >&2\n", quote(s.mark))
+	p("printf '%%s\\n' %s\"on:$1\" >&2\n", quote(s.mark))
 	for _, f := range s.inline {
 		if err := writeInput(&b, f); err != nil {
 			return "", err
