@@ -214,10 +214,17 @@ func killAll(s unix.Signal) error {
 	return nil
 }
 
+// noLogins is what keeps others than root from logging in while it is there, as
+// systemd makes it when a machine goes down (see nologin(5)).
+const noLogins = "/run/nologin"
+
 // shutdown ends all processes and then the machine, which this process does not
 // survive: who waits for it sees how it ended.
 func (m *machine) shutdown(how power) error {
 	fmt.Println("shutting down")
+	if err := os.WriteFile(noLogins, []byte("The machine is going down.\n"), 0o644); err != nil {
+		fmt.Println(err) // a full /run must not keep it up
+	}
 	for _, s := range []unix.Signal{unix.SIGTERM, unix.SIGHUP, unix.SIGCONT} {
 		if err := killAll(s); err != nil {
 			return err

@@ -48,6 +48,19 @@ func TestRebootKeepsTheDisk(t *testing.T) {
 	}
 }
 
+// TestGoingDown lets a process that is not ended at once see that the machine
+// goes down, as a login that was late would; the next boot is up again.
+func TestGoingDown(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	s := b.spec("i-1")
+	m := b.start(s)
+	b.run(m, s, `(setsid sh -c 'trap "" TERM HUP; touch up; until test -e /run/nologin; do sleep 0.01; done; touch seen' >/dev/null 2>&1 &); until test -e up; do sleep 0.01; done`)
+	stop(t, m)
+	m = b.start(s)
+	b.want(b.run(m, s, "ls seen /run/nologin 2>/dev/null || true"), "seen")
+}
+
 func TestStopIsInTime(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
