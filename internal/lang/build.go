@@ -3,6 +3,8 @@ package lang
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -113,6 +115,9 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 	attrs := buildAttrs{Name: i.key}
 	diags := t.meta(block.Body, i.around, "build", block.DefRange, &attrs)
 	b.Name, b.Description = attrs.Name, attrs.Description
+	if name := c.Attributes["name"]; name != nil && strings.ContainsFunc(b.Name, unicode.IsControl) {
+		diags = append(diags, errorAt(name.Expr.Range(), "Wrong name of a build", "It stands before each line of output, so it has no line breaks and other control characters."))
+	}
 	if a := c.Attributes["sources"]; a != nil {
 		list, ds := t.sourceRefs(a.Expr, i.around)
 		diags = append(diags, ds...)
