@@ -269,9 +269,18 @@ func (t *Template) meta(body hcl.Body, around []iteration, what string, at hcl.R
 	_, diags := t.decoder.Decode(component.Input{
 		What: what, Range: at, Partial: true,
 		Parts: []component.Part{{Body: body, Context: t.context(Real, nil, false, around)}},
-		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-			return t.eval(Real, e, ctx)
-		},
+		Eval:  t.inClear(what),
 	}, dst)
 	return diags
+}
+
+// inClear evaluates what is stored in clear with the versions.
+func (t *Template) inClear(what string) func(hcl.Expression, *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	return func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+		v, diags := t.eval(Real, e, ctx)
+		if has(marksOf(v), sensitive) {
+			return cty.DynamicVal, append(diags, errorAt(e.Range(), "Sensitive value in "+what, "It would be stored in clear with each version."))
+		}
+		return v, diags
+	}
 }
