@@ -154,6 +154,23 @@ func TestSweepJournal(t *testing.T) {
 	}
 }
 
+// TestSweepCheckpoints checks that what a registry says leads to checkpoints,
+// and to nothing else.
+func TestSweepCheckpoints(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	tags := l.marksOf("dead", time.Hour)
+	d := l.leave(home, tags)
+	other, checkpoint := l.registered(home, "other", nil), l.registered(home, "checkpoint", map[string]string{tagCheckpoint: "k"})
+	in := builders.SweepInput{Checkpoints: d.journal(home, tags, true), Now: time.Now()}
+	for _, id := range []string{other, checkpoint} {
+		in.Checkpoints = append(in.Checkpoints, journal.Resource{Cloud: cloud, Place: home, Kind: kindImage, ID: id})
+	}
+	if got := without(l.sweep(in), kindSnapshot); !slices.Equal(got, []string{"image " + checkpoint}) {
+		t.Errorf("removed %v, want the checkpoint %s alone", got, checkpoint)
+	}
+}
+
 // TestSweepMarks checks that without a journal just what is expired and this
 // user's is cleared, and not what a live run has or what is published.
 func TestSweepMarks(t *testing.T) {
