@@ -271,8 +271,10 @@ type Resumer interface {
 // when a post-processor has made something else of it (keep_input_artifact).
 // The engine asks for it after all post-processors have succeeded, and for
 // nothing that a version holds. What is gone already is no error.
+// Where the registry says that it is a checkpoint, an image that is not marked
+// as one stays.
 type Remover interface {
-	Remove(ctx context.Context, a artifact.Artifact) error
+	Remove(ctx context.Context, a artifact.Artifact, checkpoint bool) error
 }
 
 // Sweeper clears what dead runs left in one cloud.

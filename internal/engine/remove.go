@@ -46,7 +46,7 @@ func (b *build) removeOwn(ctx context.Context, rec *artifact.Record, fresh bool)
 		return nil // a post-processor made it its own
 	}
 	b.log.Say("Removing " + describe(own) + " (keep_input_artifact)")
-	if err := remover.Remove(ctx, own); err != nil {
+	if err := remover.Remove(ctx, own, false); err != nil {
 		return fmt.Errorf("remove %s: %w", describe(own), err)
 	}
 	rest.Outputs = digests
