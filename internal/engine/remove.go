@@ -135,6 +135,31 @@ func (b *build) removeFiles(list []artifact.Artifact, held []artifact.Output) {
 	}
 }
 
+// noted is what is left to do, with the digests of the files that are to go.
+func (b *build) noted(at artifact.Pending) artifact.Pending {
+	at.Remove = slices.Clone(at.Remove)
+	for i := range at.Remove {
+		at.Remove[i].Files = slices.Clone(at.Remove[i].Files)
+		for n := range at.Remove[i].Files {
+			_ = b.fill(&at.Remove[i].Files[n]) // one that can't be read stays
+		}
+	}
+	return at
+}
+
+// known leaves out of artifacts that a record wants removed the files that are
+// not what it says: nobody takes from this host what an earlier run did not make.
+func (b *build) known(list []artifact.Artifact) []artifact.Artifact {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Files = slices.DeleteFunc(slices.Clone(list[i].Files), func(f artifact.File) bool {
+			now := f
+			return b.fill(&now) != nil || now.Digest != f.Digest
+		})
+	}
+	return list
+}
+
 // unheld are the files that belong to none of the outputs.
 func (b *build) unheld(files []artifact.File, held []artifact.Output) []artifact.File {
 	return slices.DeleteFunc(slices.Clone(files), func(f artifact.File) bool {
