@@ -48,7 +48,7 @@ type Registry interface {
 	Lease(ctx context.Context, bucket string, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 	PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error
-	DropCheckpoint(ctx context.Context, bucket string, k key.Key) error
+	DropCheckpoint(ctx context.Context, c artifact.Checkpoint) error
 	PutTests(ctx context.Context, bucket string, t registry.TestRun) error
 	Address() string
 }

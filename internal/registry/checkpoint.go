@@ -16,14 +16,14 @@ import (
 const checkpointConfig = CheckpointType + "+json"
 
 // PutCheckpoint stores a checkpoint under its key, in its bucket, in place of an
-// older one of that key.
+// older one of that key and build.
 func (r *Registry) PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error {
 	op := "record a checkpoint of " + c.Build + " in " + c.Bucket
 	repo, err := r.repository(c.Bucket)
 	if err != nil {
 		return err
 	}
-	tag, err := checkpointTag(c.Key)
+	tag, err := checkpointTag(c)
 	if err != nil {
 		return err
 	}
@@ -55,18 +55,18 @@ func (r *Registry) Checkpoints(ctx context.Context, bucket string) ([]artifact.C
 	return out, err
 }
 
-// DropCheckpoint forgets the checkpoint of a key. One that is not there is no
-// error. What it names in a cloud is not touched.
-func (r *Registry) DropCheckpoint(ctx context.Context, bucket string, k key.Key) error {
-	repo, err := r.repository(bucket)
+// DropCheckpoint forgets a checkpoint. One that is not there is no error. What it
+// names in a cloud is not touched.
+func (r *Registry) DropCheckpoint(ctx context.Context, c artifact.Checkpoint) error {
+	repo, err := r.repository(c.Bucket)
 	if err != nil {
 		return err
 	}
-	tag, err := checkpointTag(k)
+	tag, err := checkpointTag(c)
 	if err != nil {
 		return err
 	}
-	return r.explain("forget the checkpoint "+k.Short()+" of "+bucket, repo.forget(ctx, tag))
+	return r.explain("forget the checkpoint "+c.Key.Short()+" of "+c.Bucket, repo.forget(ctx, tag))
 }
 
 // CheckpointBuckets lists the buckets that may have checkpoints, sorted: also
@@ -76,7 +76,11 @@ func (r *Registry) CheckpointBuckets(ctx context.Context) ([]string, error) {
 	return list, r.explain("list buckets", err)
 }
 
-func checkpointTag(k key.Key) (string, error) {
-	tag, err := keyTag(k)
-	return checkpointPrefix + strings.TrimPrefix(tag, keyPrefix), err
+// checkpointTag is the name of a checkpoint. Builds that do the same have each
+// their own image.
+func checkpointTag(c artifact.Checkpoint) (string, error) {
+	if _, err := keyTag(c.Key); err != nil {
+		return "", err
+	}
+	return checkpointPrefix + string(key.New("checkpoint/1").String(string(c.Key)).String(c.Build).Sum()), nil
 }

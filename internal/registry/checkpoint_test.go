@@ -55,15 +55,20 @@ func TestCheckpoints(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := r.DropCheckpoint(ctx, "web", one.Key); err != nil {
+			if err := r.DropCheckpoint(ctx, one); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if got := images(); !slices.Equal(got, []string{"ami-2"}) {
 			t.Errorf("after one was dropped: %v", got)
 		}
+		other := one
+		other.Build, other.Artifact.ID, other.Created = "amazon-ebs.api", "ami-5", at
+		if err := r.PutCheckpoint(ctx, other); err != nil { // of a build that does the same
+			t.Fatal(err)
+		}
 		put("one", "ami-4", 4)
-		if got := images(); !slices.Equal(got, []string{"ami-4", "ami-2"}) {
+		if got := images(); !slices.Equal(got, []string{"ami-4", "ami-2", "ami-5"}) {
 			t.Errorf("after it was made again: %v", got)
 		}
 	})
