@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
@@ -58,6 +60,7 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		}
 		try = -1
 	}
+	b.noteChanged(i, s)
 	cached := false
 	if c, ok := b.session.(builders.CacheReporter); ok {
 		cached = c.LastStep().Cached
@@ -68,6 +71,27 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 
 // passed notes that a step failed and was let pass: the next run tries it again.
 func (b *build) passed(i int) { b.tainted, b.failed = true, append(b.failed, i) }
+
+// noteChanged notes that files of this host changed since the step was planned:
+// what it did is not what its key says.
+func (b *build) noteChanged(i int, s *plan.Step) {
+	changed := op.Changed(s.Ops)
+	for n, path := range changed {
+		if rel, err := filepath.Rel(b.Dir, path); err == nil && filepath.IsLocal(rel) {
+			changed[n] = rel
+		}
+	}
+	if len(changed) == 0 {
+		return
+	}
+	b.tainted, b.changed = true, append(b.changed, i)
+	text := fmt.Sprintf("step %d %s (%s): %s changed since the build was planned: no later run takes what is made for unchanged",
+		i+1, s.Name, s.Where(), strings.Join(changed, ", "))
+	if s.Type == "file" {
+		text += "; generated = true is for what an earlier step makes"
+	}
+	b.log.Warn(text)
+}
 
 // attach applies a step, and notes what it attaches to the artifact, or what it
 // looked at.

@@ -71,6 +71,8 @@ type Tree struct {
 	Size   int64  // bytes in its files
 
 	Entries []Entry // its regular files, in order
+
+	again func() (*Tree, error) // reads it once more; nil for what stays as it is
 }
 
 // Entry is a file of a Tree.

@@ -16,7 +16,7 @@ import (
 // where they are. Links are followed. Leave, which may be nil, says what to
 // leave out: it is asked for each name, slash-separated and below the folder.
 func ReadTree(folder string, leave func(name string, dir bool) bool) (*Tree, error) {
-	r := &reader{root: folder, leave: leave, tree: &Tree{Name: folder}}
+	r := &reader{root: folder, leave: leave, tree: &Tree{Name: folder, again: func() (*Tree, error) { return ReadTree(folder, leave) }}}
 	if err := r.dir(".", nil); err != nil {
 		return nil, err
 	}

@@ -54,32 +54,16 @@ func fileInputs(ops []op.Op, dir string) []artifact.Input {
 		}
 		out = append(out, artifact.Input{Kind: "file", Name: filepath.ToSlash(path), Digest: digest})
 	}
-	files := func(list []op.File) {
-		for _, f := range list {
-			if f.Blob.Name != "" {
-				add(f.Blob.Name, f.Blob.Digest)
-			}
-		}
-	}
 	for _, o := range ops {
-		switch o := o.(type) {
-		case *op.Exec:
-			files(o.Inputs)
-		case *op.Local:
-			files(o.Inputs)
-			for _, b := range o.Reads {
+		blobs, trees := op.Sources(o)
+		for _, b := range blobs {
+			if b.Name != "" {
 				add(b.Name, b.Digest)
 			}
-			for _, t := range o.Trees {
-				for _, e := range t.Entries {
-					add(filepath.Join(t.Name, e.Name), e.Digest)
-				}
-			}
-		case *op.Put:
-			files([]op.File{o.File})
-		case *op.Tree:
-			for _, e := range o.Entries {
-				add(filepath.Join(o.Name, e.Name), e.Digest)
+		}
+		for _, t := range trees {
+			for _, e := range t.Entries {
+				add(filepath.Join(t.Name, e.Name), e.Digest)
 			}
 		}
 	}

@@ -280,6 +280,8 @@ func (b *Build) compare(old artifact.Record, recorded bool) {
 			continue
 		case was[i] < 0:
 			s.Reasons = []Reason{{Kind: "new", Text: "the step is new"}}
+		case old.Steps[was[i]].Key == "":
+			s.Reasons = []Reason{{Kind: "file", Text: "its files changed while " + b.Version + " was built"}}
 		default:
 			s.Reasons = diff(old.Steps[was[i]].Inputs, s.inputs)
 		}
