@@ -209,6 +209,7 @@ func (b *build) applyAll(ctx context.Context) error {
 // recordImage records the image that was sealed.
 func (b *build) recordImage(ctx context.Context, a artifact.Artifact) (artifact.Record, error) {
 	rec := b.NewRecord(b.RunID, a, time.Now())
+	b.warnChanged("source "+b.Type, b.ChangedFiles(), "")
 	if b.tainted {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
 		for _, i := range b.failed {

@@ -75,22 +75,29 @@ func (b *build) passed(i int) { b.tainted, b.failed = true, append(b.failed, i) 
 // noteChanged notes that files of this host changed since the step was planned:
 // what it did is not what its key says.
 func (b *build) noteChanged(i int, s *plan.Step) {
-	changed := op.Changed(s.Ops)
-	for n, path := range changed {
+	hint := ""
+	if s.Type == "file" {
+		hint = "; generated = true is for what an earlier step makes"
+	}
+	if b.warnChanged(fmt.Sprintf("step %d %s (%s)", i+1, s.Name, s.Where()), op.Changed(s.Ops), hint) {
+		b.changed = append(b.changed, i)
+	}
+}
+
+// warnChanged warns of files that changed since the build was planned, where
+// there are such.
+func (b *build) warnChanged(where string, files []string, hint string) bool {
+	if len(files) == 0 {
+		return false
+	}
+	for n, path := range files {
 		if rel, err := filepath.Rel(b.Dir, path); err == nil && filepath.IsLocal(rel) {
-			changed[n] = rel
+			files[n] = rel
 		}
 	}
-	if len(changed) == 0 {
-		return
-	}
-	b.tainted, b.changed = true, append(b.changed, i)
-	text := fmt.Sprintf("step %d %s (%s): %s changed since the build was planned: no later run takes what is made for unchanged",
-		i+1, s.Name, s.Where(), strings.Join(changed, ", "))
-	if s.Type == "file" {
-		text += "; generated = true is for what an earlier step makes"
-	}
-	b.log.Warn(text)
+	b.tainted = true
+	b.log.Warn(fmt.Sprintf("%s: %s changed since the build was planned: no later run takes what is made for unchanged%s", where, strings.Join(files, ", "), hint))
+	return true
 }
 
 // attach applies a step, and notes what it attaches to the artifact, or what it

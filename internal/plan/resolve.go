@@ -125,7 +125,10 @@ func (b *Build) chain() {
 	h := key.New("base/1").String(b.Type).String(b.baseID()).String(b.Base.Arch)
 	inputs := append([]artifact.Input{b.baseInput()}, b.options...)
 	for _, o := range b.options {
-		h.String(o.Name).String(o.Digest)
+		if o.Kind != "file" { // it may be anywhere
+			h.String(o.Name)
+		}
+		h.String(o.Digest)
 	}
 	for _, in := range b.diskInputs() {
 		h.String(in.Digest)
