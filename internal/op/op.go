@@ -78,7 +78,7 @@ type Tree struct {
 // Entry is a file of a Tree.
 type Entry struct {
 	Name   string // slash-separated, below the tree's folder
-	Digest string // hex SHA-256 of the content
+	Digest string // hex SHA-256 of the content, and where that matters a word on its mode
 }
 
 // Get reads a file of the machine, or a folder when Path ends in "/", to the
