@@ -26,6 +26,8 @@ type History interface {
 	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
 	// Checkpoints lists the checkpoints of a bucket, newest first.
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
+	// Forget forgets what is known of a bucket: another run has changed it.
+	Forget(bucket string)
 }
 
 // Resolve pins every source, chains the keys and finds out what is recorded.

@@ -38,6 +38,8 @@ func (h history) Checkpoints(context.Context, string) ([]artifact.Checkpoint, er
 	return h.checkpoints, nil
 }
 
+func (history) Forget(string) {}
+
 func (h history) Lookup(_ context.Context, _ string, k key.Key) (artifact.Record, bool, error) {
 	for _, r := range h.records {
 		if r.Key == k {
