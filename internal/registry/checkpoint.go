@@ -48,15 +48,16 @@ func (r *Registry) PutCheckpoint(ctx context.Context, c artifact.Checkpoint) err
 // Checkpoints lists the checkpoints of a bucket, newest first, those that have
 // expired too. Whether their images are still there is not asked.
 func (r *Registry) Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error) {
-	out, err := listed(ctx, r, bucket, "checkpoints of "+bucket, beginsWith(checkpointPrefix), configOf[artifact.Checkpoint](checkpointConfig, "a checkpoint"))
+	out, err := listed(ctx, r, bucket, "checkpoints of "+bucket, beginsWith(checkpointPrefix), readCheckpoint)
 	slices.SortFunc(out, func(a, b artifact.Checkpoint) int {
 		return cmp.Or(b.Created.Compare(a.Created), b.Step-a.Step, strings.Compare(string(a.Key), string(b.Key)))
 	})
 	return out, err
 }
 
-// DropCheckpoint forgets a checkpoint. One that is not there is no error. What it
-// names in a cloud is not touched.
+// DropCheckpoint forgets a checkpoint. One that is not there is no error, nor is
+// that another one is in its place by now, which stays. What it names in a cloud
+// is not touched.
 func (r *Registry) DropCheckpoint(ctx context.Context, c artifact.Checkpoint) error {
 	repo, err := r.repository(c.Bucket)
 	if err != nil {
@@ -66,7 +67,15 @@ func (r *Registry) DropCheckpoint(ctx context.Context, c artifact.Checkpoint) er
 	if err != nil {
 		return err
 	}
-	return r.explain("forget the checkpoint "+c.Key.Short()+" of "+c.Bucket, repo.forget(ctx, tag))
+	there, err := readCheckpoint(ctx, repo, tag)
+	if err == nil && there != nil && there.Artifact.ID == c.Artifact.ID {
+		err = repo.forget(ctx, tag)
+	}
+	return r.explain("forget the checkpoint "+c.Key.Short()+" of "+c.Bucket, err)
+}
+
+func readCheckpoint(ctx context.Context, repo repository, tag string) (*artifact.Checkpoint, error) {
+	return configOf[artifact.Checkpoint](checkpointConfig, "a checkpoint")(ctx, repo, tag)
 }
 
 // CheckpointBuckets lists the buckets that may have checkpoints, sorted: also

@@ -38,7 +38,7 @@ func TestCheckpoints(t *testing.T) {
 		}
 		one := put("one", "ami-1", 1)
 		put("two", "ami-2", 2)
-		put("one", "ami-3", 3) // in place of the first
+		three := put("one", "ami-3", 3) // in place of the first
 		if got := images(); !slices.Equal(got, []string{"ami-3", "ami-2"}) {
 			t.Fatalf("checkpoints: %v", got)
 		}
@@ -54,8 +54,14 @@ func TestCheckpoints(t *testing.T) {
 		if _, err := r.GC(ctx, 0); err != nil {
 			t.Fatal(err)
 		}
+		if err := r.DropCheckpoint(ctx, one); err != nil { // another one is in its place by now
+			t.Fatal(err)
+		}
+		if got := images(); !slices.Equal(got, []string{"ami-3", "ami-2"}) {
+			t.Fatalf("checkpoints: %v", got)
+		}
 		for range 2 {
-			if err := r.DropCheckpoint(ctx, one); err != nil {
+			if err := r.DropCheckpoint(ctx, three); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -124,6 +124,8 @@ func TestPromoteRetested(t *testing.T) {
 		if err := point("1.bad", "edge"); err != nil {
 			t.Error(err)
 		}
+		retested(t, r, "1.bad", false, -time.Hour) // by a clock that is slow
+		checkError(t, point("1.bad", "late"), "null.web: test boots failed")
 		v, _, _ := r.Version(ctx, "web", "1.good")
 		v.Channels = []string{"edge"}
 		_, _, err := r.Publish(ctx, v)
