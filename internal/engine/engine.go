@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/journal"
@@ -181,6 +182,10 @@ func (r *run) look(ctx context.Context) error {
 		v, found, err := r.Registry.Version(ctx, pub.Bucket, pub.Version)
 		if err != nil {
 			return cancelledOr(ctx, err)
+		}
+		if found && v.Name != pub.Version {
+			return builders.WithHint(fmt.Errorf("publish: %s is a channel of bucket %s, and can't be a version too", pub.Version, pub.Bucket),
+				"set another `version` in the publish block")
 		}
 		if found {
 			r.taken[pub.Bucket] = v

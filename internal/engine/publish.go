@@ -43,6 +43,9 @@ func checkNames(pub plan.Publish) error {
 		if err := registry.ValidChannel(c); err != nil {
 			return err
 		}
+		if c == pub.Version {
+			return fmt.Errorf("%s can't be both the version and a channel of it", c)
+		}
 	}
 	return nil
 }
