@@ -30,8 +30,8 @@ func isGoTemplate(s string) bool { return strings.Contains(s, "{{") }
 var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|build|vault|consul_key|aws_secretsmanager(_raw)?)\b`)
 
 var (
-	insertedName = regexp.MustCompile("\\{\\{-?\\s*(build_name|build\\s+[`\"]name[`\"])\\s*-?\\}\\}")
-	usedName     = regexp.MustCompile(`\{\{[^}]*(build_name|\bbuild\b[^}]*name)`)
+	insertedName = regexp.MustCompile(`\{\{-?\s*build_name\s*-?\}\}`)
+	usedName     = regexp.MustCompile(`\{\{[^}]*build_name`)
 )
 
 // nameUse says what a Go template makes of the source's name.
