@@ -32,10 +32,6 @@ type Config interface {
 	Open(Host) (Builder, error)
 }
 
-// KeyFiles is a Config with options that name files of this host whose content
-// changes what is on the image: it counts in its key. Open has found them.
-type KeyFiles interface{ KeyFiles(Host) []string }
-
 // Connected is a Config of machines that are logged in to.
 type Connected interface {
 	// ConnType is the communicator: "ssh", "winrm", or "none".

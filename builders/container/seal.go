@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -40,6 +41,10 @@ func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
 	a.Arch = s.opts.platform.Architecture
 	a.Labels = map[string]string{"source_image": s.base.Name, "source_digest": s.base.ID}
 	if a.Image != nil {
+		if len(s.sensitive) > 0 {
+			s.env.Log.Warn("who has the image can read the sensitive content of " + strings.Join(s.sensitive, ", ") +
+				": a step that removes a file does not remove it from the layer below")
+		}
 		a.Image.OS, a.Image.Architecture, a.Image.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
 	}
 	return a, nil

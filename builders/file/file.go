@@ -39,7 +39,7 @@ type Config struct {
 	// Content is what it holds. Default none.
 	Content secret.String `hcl:"content,optional" key:"disk"`
 	// Source is the file to copy, in place of content. Default none.
-	Source string `hcl:"source,optional"`
+	Source string `hcl:"source,optional" key:"file"`
 }
 
 // Open checks the options.
@@ -64,14 +64,6 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 		}
 	}
 	return removing{machine.Builder(p, nil), p}, nil
-}
-
-// KeyFiles returns the file to copy, whose content counts.
-func (c *Config) KeyFiles(h builders.Host) []string {
-	if c.Source == "" {
-		return nil
-	}
-	return []string{(&place{Config: c, host: h}).path(c.Source)}
 }
 
 // place is this host, as far as the file goes.

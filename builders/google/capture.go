@@ -15,6 +15,7 @@ import (
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/journal"
 )
 
@@ -199,7 +200,7 @@ func (m *ImageOptions) shieldedState(dir string) (*gce.InitialStateConfig, error
 		{m.ImageSignaturesDB, &s.Dbs}, {m.ImageForbiddenSignaturesDB, &s.Dbxs},
 	} {
 		for _, file := range part.files {
-			b, err := certificate(localPath(dir, file))
+			b, err := certificate(hostfile.Path(dir, file))
 			if err != nil {
 				return nil, err
 			}

@@ -61,7 +61,7 @@ func (s *sweep) forgetExpired(ctx context.Context, r *registry.Registry) {
 		if failed || s.errs[e.resource.Cloud] != nil {
 			continue
 		}
-		if err := r.DropCheckpoint(ctx, e.Bucket, e.Key); err != nil {
+		if err := r.DropCheckpoint(ctx, e.Checkpoint); err != nil {
 			s.errs["registry"] = err
 		}
 	}

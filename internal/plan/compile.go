@@ -260,7 +260,8 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	}
 	fields := component.KeyFields(keyed)
 	b.family.onDisk = c.template.ImagesIn(fields)
-	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
+	b.files = optionFiles(cfg, c.options.Host.Dir)
+	b.options = append(optionInputs(fields), fileInputs(b.files, c.options.Host.Dir)...)
 	b.distribution, b.Naming = c.distribution(builder, keyed, dec), naming(builder, dec)
 	return diags
 }

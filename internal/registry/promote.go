@@ -197,7 +197,11 @@ func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask
 	if err != nil {
 		return Outcome{}, err
 	}
-	if was := trail(moves); to == "" && len(was) >= 2 {
+	at, err := r.target(ctx, bucket, channel)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if was := trail(moves, at); to == "" && len(was) >= 2 {
 		to = was[len(was)-2]
 	}
 	switch {
@@ -216,13 +220,29 @@ func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask
 
 // trail are the versions that a channel came by, without those it was rolled
 // back from. The last one is where it is.
-func trail(newestFirst []Move) (was []string) {
-	for _, m := range slices.Backward(newestFirst) {
+func trail(newestFirst []Move, at string) (was []string) {
+	for _, m := range taken(newestFirst, at) {
 		if i := slices.Index(was, m.To); m.Rollback && i >= 0 {
 			was = was[:i+1]
 			continue
 		}
+		if len(was) == 0 && m.From != "" {
+			was = append(was, m.From)
+		}
 		was = append(was, m.To)
 	}
 	return was
+}
+
+// taken are the moves by which a channel came to where it is, the oldest first:
+// each began where the one before it ended. One that broke off, or whose host's
+// clock was wrong, is not among them.
+func taken(newestFirst []Move, at string) (list []Move) {
+	for _, m := range newestFirst {
+		if m.To == at {
+			list, at = append(list, m), m.From
+		}
+	}
+	slices.Reverse(list)
+	return list
 }

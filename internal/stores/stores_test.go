@@ -122,6 +122,25 @@ func TestVaultThatIsNotReady(t *testing.T) {
 	}
 }
 
+// A standby leads to the node that answers, but nobody out of TLS.
+func TestVaultRedirects(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(http.HandlerFunc(vault))
+	defer plain.Close()
+	active := httptest.NewTLSServer(http.HandlerFunc(vault))
+	defer active.Close()
+	for to, want := range map[string]string{active.URL: "hunter2", plain.URL: ""} {
+		standby := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, to+r.URL.Path, http.StatusTemporaryRedirect)
+		}))
+		defer standby.Close()
+		got, err := env(map[string]string{"VAULT_ADDR": standby.URL, "VAULT_TOKEN": "s.token", "VAULT_SKIP_VERIFY": "1"}).VaultKey(t.Context(), "secret/data/web", "pw")
+		if got != want || (err == nil) != (want != "") || err != nil && !strings.Contains(err.Error(), "the token could be read on the way") {
+			t.Errorf("to %s: %q, %v", to, got, err)
+		}
+	}
+}
+
 // consul answers as Consul's API does.
 func consul(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
