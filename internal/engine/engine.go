@@ -43,7 +43,7 @@ type Registry interface {
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	Latest(ctx context.Context, bucket string) (registry.Version, bool, error)
-	PointChannels(ctx context.Context, v registry.Version, channels []string, by string) (moved, requested []string, err error)
+	PointChannels(ctx context.Context, v registry.Version, channels []string, by string) (registry.Pointed, error)
 	Settings(ctx context.Context, bucket, channel string) (registry.Settings, error)
 	SetSettings(ctx context.Context, bucket, channel, by string, s registry.Settings) error
 	Lease(ctx context.Context, bucket string, k key.Key, holder string, waiting func(holder string)) (release func(), err error)

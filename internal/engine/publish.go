@@ -211,25 +211,28 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 		return out, err
 	}
 	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: out.Bucket, Version: out.Name, Channels: out.Channels, New: isNew})
-	r.sayRequested(out, out.Requested)
+	r.sayStay(out, registry.Pointed{Requested: out.Requested, RolledBack: out.RolledBack})
 	return out, nil
 }
 
 // moveChannels points the template's channels at a version that exists.
 func (r *run) moveChannels(ctx context.Context, v registry.Version, channels []string) error {
-	moved, requested, err := r.Registry.PointChannels(ctx, v, channels, r.User)
+	p, err := r.Registry.PointChannels(ctx, v, channels, r.User)
 	if err != nil {
 		return err
 	}
-	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: moved})
-	r.sayRequested(v, requested)
+	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: p.Moved})
+	r.sayStay(v, p)
 	return nil
 }
 
-// sayRequested says which channels wait for a person.
-func (r *run) sayRequested(v registry.Version, channels []string) {
-	for _, c := range channels {
+// sayStay says which channels wait for a person.
+func (r *run) sayStay(v registry.Version, p registry.Pointed) {
+	for _, c := range p.Requested {
 		r.emit(event.Say{Text: fmt.Sprintf("Channel %s waits for approval: ingot approve %s %s %s", c, v.Bucket, v.Name, c)})
+	}
+	for _, c := range p.RolledBack {
+		r.emit(event.Warning{Text: fmt.Sprintf("channel %s was rolled back from %s, and stays so: ingot promote %s %s %s", c, v.Name, v.Bucket, v.Name, c)})
 	}
 }
 

@@ -103,9 +103,9 @@ func TestPromoteRetested(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			moved, requested, err := r.PointChannels(ctx, v, []string{channel}, "run 1")
-			if err == nil && (len(moved) != 1 || len(requested) > 0) {
-				t.Errorf("%s: moved %v, requested %v", version, moved, requested)
+			p, err := r.PointChannels(ctx, v, []string{channel}, "run 1")
+			if err == nil && (len(p.Moved) != 1 || len(p.Requested) > 0) {
+				t.Errorf("%s: %+v", version, p)
 			}
 			return err
 		}
@@ -152,8 +152,8 @@ func TestApprove(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if moved, requested, err := r.PointChannels(ctx, good, []string{"production"}, "run 1"); err != nil || len(moved) > 0 || !slices.Equal(requested, []string{"production"}) {
-			t.Errorf("moved %v, requested %v, %v", moved, requested, err)
+		if p, err := r.PointChannels(ctx, good, []string{"production"}, "run 1"); err != nil || len(p.Moved) > 0 || !slices.Equal(p.Requested, []string{"production"}) {
+			t.Errorf("%+v, %v", p, err)
 		}
 		for version, untested := range map[string]bool{"1.good": false, "1.bad": true} {
 			out, err := r.Promote(ctx, "web", version, "production", Ask{By: "ann", Comment: "now", Untested: untested})
