@@ -49,7 +49,7 @@ func inBuild() []hcl.BlockHeaderSchema {
 	typ := []string{"type"}
 	return []hcl.BlockHeaderSchema{
 		{Type: "source", LabelNames: []string{"source"}}, {Type: "provisioner", LabelNames: typ},
-		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+		{Type: "error-cleanup-provisioner", LabelNames: typ}, {Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
 		{Type: "test", LabelNames: []string{"name"}},
 	}
 }
@@ -61,7 +61,7 @@ func dynamicHeader() hcl.BlockHeaderSchema {
 func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}},
-		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
+		Blocks: append(inBuild(), dynamicHeader(),
 			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "checkpoint"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
 	for _, from := range c.Blocks.OfType("from") {
@@ -144,6 +144,8 @@ func (b *Build) add(s *Source) (first *Source) {
 		b.byRef = map[string]*Source{}
 	}
 	b.byRef[ref] = s
+	s.in = b.Name
+	s.setValues()
 	b.Sources = append(b.Sources, s)
 	return nil
 }
