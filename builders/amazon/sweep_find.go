@@ -135,7 +135,11 @@ func (f *finding) journaled(ctx context.Context, k *sweepKind, entries []journal
 
 // adopt takes over what the journal knows of a thing. What is marked as another
 // run's is that run's by now: a copy that it found half done and went on with.
+// What is said to be a checkpoint and is not marked as one is someone's image.
 func (t *thing) adopt(e journal.Resource) bool {
+	if _, checkpoint := e.Tags[tagCheckpoint]; checkpoint && t.Tags[tagCheckpoint] == "" {
+		return false
+	}
 	if run, was := t.Tags[tagRun], e.Tags[tagRun]; run != "" && was != "" && run != was {
 		return false
 	}

@@ -3,6 +3,8 @@ package lang
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -113,6 +115,9 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 	attrs := buildAttrs{Name: i.key}
 	diags := t.meta(block.Body, i.around, "build", block.DefRange, &attrs)
 	b.Name, b.Description = attrs.Name, attrs.Description
+	if name := c.Attributes["name"]; name != nil && strings.ContainsFunc(b.Name, unicode.IsControl) {
+		diags = append(diags, errorAt(name.Expr.Range(), "Wrong name of a build", "It stands before each line of output, so it has no line breaks and other control characters."))
+	}
 	if a := c.Attributes["sources"]; a != nil {
 		list, ds := t.sourceRefs(a.Expr, i.around)
 		diags = append(diags, ds...)
@@ -266,9 +271,18 @@ func (t *Template) meta(body hcl.Body, around []iteration, what string, at hcl.R
 	_, diags := t.decoder.Decode(component.Input{
 		What: what, Range: at, Partial: true,
 		Parts: []component.Part{{Body: body, Context: t.context(Real, nil, false, around)}},
-		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-			return t.eval(Real, e, ctx)
-		},
+		Eval:  t.inClear(what),
 	}, dst)
 	return diags
+}
+
+// inClear evaluates what is stored in clear with the versions.
+func (t *Template) inClear(what string) func(hcl.Expression, *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	return func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+		v, diags := t.eval(Real, e, ctx)
+		if has(marksOf(v), sensitive) {
+			return cty.DynamicVal, append(diags, errorAt(e.Range(), "Sensitive value in "+what, "It would be stored in clear with each version."))
+		}
+		return v, diags
+	}
 }
