@@ -167,7 +167,7 @@ type removing struct {
 func (removing) NoImage() error { return errors.New("it makes a file, and no image") }
 
 // Remove removes the file.
-func (r removing) Remove(_ context.Context, a artifact.Artifact) error {
+func (r removing) Remove(_ context.Context, a artifact.Artifact, _ bool) error {
 	for _, f := range a.Files {
 		if err := os.Remove(r.place.path(f.Path)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

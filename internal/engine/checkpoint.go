@@ -195,7 +195,7 @@ func (b *build) prune(ctx context.Context, made artifact.Checkpoint, before []ar
 			}
 		}
 		b.log.Say(fmt.Sprintf("Removing the checkpoint after step %d %s of %s (%s)", c.Step, c.Name, c.Created.Local().Format(time.DateTime), c.Artifact.ID))
-		err := remover.Remove(ctx, c.Artifact)
+		err := remover.Remove(ctx, c.Artifact, true)
 		if err == nil && !replaced {
 			err = b.Registry.DropCheckpoint(ctx, c)
 		}

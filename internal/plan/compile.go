@@ -143,7 +143,9 @@ func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 	return out
 }
 
-var notInName = regexp.MustCompile(`[^a-z0-9._-]+`)
+// notInName matches what a repository's name does not take, also two signs
+// side by side.
+var notInName = regexp.MustCompile(`[^a-z0-9]{2,}|[^a-z0-9._-]`)
 
 // bucketName is the bucket of builds that do not name one: the template's own
 // name, made fit for a repository.
@@ -156,7 +158,8 @@ func bucketName(t *lang.Template) string {
 	for _, ext := range []string{".json", ".hcl", ".pkr", ".ingot"} {
 		name = strings.TrimSuffix(name, ext)
 	}
-	name = strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "-"), "-._")
+	name = notInName.ReplaceAllString(strings.ToLower(name), "-")
+	name = strings.Trim(name[:min(len(name), 128)], "-._")
 	if name == "" {
 		return "images"
 	}

@@ -89,6 +89,7 @@ func TestVaultEnvironment(t *testing.T) {
 		"not a certificate":              {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_CACERT": filepath.Join(home, "none.pem")}, "has no certificate"},
 		"no such certificate":            {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_CACERT": home + "/gone"}, "VAULT_CACERT"},
 		"no such client certificate":     {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_CLIENT_CERT": home + "/gone"}, "VAULT_CLIENT_CERT"},
+		"not a URL":                      {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_ADDR": "http://me:hun ter2@x"}, "VAULT_ADDR is not a URL"},
 		"not a flag":                     {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_SKIP_VERIFY": "perhaps"}, "VAULT_SKIP_VERIFY"},
 	} {
 		t.Run(name, func(t *testing.T) {

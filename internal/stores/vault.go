@@ -36,6 +36,9 @@ func (e Env) readVault(ctx context.Context, path string, query url.Values) (*Vau
 	if address == "" {
 		return nil, errors.New("VAULT_ADDR is not set")
 	}
+	if _, err := url.Parse(address); err != nil {
+		return nil, errors.New("VAULT_ADDR is not a URL") // which may have a password in it
+	}
 	header, err := e.vaultHeader()
 	if err != nil {
 		return nil, err
