@@ -81,7 +81,7 @@ func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
 				add(&value{address: "local." + a.Name, expr: a.Expr, at: a.Range})
 			}
 		case "local":
-			v, ds := local(b)
+			v, ds := t.local(b)
 			diags = append(diags, ds...)
 			add(v)
 		case "data":
@@ -102,10 +102,10 @@ func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
 	return diags
 }
 
-func local(b *hcl.Block) (*value, hcl.Diagnostics) {
+func (t *Template) local(b *hcl.Block) (*value, hcl.Diagnostics) {
 	c, diags := component.Content(b.Body, &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
 		{Name: "expression", Required: true}, {Name: "sensitive"}}}, "local "+quote(b.Labels[0]))
-	if !hclsyntax.ValidIdentifier(b.Labels[0]) {
+	if !hclsyntax.ValidIdentifier(b.Labels[0]) && !t.legacy {
 		diags = append(diags, errorAt(b.LabelRanges[0], "Invalid name of a local", "It has letters, digits, _ and -, and begins with a letter."))
 	}
 	v := &value{address: "local." + b.Labels[0], at: b.DefRange}

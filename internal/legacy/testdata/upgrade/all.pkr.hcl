@@ -33,7 +33,7 @@ variable "token" {
 
 variable "my_name" {
   type    = string
-  default = "{{ .Name }}"
+  default = "{{.Name}}"
 }
 
 variable "brace" {
