@@ -156,9 +156,15 @@ func (s *sweeping) journaled(ctx context.Context, r journal.Resource) {
 	case gcp.IsNotFound(err), checkpoint && labels[checkpointLabel] == "":
 	case err != nil:
 		s.fail(fmt.Errorf("look for the %s %s in %s: %w", r.Kind, r.Name, r.Place, gcp.Explain(err)))
-	case labels[runLabel] == r.Tags[runLabel]:
+	case labels[runLabel] == r.Tags[runLabel] && !finished(r, labels):
 		s.found(r, labels)
 	}
+}
+
+// finished reports whether something is an image that is published: who was
+// killed before the journal said so left it there, without its expiry.
+func finished(r journal.Resource, labels map[string]string) bool {
+	return r.Kind == "image" && r.Tags[expiresLabel] != "" && labels[expiresLabel] == ""
 }
 
 // labelsOf returns the labels of a resource that is there.
