@@ -5,6 +5,8 @@ package builders
 import (
 	"context"
 	"encoding/json"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,10 +33,6 @@ type Config interface {
 	// network nor machine. Errors about one option are *component.OptionError.
 	Open(Host) (Builder, error)
 }
-
-// KeyFiles is a Config with options that name files of this host whose content
-// changes what is on the image: it counts in its key. Open has found them.
-type KeyFiles interface{ KeyFiles(Host) []string }
 
 // Connected is a Config of machines that are logged in to.
 type Connected interface {
@@ -269,8 +267,10 @@ type Resumer interface {
 // when a post-processor has made something else of it (keep_input_artifact).
 // The engine asks for it after all post-processors have succeeded, and for
 // nothing that a version holds. What is gone already is no error.
+// Where the registry says that it is a checkpoint, an image that is not marked
+// as one stays.
 type Remover interface {
-	Remove(ctx context.Context, a artifact.Artifact) error
+	Remove(ctx context.Context, a artifact.Artifact, checkpoint bool) error
 }
 
 // Sweeper clears what dead runs left in one cloud.
@@ -286,6 +286,8 @@ type Sweeper struct {
 type SweepInput struct {
 	// Journal are the resources in this cloud that dead runs have not removed.
 	Journal []journal.Resource
+	// Checkpoints are those whose time is up, by what a registry says of them.
+	Checkpoints []journal.Resource
 	// Places are regions, or "project/zone"s, to look at for marked resources
 	// also where no journal names one.
 	Places []string
@@ -299,4 +301,20 @@ type SweepInput struct {
 	// Found is told of each resource, once it was removed, or found in a dry
 	// run; err says why it could not be removed.
 	Found func(r journal.Resource, err error)
+}
+
+// Dead are the resources of Journal and the images of Checkpoints. A registry is
+// written by many, and must not lead to other things: what it names counts only
+// where the image itself carries the mark of a checkpoint, which is among its Tags.
+func (in SweepInput) Dead(mark string) []journal.Resource {
+	dead := slices.Clone(in.Journal)
+	for _, r := range in.Checkpoints {
+		if r.Kind == "image" {
+			tags := map[string]string{mark: ""}
+			maps.Copy(tags, r.Tags)
+			r.Tags = tags
+			dead = append(dead, r)
+		}
+	}
+	return dead
 }

@@ -54,6 +54,20 @@ func TestAsk(t *testing.T) {
 	}
 }
 
+// TestGuard shows what would like to do something to the terminal: a template's
+// text, and a line of it that is wrong.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	const text = "an image\x1b]0;title\x07 of mine"
+	for command, template := range map[string]string{
+		"inspect":  "source \"null\" \"a\" {}\nbuild {\n  description = \"" + text + "\"\n  sources = [\"null.a\"]\n}\n",
+		"validate": "locals { a = nothing.b } # " + text,
+	} {
+		p := startTerminal(t, template, command, ".")
+		p.wait("an image of mine")
+	}
+}
+
 // TestDebug goes through a build step by step.
 func TestDebug(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,7 @@ import (
 	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/outage"
+	"github.com/ingot-build/ingot/internal/secret"
 )
 
 // Access is an AWS account, as one configuration reaches it.
@@ -31,6 +32,7 @@ type Access struct {
 	config  AccessConfig
 	dir     string
 	sandbox *builders.Sandbox
+	secrets *secret.Set
 	account *account
 	outages *outage.Watch
 }
@@ -47,7 +49,7 @@ func (c AccessConfig) Open(h builders.Host) (*Access, error) {
 	for _, s := range []string{c.SecretKey.Reveal(), c.Token.Reveal(), c.MFACode.Reveal()} {
 		h.Secrets.Add(s)
 	}
-	a := &Access{config: c, dir: h.Dir, sandbox: h.Sandbox}
+	a := &Access{config: c, dir: h.Dir, sandbox: h.Sandbox, secrets: h.Secrets}
 	id := a.identity()
 	a.account, a.outages = sharedAccount(h.Shared, id), sharedWatch(h.Shared, id)
 	return a, nil
@@ -146,7 +148,7 @@ func (a *Access) load(ctx context.Context) (aws.Config, error) {
 			credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey.Reveal(), c.Token.Reveal())))
 	}
 	if v := c.VaultAWSEngine; v != nil {
-		opts = append(opts, config.WithCredentialsProvider(aws.NewCredentialsCache(&vault{config: *v})))
+		opts = append(opts, config.WithCredentialsProvider(aws.NewCredentialsCache(&vault{*v, a.secrets})))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, opts...)
 	if err != nil {

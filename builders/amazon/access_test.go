@@ -165,7 +165,7 @@ func TestVault(t *testing.T) {
 			_, _ = w.Write([]byte(`{"errors":["permission denied"]}`))
 			return
 		}
-		_, _ = w.Write([]byte(`{"lease_duration":3600,"data":{"access_key":"AKIDV","secret_key":"s","security_token":"t"}}`))
+		_, _ = w.Write([]byte(`{"lease_duration":3600,"data":{"access_key":"AKIDV","secret_key":"secret-of-vault","security_token":"token-of-vault"}}`))
 	}))
 	defer server.Close()
 	t.Setenv("VAULT_ADDR", server.URL)
@@ -175,8 +175,11 @@ func TestVault(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := r.Config.Credentials.Retrieve(t.Context())
-	if err != nil || got.AccessKeyID != "AKIDV" || got.SessionToken != "t" || !got.CanExpire {
+	if err != nil || got.AccessKeyID != "AKIDV" || got.SessionToken != "token-of-vault" || !got.CanExpire {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if got := h.Secrets.Redact("secret-of-vault token-of-vault"); got != secret.Redacted+" "+secret.Redacted {
+		t.Errorf("shown: %s", got)
 	}
 	if asked != "/v1/cloud/creds/builder?ttl=1h root" {
 		t.Errorf("asked for %s", asked)

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/ssh"
@@ -282,13 +281,4 @@ func (c RunConfig) userData(dir string) ([]byte, error) {
 		return nil, component.Errorf("user_data_file", "has %d bytes: EC2 takes %d", len(text), maxUserData)
 	}
 	return text, nil
-}
-
-// KeyFiles are the files whose content is a part of what the instance does at
-// its first boot.
-func (c RunConfig) KeyFiles(h builders.Host) []string {
-	if c.UserDataFile == "" {
-		return nil
-	}
-	return []string{hostfile.Path(h.Dir, c.UserDataFile)}
 }

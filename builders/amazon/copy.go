@@ -45,7 +45,7 @@ func (s *spreading) bring(ctx context.Context, r *Region) (types.Image, error) {
 // adopt takes over a copy that an earlier run has begun.
 func (s *spreading) adopt(ctx context.Context, r *Region, img types.Image) (types.Image, error) {
 	id := aws.ToString(img.ImageId)
-	if tagMap(img.Tags)[tagExpires] != "" {
+	if tags := tagMap(img.Tags); tags[tagExpires] != "" || tags[tagRun] != s.env.RunID {
 		entry, err := s.env.Journal.Intend(journal.Resource{Cloud: cloud, Place: r.Name, Kind: kindImage, Name: s.name, ID: id,
 			Tags: s.marks(), Access: s.from.access.Place(), Build: s.env.Build})
 		if err != nil {

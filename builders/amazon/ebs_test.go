@@ -132,7 +132,8 @@ func TestNeverAnswers(t *testing.T) {
 	w := start(t, sandboxtest.Options{})
 	c := config("web-1")
 	c.Port, c.Timeout = 2222, 3*time.Second
-	c.UserData = "#!/bin/sh\necho the machine says hello\n"
+	c.UserData = "#!/bin/sh\necho the machine says hello\npassword=let-me-in\n"
+	c.Password = secret.Sensitive("let-me-in")
 	var said lines
 	_, err := w.begin(t, c, &said)
 	if err == nil || !strings.Contains(err.Error(), ":2222: can't connect within") || !strings.Contains(builders.Hint(err), "its console ends with") {
@@ -140,6 +141,9 @@ func TestNeverAnswers(t *testing.T) {
 	}
 	if !strings.Contains(said.String(), "the machine says hello") {
 		t.Errorf("the console is not shown:\n%s", said.String())
+	}
+	if !strings.Contains(said.String(), "user_data has a sensitive value") {
+		t.Errorf("no warning:\n%s", said.String())
 	}
 	for _, left := range w.Leaks() {
 		t.Errorf("left behind: %s", left)

@@ -147,6 +147,9 @@ func (i *instance) launch(ctx context.Context, at site, p plan) error {
 	if l.data, err = i.instanceData(); err != nil {
 		return err
 	}
+	if text := string(l.data); !i.again && i.host.Secrets.Redact(text) != text {
+		i.env.Log.Warn("user_data has a sensitive value, which cloud-init keeps in /var/lib/cloud of the image where no step removes it")
+	}
 	err = together(ctx,
 		func(ctx context.Context) (err error) { i.key, l.pair, err = i.login(ctx); return },
 		func(ctx context.Context) (err error) { l.groups, err = i.group(ctx, at); return },

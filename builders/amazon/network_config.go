@@ -37,8 +37,9 @@ type NetworkConfig struct {
 
 	// SSHInterface is how the instance is reached: "public_ip", "private_ip",
 	// "public_dns", "private_dns", "ipv6" or "session_manager" (through AWS
-	// Systems Manager; it needs the program session-manager-plugin). Default:
-	// the public address where there is one, else the private one.
+	// Systems Manager; it needs the program session-manager-plugin, 1.2.536.0
+	// or later). Default: the public address where there is one, else the
+	// private one.
 	SSHInterface string `hcl:"ssh_interface,optional"`
 	// SessionManagerPort is the port of this host that leads to the instance
 	// with session_manager. Default: a free one.

@@ -19,7 +19,7 @@ type RunConfig struct {
 	// UserData is what the instance gets at its first boot.
 	UserData string `hcl:"user_data,optional" key:"disk"`
 	// UserDataFile is a file with the user data.
-	UserDataFile string `hcl:"user_data_file,optional" key:"disk"`
+	UserDataFile string `hcl:"user_data_file,optional" key:"file"`
 	// MaxLifetime is after how long the instance ends by itself, should ingot
 	// not come to end it, and after how long ingot sweep counts as left over
 	// what this build made. It takes effect on the instance where no user data

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -23,6 +24,11 @@ import (
 
 // plugin is the program that carries sessions of AWS Systems Manager.
 const plugin = "session-manager-plugin"
+
+// pluginAnswer is the environment variable that the plugin reads the session
+// from, where its first argument names it: everybody on this host could read
+// the session's token in an argument.
+const pluginAnswer = "AWS_SSM_START_SESSION_RESPONSE"
 
 // agentTime is how long the agent on the instance may take to connect to
 // Systems Manager.
@@ -136,7 +142,8 @@ func (i *instance) runPlugin(ctx context.Context, in *ssm.StartSessionInput, out
 		endpoint = e
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	cmd := exec.CommandContext(life, plugin, string(answer), i.r.Name, "StartSession", i.access.config.Profile, string(request), endpoint) //nolint:gosec // AWS's own calling convention
+	cmd := exec.CommandContext(life, plugin, pluginAnswer, i.r.Name, "StartSession", i.access.config.Profile, string(request), endpoint) //nolint:gosec // AWS's own calling convention
+	cmd.Env = append(os.Environ(), pluginAnswer+"="+string(answer))
 	reader, writer := io.Pipe()
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = writer, writer, time.Second
 	if err := cmd.Start(); err != nil {
@@ -162,7 +169,7 @@ func (i *instance) runPlugin(ctx context.Context, in *ssm.StartSessionInput, out
 		return s, nil
 	case <-s.done:
 		end()
-		return nil, fmt.Errorf("%s ended: %s", plugin, said.text())
+		return nil, builders.WithHint(fmt.Errorf("%s ended: %s", plugin, said.text()), "it must be of version 1.2.536.0 or later: "+plugin+" --version")
 	case <-ctx.Done():
 		s.close()
 		return nil, context.Cause(ctx)

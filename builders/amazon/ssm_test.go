@@ -35,11 +35,11 @@ func TestPluginMissing(t *testing.T) {
 	}
 }
 
-// TestPlugin calls the plugin as AWS's own command line does, and takes it for
-// ready when it says so.
+// TestPlugin calls the plugin as AWS's own command line does, with the token of
+// the session in no argument, and takes it for ready when it says so.
 func TestPlugin(t *testing.T) {
 	seen := filepath.Join(t.TempDir(), "seen")
-	fakePlugin(t, `printf '%s\n' "$@" > `+seen+`
+	fakePlugin(t, `printf '%s\n' "$@" "$`+pluginAnswer+`" > `+seen+`
 echo "Starting session with SessionId: s-1"
 echo "Port 4711 opened for sessionId s-1."
 echo "Waiting for connections..."
@@ -64,12 +64,11 @@ exec sleep 600
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`{"SessionId":"s-1","StreamUrl":"wss://x","TokenValue":"token"}`, home, "StartSession", "",
-		`{"DocumentName":"AWS-StartPortForwardingSession","Parameters":null,"Target":"i-1"}`}
-	for n, line := range strings.Split(string(args), "\n")[:5] {
-		if line != want[n] {
-			t.Errorf("argument %d is %s, want %s", n, line, want[n])
-		}
+	want := strings.Join([]string{pluginAnswer, home, "StartSession", "",
+		`{"DocumentName":"AWS-StartPortForwardingSession","Parameters":null,"Target":"i-1"}`, l.Host.Sandbox.AWS,
+		`{"SessionId":"s-1","StreamUrl":"wss://x","TokenValue":"token"}`, ""}, "\n")
+	if string(args) != want {
+		t.Errorf("it was called with\n%s\nwant\n%s", args, want)
 	}
 }
 

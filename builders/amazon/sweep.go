@@ -33,6 +33,7 @@ func sweep(ctx context.Context, h builders.Host, in builders.SweepInput) error {
 	if h.Shared == nil {
 		h.Shared = &sync.Map{}
 	}
+	in.Journal = in.Dead(tagCheckpoint)
 	var mu sync.Mutex
 	var errs []error
 	var wg sync.WaitGroup

@@ -135,7 +135,16 @@ func (f *finding) journaled(ctx context.Context, k *sweepKind, entries []journal
 
 // adopt takes over what the journal knows of a thing. What is marked as another
 // run's is that run's by now: a copy that it found half done and went on with.
+// What is said to be a checkpoint and is not marked as one is someone's image; an
+// image that has lost its expiry is published: who did that was killed before
+// the journal said so.
 func (t *thing) adopt(e journal.Resource) bool {
+	if _, checkpoint := e.Tags[tagCheckpoint]; checkpoint && t.Tags[tagCheckpoint] == "" {
+		return false
+	}
+	if e.Kind == kindImage && e.Tags[tagExpires] != "" && t.Tags[tagExpires] == "" {
+		return false
+	}
 	if run, was := t.Tags[tagRun], e.Tags[tagRun]; run != "" && was != "" && run != was {
 		return false
 	}

@@ -13,6 +13,7 @@ import (
 	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
 
 	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/journal"
 	"github.com/ingot-build/ingot/internal/sandbox/fault"
 )
@@ -152,6 +153,39 @@ func TestSweepJournal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSweepCheckpoints checks that what a registry says leads to checkpoints,
+// and to nothing else.
+func TestSweepCheckpoints(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	tags := l.marksOf("dead", time.Hour)
+	d := l.leave(home, tags)
+	other, checkpoint := l.registered(home, "other", nil), l.registered(home, "checkpoint", map[string]string{tagCheckpoint: "k"})
+	in := builders.SweepInput{Checkpoints: d.journal(home, tags, true), Now: time.Now()}
+	for _, id := range []string{other, checkpoint} {
+		in.Checkpoints = append(in.Checkpoints, journal.Resource{Cloud: cloud, Place: home, Kind: kindImage, ID: id})
+	}
+	if got := without(l.sweep(in), kindSnapshot); !slices.Equal(got, []string{"image " + checkpoint}) {
+		t.Errorf("removed %v, want the checkpoint %s alone", got, checkpoint)
+	}
+	again := l.registered(home, "again", map[string]string{tagCheckpoint: "k"})
+	for id, stays := range map[string]bool{other: true, again: false} {
+		a := artifact.Artifact{Places: []artifact.Place{{Name: home, ID: id}}}
+		if err := (distribution{from: l.source()}).Remove(t.Context(), a, true); err != nil || l.there(home, id) != stays {
+			t.Errorf("%s stays: %t, %v; want %t", id, l.there(home, id), err, stays)
+		}
+	}
+}
+
+func (l *lab) there(region, image string) bool {
+	l.t.Helper()
+	_, ok, err := l.region(region).present(l.t.Context(), image)
+	if err != nil {
+		l.t.Error(err)
+	}
+	return ok
 }
 
 // TestSweepMarks checks that without a journal just what is expired and this

@@ -96,6 +96,7 @@ func cases() []testCase {
 		{"tree", op.KindTree, testTree},
 		{"tree merges", op.KindTree, testTreeMerges},
 		{"get", op.KindGet, testGet},
+		{"get escape", op.KindGet, testGetEscape},
 		{"get missing", op.KindGet, testGetMissing},
 		{"capture", op.KindCapture, testCapture},
 		{"local", op.KindLocal, testLocal},

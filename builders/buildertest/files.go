@@ -123,6 +123,23 @@ func testGet(t *testing.T, h Harness) {
 	}
 }
 
+// A link that the machine had in a folder does not lead what it has there later
+// out of the folder on this host.
+func testGetEscape(t *testing.T, h Harness) {
+	s := begin(t, h.New(t))
+	dir := s.place()
+	outside, to := t.TempDir(), filepath.Join(t.TempDir(), "to")
+	s.must(s.shell("mkdir -p " + dir + " && ln -s " + outside + " " + dir + "/sub"))
+	s.must(&op.Get{Path: dir + "/", Local: to})
+	s.must(s.shell("rm " + dir + "/sub && mkdir " + dir + "/sub && echo bad >" + dir + "/sub/file"))
+	if err := s.apply(t.Context(), &op.Get{Path: dir + "/", Local: to}); err == nil {
+		t.Error("no error")
+	}
+	if got, err := os.ReadDir(outside); err != nil || len(got) > 0 {
+		t.Errorf("outside: %v, %v", got, err)
+	}
+}
+
 func testCapture(t *testing.T, h Harness) {
 	s := begin(t, h.New(t))
 	dir := s.place()

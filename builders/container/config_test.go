@@ -38,6 +38,7 @@ func TestOpenRefuses(t *testing.T) {
 		"bad instruction":  {func(c *Config) { c.Changes = []string{"ENV"} }, "changes", "ENV"},
 		"cache":            {func(c *Config) { c.CacheFrom = []string{"registry.example.com/x"} }, "cache_from", "has no type"},
 		"bad cache":        {func(c *Config) { c.CacheTo = []string{"type=registry,ref"} }, "cache_to", "ref"},
+		"mirror's login":   {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{Suite: "s", Mirror: "http://me:pw@x"} }, "bootstrap.mirror", "http://me:xxxxx@x can't have a login"},
 		"mirror":           {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{Suite: "s", Mirror: "ftp://x"} }, "bootstrap.mirror", "ftp://x"},
 		"package":          {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{Suite: "s", Packages: []string{"--x"}} }, "bootstrap", "--x"},
 		"no suite":         {func(c *Config) { c.Image, c.Bootstrap = "", &Bootstrap{} }, "bootstrap.suite", "must be set"},

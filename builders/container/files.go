@@ -63,6 +63,7 @@ chmod "$3" "$2"`
 	r := &run{session: s, argv: []string{"/bin/sh", "-c", script, "sh", from, f.Path, strconv.FormatUint(uint64(f.Perm()), 8), f.Owner}}
 	r.add(llb.AddSecret(from, llb.SecretID(s.secrets.put(f.Path, data)), llb.SecretFileOpt(0, 0, 0o400)), llb.User("root"), llb.Dir("/"))
 	s.run(step, "upload "+f.Path, r)
+	s.sensitive = append(s.sensitive, f.Path)
 	return nil
 }
 

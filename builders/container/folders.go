@@ -82,7 +82,8 @@ func (t treeFS) stat(name string, d fs.DirEntry) (*types.Stat, error) {
 	if err != nil {
 		return nil, err
 	}
-	stat := &types.Stat{Path: name, Mode: uint32(info.Mode()), ModTime: info.ModTime().UnixNano()}
+	// Of the mode just what counts in the key, and what a machine gets.
+	stat := &types.Stat{Path: name, Mode: uint32(info.Mode().Type() | info.Mode().Perm()), ModTime: info.ModTime().UnixNano()}
 	switch {
 	case info.Mode().IsRegular():
 		stat.Size = info.Size()

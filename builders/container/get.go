@@ -2,7 +2,9 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -12,6 +14,7 @@ import (
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
 	"github.com/tonistiigi/fsutil/types"
 
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/op"
 )
 
@@ -43,68 +46,74 @@ func (s *buildSession) getFile(ctx context.Context, name, local string) error {
 	if strings.HasSuffix(local, "/") {
 		local = filepath.Join(local, path.Base(name))
 	}
-	if err := os.MkdirAll(filepath.Dir(local), 0o755); err != nil {
-		return err
-	}
-	return s.write(ctx, name, local, st)
+	_, err = hostfile.Write(local, fs.FileMode(st.Mode).Perm(), func(w io.Writer) error { return s.read(ctx, name, st.Size, w) })
+	return err
 }
 
-// write writes a file's content beside its place and then puts it there.
-func (s *buildSession) write(ctx context.Context, name, local string, st *types.Stat) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(local), ".ingot-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close()
-			_ = os.Remove(f.Name())
-		}
-	}()
-	for offset := int64(0); offset < st.Size; {
+// read reads a file's content.
+func (s *buildSession) read(ctx context.Context, name string, size int64, w io.Writer) error {
+	for offset := int64(0); offset < size; {
 		data, err := s.ref.ReadFile(ctx, gateway.ReadRequest{Filename: name, Range: &gateway.FileRange{Offset: int(offset), Length: chunk}})
 		if err != nil {
 			return s.kit.explain(ctx, err)
 		}
 		if len(data) == 0 {
-			return fmt.Errorf("it ended after %d of %d bytes", offset, st.Size)
+			return fmt.Errorf("it ended after %d of %d bytes", offset, size)
 		}
-		if _, err := f.Write(data); err != nil {
+		if _, err := w.Write(data); err != nil {
 			return err
 		}
 		offset += int64(len(data))
 	}
-	if err := f.Chmod(fs.FileMode(st.Mode).Perm()); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), local)
+	return nil
 }
 
 func (s *buildSession) getFolder(ctx context.Context, name, local string) error {
+	if err := os.MkdirAll(local, 0o755); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(local)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return s.readFolder(ctx, name, root, ".")
+}
+
+// readFolder writes what is in a folder of the image below root, and nothing
+// outside of it.
+func (s *buildSession) readFolder(ctx context.Context, name string, root *os.Root, local string) error {
 	entries, err := s.ref.ReadDir(ctx, gateway.ReadDirRequest{Path: name})
 	if err != nil {
 		return s.kit.explain(ctx, err)
-	}
-	if err := os.MkdirAll(local, 0o755); err != nil {
-		return err
 	}
 	for _, e := range entries {
 		from, to := path.Join(name, e.Path), filepath.Join(local, path.Base(e.Path))
 		switch mode := fs.FileMode(e.Mode); {
 		case mode.IsDir():
-			err = s.getFolder(ctx, from, to)
+			if err = root.MkdirAll(to, 0o755); err == nil {
+				err = s.readFolder(ctx, from, root, to)
+			}
 		case mode.IsRegular():
-			err = s.write(ctx, from, to, e)
+			err = s.readInto(ctx, from, e, root, to)
 		case mode.Type() == fs.ModeSymlink:
-			_ = os.Remove(to)
-			err = os.Symlink(e.Linkname, to)
+			_ = root.Remove(to)
+			err = root.Symlink(e.Linkname, to)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *buildSession) readInto(ctx context.Context, name string, st *types.Stat, root *os.Root, local string) error {
+	if err := root.Remove(local); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fs.FileMode(st.Mode).Perm())
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.read(ctx, name, st.Size, f), f.Close())
 }

@@ -125,6 +125,9 @@ func (o *options) checkBootstrap() error {
 	if err != nil || !slices.Contains([]string{"http", "https", "file"}, u.Scheme) {
 		return component.Errorf("bootstrap.mirror", "%q is no http, https or file URL", b.Mirror)
 	}
+	if u.User != nil {
+		return component.Errorf("bootstrap.mirror", "%s can't have a login: it would be on a command line, and in the image", u.Redacted())
+	}
 	for _, name := range append(append([]string{b.Suite, b.Variant}, b.Packages...), b.Components...) {
 		if name != "-" && strings.HasPrefix(name, "-") || strings.ContainsAny(name, " ,\n") || name == "" {
 			return component.Errorf("bootstrap", "%q is no name of a suite, variant, component or package", name)

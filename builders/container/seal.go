@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	gateway "github.com/moby/buildkit/frontend/gateway/client"
@@ -40,9 +42,23 @@ func (s *buildSession) Seal(ctx context.Context) (artifact.Artifact, error) {
 	a.Arch = s.opts.platform.Architecture
 	a.Labels = map[string]string{"source_image": s.base.Name, "source_digest": s.base.ID}
 	if a.Image != nil {
+		s.warnReadable()
 		a.Image.OS, a.Image.Architecture, a.Image.Variant = s.opts.platform.OS, s.opts.platform.Architecture, s.opts.platform.Variant
 	}
 	return a, nil
+}
+
+// warnReadable tells what is sensitive and can be read in the image.
+func (s *buildSession) warnReadable() {
+	if len(s.sensitive) > 0 {
+		s.env.Log.Warn("who has the image can read the sensitive content of " + strings.Join(s.sensitive, ", ") +
+			": a step that removes a file does not remove it from the layer below")
+	}
+	for _, text := range append(slices.Clone(s.opts.Changes), s.opts.Author, s.opts.Message) {
+		if shown := s.host.Secrets.Redact(text); shown != text {
+			s.env.Log.Warn("who has the image can read the sensitive value in its configuration: " + shown)
+		}
+	}
 }
 
 // result is the file system with the configuration that the image gets.

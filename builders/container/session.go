@@ -45,14 +45,15 @@ type buildSession struct {
 	solveOpt client.SolveOpt
 	build    *build // nil before the first and after a failure
 
-	config  dockerspec.DockerOCIImage
-	state   llb.State
-	history []string          // what made each layer on top of the base's
-	ref     gateway.Reference // of the state solved last, in build
-	solved  *llb.Definition   // of it
-	force   bool              // take nothing from a cache
-	ran     tally             // of the step under way
-	last    builders.StepResult
+	config    dockerspec.DockerOCIImage
+	state     llb.State
+	history   []string          // what made each layer on top of the base's
+	sensitive []string          // paths of the sensitive files in them
+	ref       gateway.Reference // of the state solved last, in build
+	solved    *llb.Definition   // of it
+	force     bool              // take nothing from a cache
+	ran       tally             // of the step under way
+	last      builders.StepResult
 
 	closing  sync.Once
 	closeErr error
@@ -202,10 +203,10 @@ func (s *buildSession) Apply(ctx context.Context, step builders.Step) (err error
 	s.secrets.begin(step.Key)
 	// What follows a step that was run afresh does so on something new.
 	s.force = s.force || step.Fresh
-	before, layers := s.state, len(s.history)
+	before, layers, files := s.state, len(s.history), len(s.sensitive)
 	defer func() {
 		if err != nil {
-			s.state, s.history = before, s.history[:layers]
+			s.state, s.history, s.sensitive = before, s.history[:layers], s.sensitive[:files]
 		}
 	}()
 	for _, o := range ops {

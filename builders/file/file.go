@@ -39,7 +39,7 @@ type Config struct {
 	// Content is what it holds. Default none.
 	Content secret.String `hcl:"content,optional" key:"disk"`
 	// Source is the file to copy, in place of content. Default none.
-	Source string `hcl:"source,optional"`
+	Source string `hcl:"source,optional" key:"file"`
 }
 
 // Open checks the options.
@@ -64,14 +64,6 @@ func (c *Config) Open(h builders.Host) (builders.Builder, error) {
 		}
 	}
 	return removing{machine.Builder(p, nil), p}, nil
-}
-
-// KeyFiles returns the file to copy, whose content counts.
-func (c *Config) KeyFiles(h builders.Host) []string {
-	if c.Source == "" {
-		return nil
-	}
-	return []string{(&place{Config: c, host: h}).path(c.Source)}
 }
 
 // place is this host, as far as the file goes.
@@ -175,7 +167,7 @@ type removing struct {
 func (removing) NoImage() error { return errors.New("it makes a file, and no image") }
 
 // Remove removes the file.
-func (r removing) Remove(_ context.Context, a artifact.Artifact) error {
+func (r removing) Remove(_ context.Context, a artifact.Artifact, _ bool) error {
 	for _, f := range a.Files {
 		if err := os.Remove(r.place.path(f.Path)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err

@@ -77,7 +77,7 @@ func TestMake(t *testing.T) {
 			t.Errorf("%s was changed: %v", path, err)
 		}
 		for range 2 {
-			if err := b.(builders.Remover).Remove(t.Context(), a); err != nil {
+			if err := b.(builders.Remover).Remove(t.Context(), a, false); err != nil {
 				t.Error(err)
 			}
 		}

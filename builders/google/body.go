@@ -2,7 +2,6 @@ package google
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -10,7 +9,7 @@ import (
 	gce "google.golang.org/api/compute/v1"
 	"google.golang.org/api/googleapi"
 
-	"github.com/ingot-build/ingot/builders"
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
 // body is what instances.insert is asked for.
@@ -194,14 +193,14 @@ func (l *launch) metadata(withKey bool) (*gce.Metadata, error) {
 		values[k] = v.Reveal()
 	}
 	for k, file := range l.MetadataFiles {
-		text, err := os.ReadFile(localPath(l.host.Dir, file))
+		text, err := os.ReadFile(hostfile.Path(l.host.Dir, file))
 		if err != nil {
 			return nil, fmt.Errorf("metadata_files: %w", err)
 		}
 		values[k] = string(text)
 	}
 	if l.StartupScriptFile != "" {
-		text, err := os.ReadFile(localPath(l.host.Dir, l.StartupScriptFile))
+		text, err := os.ReadFile(hostfile.Path(l.host.Dir, l.StartupScriptFile))
 		if err != nil {
 			return nil, fmt.Errorf("startup_script_file: %w", err)
 		}
@@ -239,17 +238,4 @@ func metadataOf(values map[string]string) *gce.Metadata {
 	}
 	slices.SortFunc(m.Items, func(a, b *gce.MetadataItems) int { return strings.Compare(a.Key, b.Key) })
 	return m
-}
-
-// KeyFiles are the files whose content is a part of what the instance does when
-// it starts.
-func (c *Config) KeyFiles(h builders.Host) []string {
-	var files []string
-	if c.StartupScriptFile != "" {
-		files = append(files, localPath(h.Dir, c.StartupScriptFile))
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.MetadataFiles)) {
-		files = append(files, localPath(h.Dir, c.MetadataFiles[name]))
-	}
-	return files
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/builders/machine"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/journal"
 )
 
@@ -101,13 +102,13 @@ func (m *instance) createImage(ctx context.Context) (*gce.Image, error) {
 	defer done()
 	op, err := m.api.Compute.Images.Insert(m.ImageProjectID, body).RequestId(request).Context(known).Do()
 	if err != nil {
-		return nil, errors.Join(err, m.dropImage(ctx, entry, err))
+		return nil, errors.Join(err, m.dropImage(ctx, m.ImageName, entry, err))
 	}
 	if !m.env.Hold {
 		m.deleteEarly(ctx)
 	}
 	if err := m.api.Wait(ctx, op); err != nil {
-		return nil, errors.Join(err, m.dropImage(ctx, entry, err))
+		return nil, errors.Join(err, m.dropImage(ctx, m.ImageName, entry, err))
 	}
 	if err := entry.Made(m.ImageName); err != nil {
 		return nil, err
@@ -127,15 +128,15 @@ func (m *instance) deleteEarly(ctx context.Context) {
 
 // dropImage removes what is left of an image that was not made. One that is
 // there because its name was in use is someone else's.
-func (m *instance) dropImage(ctx context.Context, entry *journal.Entry, why error) error {
+func (c *cloud) dropImage(ctx context.Context, name string, entry *journal.Entry, why error) error {
 	if gcp.IsConflict(why) {
 		return entry.Gone()
 	}
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	op, err := m.api.Compute.Images.Delete(m.ImageProjectID, m.ImageName).RequestId(gcp.RequestID()).Context(end).Do()
-	if err := m.ended(end, op, err); err != nil {
-		return fmt.Errorf("remove the unfinished image %s: %w", m.ImageName, err)
+	op, err := c.api.Compute.Images.Delete(c.ImageProjectID, name).RequestId(gcp.RequestID()).Context(end).Do()
+	if err := c.ended(end, op, err); err != nil {
+		return fmt.Errorf("remove the unfinished image %s: %w", name, err)
 	}
 	return entry.Gone()
 }
@@ -199,7 +200,7 @@ func (m *ImageOptions) shieldedState(dir string) (*gce.InitialStateConfig, error
 		{m.ImageSignaturesDB, &s.Dbs}, {m.ImageForbiddenSignaturesDB, &s.Dbxs},
 	} {
 		for _, file := range part.files {
-			b, err := certificate(localPath(dir, file))
+			b, err := certificate(hostfile.Path(dir, file))
 			if err != nil {
 				return nil, err
 			}

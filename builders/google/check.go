@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/ingot-build/ingot/builders/google/gcp"
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
 const (
@@ -220,24 +220,16 @@ func (c *Config) checkLogin() error {
 // checkFiles checks that the files are there that the instance gets.
 func (c *Config) checkFiles(dir string) error {
 	if c.StartupScriptFile != "" {
-		if _, err := os.Stat(localPath(dir, c.StartupScriptFile)); err != nil {
+		if _, err := os.Stat(hostfile.Path(dir, c.StartupScriptFile)); err != nil {
 			return component.Errorf("startup_script_file", "%v", err)
 		}
 	}
 	for name, file := range c.MetadataFiles {
-		if _, err := os.Stat(localPath(dir, file)); err != nil {
+		if _, err := os.Stat(hostfile.Path(dir, file)); err != nil {
 			return component.Errorf("metadata_files", "%s: %v", name, err)
 		}
 	}
 	return nil
-}
-
-// localPath returns the path of a file of this host that an option names.
-func localPath(dir, path string) string {
-	if dir == "" || filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(dir, path)
 }
 
 func badName(option, name string) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 )
 
 func volumeTypes() []string {
@@ -120,7 +121,7 @@ func (c *ImageOptions) CheckImage(dir string) error {
 		"image_signatures_db": c.ImageSignaturesDB, "image_forbidden_signatures_db": c.ImageForbiddenSignaturesDB,
 	} {
 		for _, file := range files {
-			if _, err := os.Stat(localPath(dir, file)); err != nil {
+			if _, err := os.Stat(hostfile.Path(dir, file)); err != nil {
 				return component.Errorf(option, "%v", err)
 			}
 		}

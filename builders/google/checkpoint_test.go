@@ -81,7 +81,7 @@ func TestMark(t *testing.T) {
 	if err := m.Drop(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if err := b.Remove(t.Context(), a); err != nil || len(l.Leaks()) > 0 {
+	if err := b.Remove(t.Context(), a, true); err != nil || len(l.Leaks()) > 0 {
 		t.Errorf("%v, left behind: %q", err, l.Leaks())
 	}
 }

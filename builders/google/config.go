@@ -98,10 +98,10 @@ type InstanceOptions struct {
 	// Metadata is metadata of the instance.
 	Metadata map[string]secret.String `hcl:"metadata,optional" key:"disk"`
 	// MetadataFiles is metadata whose values are read from files of this host.
-	MetadataFiles map[string]string `hcl:"metadata_files,optional" key:"disk"`
+	MetadataFiles map[string]string `hcl:"metadata_files,optional" key:"file"`
 	// StartupScriptFile is a script of this host that the instance runs when it
 	// starts. It replaces metadata's "startup-script".
-	StartupScriptFile string `hcl:"startup_script_file,optional" key:"disk"`
+	StartupScriptFile string `hcl:"startup_script_file,optional" key:"file"`
 	// WrapStartupScript waits, before the image is made, until the startup
 	// script has ended, and fails when it failed. It needs nothing of the
 	// instance's service account. Default true where startup_script_file is

@@ -95,15 +95,15 @@ type ImageOptions struct {
 	// multi-region. Default: one near the disk.
 	ImageStorageLocations []string `hcl:"image_storage_locations,optional" key:"disk"`
 	// ImagePlatformKey is a file with the platform key (PK) of Secure Boot.
-	ImagePlatformKey string `hcl:"image_platform_key,optional" key:"disk"`
+	ImagePlatformKey string `hcl:"image_platform_key,optional" key:"file"`
 	// ImageKeyExchangeKey are files with key exchange keys (KEK).
-	ImageKeyExchangeKey []string `hcl:"image_key_exchange_key,optional" key:"disk"`
+	ImageKeyExchangeKey []string `hcl:"image_key_exchange_key,optional" key:"file"`
 	// ImageSignaturesDB are files with certificates of software that may boot
 	// (db). It makes the image UEFI_COMPATIBLE.
-	ImageSignaturesDB []string `hcl:"image_signatures_db,optional" key:"disk"`
+	ImageSignaturesDB []string `hcl:"image_signatures_db,optional" key:"file"`
 	// ImageForbiddenSignaturesDB are files with certificates of software that
 	// must not boot (dbx).
-	ImageForbiddenSignaturesDB []string `hcl:"image_forbidden_signatures_db,optional" key:"disk"`
+	ImageForbiddenSignaturesDB []string `hcl:"image_forbidden_signatures_db,optional" key:"file"`
 	// DeprecateAt is when the image counts as deprecated: a time as of RFC
 	// 3339, in the future.
 	DeprecateAt string `hcl:"deprecate_at,optional"`

@@ -97,7 +97,7 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, name string, env 
 	}
 	if have != nil {
 		if have.SourceImageId == fmt.Sprint(img.Id) {
-			return have, nil
+			return c.adopt(ctx, have, env)
 		}
 		return nil, errors.New("another image has the name there")
 	}
@@ -123,9 +123,37 @@ func (c *cloud) copyImage(ctx context.Context, img *gce.Image, name string, env 
 		err = c.api.Wait(ctx, op)
 	}
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.dropImage(ctx, name, entry, err))
 	}
 	if err := errors.Join(entry.Made(name), entry.Keep()); err != nil {
+		return nil, err
+	}
+	return c.api.Image(ctx, c.ImageProjectID, name)
+}
+
+// adopt takes over a copy that an earlier run has begun. From here on it is this
+// run's: a sweep of the earlier one leaves it alone.
+func (c *cloud) adopt(ctx context.Context, img *gce.Image, env builders.Env) (*gce.Image, error) {
+	name := img.Name
+	for try := 0; img != nil && img.Status == "PENDING"; try++ {
+		err := gcp.Backoff(ctx, try)
+		if err == nil {
+			img, err = c.api.Image(ctx, c.ImageProjectID, name)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if img == nil || img.Status == "FAILED" {
+		return nil, errors.New("the copy that an earlier run began has failed: remove it")
+	}
+	op, err := c.api.Compute.Images.SetLabels(c.ImageProjectID, name, &gce.GlobalSetLabelsRequest{
+		Labels: merged(img.Labels, c.runLabels(env, time.Now())), LabelFingerprint: img.LabelFingerprint,
+	}).Context(ctx).Do()
+	if err == nil {
+		err = c.api.Wait(ctx, op)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return c.api.Image(ctx, c.ImageProjectID, name)

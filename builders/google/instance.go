@@ -308,9 +308,9 @@ func (m *instance) removeRegionDisk(ctx context.Context, name string) error {
 }
 
 // ended waits for the end of a deletion. What is not there was deleted.
-func (m *instance) ended(ctx context.Context, op *gce.Operation, err error) error {
+func (c *cloud) ended(ctx context.Context, op *gce.Operation, err error) error {
 	if err == nil {
-		err = m.api.Wait(ctx, op)
+		err = c.api.Wait(ctx, op)
 	}
 	if gcp.IsNotFound(err) {
 		return nil

@@ -10,14 +10,14 @@ import (
 
 // Remove deletes the image in all its projects. Another one that has the name
 // by now stays.
-func (b *builder) Remove(ctx context.Context, a artifact.Artifact) error {
+func (b *builder) Remove(ctx context.Context, a artifact.Artifact, checkpoint bool) error {
 	for _, p := range a.Places {
 		img, err := b.cloud.api.Image(ctx, p.Name, p.ID)
 		if err != nil {
 			return fmt.Errorf("look for the image %s: %w", p.ID, gcp.Explain(err))
 		}
 		id := a.Labels[idLabel]
-		if img == nil || p == a.Places[0] && id != "" && id != fmt.Sprint(img.Id) {
+		if img == nil || checkpoint && img.Labels[checkpointLabel] == "" || p == a.Places[0] && id != "" && id != fmt.Sprint(img.Id) {
 			continue
 		}
 		op, err := b.cloud.api.Compute.Images.Delete(p.Name, p.ID).RequestId(gcp.RequestID()).Context(ctx).Do()

@@ -32,6 +32,7 @@ func sweep(ctx context.Context, h builders.Host, in builders.SweepInput) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, sweepPatience)
 	defer cancel()
+	in.Journal = in.Dead(checkpointLabel)
 	var errs []error
 	for _, area := range sweepAreas(in) {
 		access := gcp.AccessOf(area.access)
@@ -150,13 +151,20 @@ func (s *sweeping) journaled(ctx context.Context, r journal.Resource) {
 		return
 	}
 	labels, err := s.labelsOf(ctx, r)
+	_, checkpoint := r.Tags[checkpointLabel]
 	switch {
-	case gcp.IsNotFound(err):
+	case gcp.IsNotFound(err), checkpoint && labels[checkpointLabel] == "":
 	case err != nil:
 		s.fail(fmt.Errorf("look for the %s %s in %s: %w", r.Kind, r.Name, r.Place, gcp.Explain(err)))
-	case labels[runLabel] == r.Tags[runLabel]:
+	case labels[runLabel] == r.Tags[runLabel] && !finished(r, labels):
 		s.found(r, labels)
 	}
+}
+
+// finished reports whether something is an image that is published: who was
+// killed before the journal said so left it there, without its expiry.
+func finished(r journal.Resource, labels map[string]string) bool {
+	return r.Kind == "image" && r.Tags[expiresLabel] != "" && labels[expiresLabel] == ""
 }
 
 // labelsOf returns the labels of a resource that is there.

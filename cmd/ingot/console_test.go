@@ -39,11 +39,14 @@ func TestValueText(t *testing.T) {
 	t.Parallel()
 	hidden := cty.StringVal("hunter22").Mark(component.Sensitive)
 	for want, v := range map[string]cty.Value{
-		"text": cty.StringVal("text"),
-		"12":   cty.NumberIntVal(12),
-		"0.5":  cty.NumberFloatVal(0.5),
-		"true": cty.True,
-		"null": cty.NullVal(cty.String),
+		"text":                           cty.StringVal("text"),
+		"12":                             cty.NumberIntVal(12),
+		"0.5":                            cty.NumberFloatVal(0.5),
+		"0.3333333333333333":             cty.NumberIntVal(1).Divide(cty.NumberIntVal(3)),
+		"123456789012345678901234567890": cty.MustParseNumberVal("123456789012345678901234567890"),
+		"0":                              cty.Zero.Negate(),
+		"true":                           cty.True,
+		"null":                           cty.NullVal(cty.String),
 		"{\n  \"b\" = 1\n}": cty.ObjectVal(map[string]cty.Value{
 			"a": cty.NullVal(cty.String), "b": cty.NumberIntVal(1), "c": cty.NullVal(cty.String).Mark(component.Sensitive)}),
 		"":                         cty.StringVal("").Mark(component.Sensitive),

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -148,12 +149,20 @@ func (f *fmtFlags) file(cmd *cobra.Command, name string) (bool, error) {
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), name)
 	if f.diff {
-		_, _ = cmd.OutOrStdout().Write(diff.Diff("old/"+name, src, "new/"+name, out))
+		_, _ = cmd.OutOrStdout().Write(changes("old/"+name, src, "new/"+name, out))
 	}
 	if f.check || !f.write {
 		return true, nil
 	}
 	return true, replace(name, out)
+}
+
+var hunk = regexp.MustCompile(`(?m)^@@ .* @@$`)
+
+// changes shows what is new as `diff -u` does, which Packer runs.
+func changes(oldName string, old []byte, newName string, new []byte) []byte {
+	_, out, _ := bytes.Cut(diff.Diff(oldName, old, newName, new), []byte("\n"))
+	return hunk.ReplaceAllFunc(out, func(h []byte) []byte { return bytes.ReplaceAll(h, []byte(",1 "), []byte(" ")) })
 }
 
 // stdin formats standard input.
@@ -168,7 +177,7 @@ func (f *fmtFlags) stdin(cmd *cobra.Command) (bool, error) {
 	}
 	changed := !bytes.Equal(src, out)
 	if changed && f.diff {
-		_, _ = cmd.OutOrStdout().Write(diff.Diff("old", src, "new", out))
+		_, _ = cmd.OutOrStdout().Write(changes("old", src, "new", out))
 		return true, nil
 	}
 	if !f.check && f.write {

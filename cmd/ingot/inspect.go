@@ -55,9 +55,11 @@ func (f *inspectFlags) run(cmd *cobra.Command, path string) error {
 	if err != nil {
 		return err
 	}
-	chosen, err := f.chosen()
-	if err != nil {
-		return err
+	chosen := func(string) bool { return true }
+	if !f.inspectTolerant {
+		if chosen, err = f.chosen(); err != nil {
+			return err
+		}
 	}
 	view := inspectionOf(ws.template, chosen)
 	view.redact = ws.host.Secrets.Redact

@@ -81,7 +81,10 @@ func (in legacyInspection) about() error {
 	if in.About() == "" {
 		return nil
 	}
-	return in.say("Description:\n\n" + in.About() + "\n\n")
+	if err := in.say("Description:\n\n"); err != nil {
+		return err
+	}
+	return in.say(in.About() + "\n\n")
 }
 
 func (in legacyInspection) variables() error {

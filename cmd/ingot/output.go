@@ -68,8 +68,28 @@ func colorful(flag bool, w io.Writer) bool {
 func colourAllowed() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("PACKER_NO_COLOR") == "" }
 
 func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// guarded is a terminal, to which templates and registries say nothing but text.
+type guarded struct{ file *os.File }
+
+// output is the file, guarded where it is a terminal.
+func output(f *os.File) io.Writer {
+	if isTerminal(f) {
+		return guarded{f}
+	}
+	return f
+}
+
+func (g guarded) Fd() uintptr { return g.file.Fd() }
+
+func (g guarded) Write(p []byte) (int, error) {
+	if _, err := g.file.WriteString(ui.Printable(string(p))); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // template is the template argument; without one, the working directory.

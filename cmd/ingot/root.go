@@ -102,10 +102,10 @@ reads Packer's HCL2 templates, and runs only what has changed.`,
 	root.PersistentFlags().BoolVar(&p.machineReadable, "machine-readable", false, "print Packer's machine-readable lines")
 	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetOut(os.Stdout)
-	root.SetErr(os.Stderr)
+	root.SetOut(output(os.Stdout))
+	root.SetErr(output(os.Stderr))
 	if p.errorsOnStdout {
-		root.SetErr(os.Stdout)
+		root.SetErr(output(os.Stdout))
 	}
 	oneDashUsage(root)
 	root.AddCommand(p.commands()...)

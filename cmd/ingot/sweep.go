@@ -218,8 +218,8 @@ func (s *sweep) sweepCloud(ctx context.Context, h builders.Host, sweeper builder
 			}
 		}
 	}
-	in.Journal = append(in.Journal, s.expiredIn(sweeper.Cloud)...)
-	if len(in.Journal) == 0 && len(in.Places) == 0 {
+	in.Checkpoints = s.expiredIn(sweeper.Cloud)
+	if len(in.Journal) == 0 && len(in.Checkpoints) == 0 && len(in.Places) == 0 {
 		return
 	}
 	if err := sweeper.Sweep(ctx, h, in); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/journal"
@@ -35,12 +36,26 @@ func (s *sweep) readExpired(ctx context.Context, r *registry.Registry, stderr io
 			if len(c.Resource) > 0 && json.Unmarshal(c.Resource, &e.resource) != nil {
 				continue // of a later version of ingot
 			}
+			if !s.flags.sandbox && elsewhere(e.resource) {
+				continue
+			}
 			s.expired = append(s.expired, e)
 		}
 	}
 	if err != nil {
 		reportError(stderr, fmt.Errorf("checkpoints are not looked for: %w", err))
 	}
+}
+
+// elsewhere reports whether a resource is reached at an address of its own. Only
+// the journals of this host may say where credentials are sent to.
+func elsewhere(r journal.Resource) bool {
+	for name := range r.Access {
+		if strings.HasPrefix(name, "endpoint") || name == "universe_domain" {
+			return true
+		}
+	}
+	return false
 }
 
 // expiredIn are the images of expired checkpoints in a cloud.
@@ -61,7 +76,7 @@ func (s *sweep) forgetExpired(ctx context.Context, r *registry.Registry) {
 		if failed || s.errs[e.resource.Cloud] != nil {
 			continue
 		}
-		if err := r.DropCheckpoint(ctx, e.Bucket, e.Key); err != nil {
+		if err := r.DropCheckpoint(ctx, e.Checkpoint); err != nil {
 			s.errs["registry"] = err
 		}
 	}

@@ -160,3 +160,14 @@ func TestSweepJSON(t *testing.T) {
 		t.Error("a dry run changed the journal")
 	}
 }
+
+// A registry does not say where credentials are sent to.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"profile": false, "role_arn": false, "credentials_file": false,
+		"endpoint": true, "endpoint.compute": true, "universe_domain": true} {
+		if got := elsewhere(journal.Resource{Access: map[string]string{name: "x"}}); got != want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}

@@ -90,7 +90,7 @@ func (f *templateFlags) chosen() (func(address string) bool, error) {
 		return nil, err
 	}
 	except, err := match("-except", f.except)
-	return func(a string) bool { return (len(f.only) == 0 || only(a)) && !except(a) }, err
+	return func(a string) bool { return (f.only == nil || only(a)) && !except(a) }, err
 }
 
 // addLanguage adds the flag of those who only read the template.

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -53,11 +55,14 @@ func valueJSON(v cty.Value, hidden bool) any {
 	return nestedText(v, false, false)
 }
 
+// numberText has all digits of a whole number, and of another one those that
+// a reader wants, as Packer has.
 func numberText(v cty.Value) string {
-	if v.AsBigFloat().IsInt() {
-		return v.AsBigFloat().Text('f', -1)
+	if i, exact := v.AsBigFloat().Int(nil); exact == big.Exact {
+		return i.String()
 	}
-	return v.AsBigFloat().Text('g', -1)
+	f, _ := v.AsBigFloat().Float64()
+	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
 func unknown(v cty.Value) bool {

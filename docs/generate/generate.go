@@ -110,7 +110,7 @@ func (g *generator) outputs(b *strings.Builder, typ string, t reflect.Type) {
 	}
 }
 
-func inKey(f *component.Field) bool { return f.Key == "disk" }
+func inKey(f *component.Field) bool { return f.Key != "" }
 
 // body shows the options that must be set.
 func body(s *component.Schema) string {

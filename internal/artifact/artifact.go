@@ -211,7 +211,7 @@ type Base struct {
 // Step is one step as it was done.
 type Step struct {
 	Name   string  `json:"name"`
-	Key    key.Key `json:"key"`
+	Key    key.Key `json:"key"`              // "" where its files changed before it ran: the artifact is not what the key says
 	Inputs []Input `json:"inputs,omitempty"` // what set its key apart from its parent's
 	Failed bool    `json:"failed,omitempty"` // it failed and was let pass: the artifact is not what the key says
 }

@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -21,7 +23,8 @@ import (
 const ready = "ready"
 
 // Start starts a command in a session of its own, with its output in the file
-// log, and waits until it reports. Name is what errors call it.
+// log, and waits until it reports. Where it has no environment, it gets the
+// settings of this process's. Name is what errors call it.
 func Start(ctx context.Context, cmd *exec.Cmd, log, name string) error {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -34,6 +37,9 @@ func Start(ctx context.Context, cmd *exec.Cmd, log, name string) error {
 	}
 	defer r.Close()
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, out, []*os.File{w}
+	if cmd.Env == nil {
+		cmd.Env = settings(os.Environ())
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
 	w.Close()
@@ -56,6 +62,22 @@ func Start(ctx context.Context, cmd *exec.Cmd, log, name string) error {
 	}
 	return builders.WithHint(err, "its log is "+log)
 }
+
+// settings are the variables of an environment that say how a process is to
+// work. Others may be secrets, which it would keep longer than who starts it.
+func settings(environ []string) []string {
+	return slices.DeleteFunc(environ, func(v string) bool {
+		name, _, _ := strings.Cut(v, "=")
+		return !setting.MatchString(name)
+	})
+}
+
+// setting matches names of settings: of the system, of a network's proxy and
+// certificates, of Go's runtime, of BuildKit and of ingot.
+var setting = regexp.MustCompile(`^(PATH|HOME|USER|LOGNAME|TZ|LANG|LC_.*|TMPDIR|XDG_.*|DBUS_SESSION_BUS_ADDRESS|` +
+	`(?i:HTTP_PROXY|HTTPS_PROXY|ALL_PROXY|NO_PROXY)|SSL_CERT_FILE|SSL_CERT_DIR|` +
+	`GODEBUG|GOGC|GOMAXPROCS|GOMEMLIMIT|GOTRACEBACK|GOCOVERDIR|BUILDKIT_.*|ROOTLESSKIT_.*|` +
+	`INGOT_(CACHE_DIR|STATE_DIR|BUILDKIT_IDLE|SANDBOX_IDLE))$`)
 
 // Report is where a process that Start started tells it once how it is. Its
 // zero value reports to nobody.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -55,6 +56,16 @@ func TestCancelled(t *testing.T) {
 	cancel(why)
 	if err := Start(ctx, cmd, filepath.Join(t.TempDir(), "log"), "the program"); !errors.Is(err, why) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A process that outlives a run keeps no secret of its environment.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	given := []string{"PATH=/bin", "https_proxy=http://p:1", "LC_ALL=C", "INGOT_BUILDKIT_IDLE=1s", "PKR_VAR_password=x",
+		"INGOT_VAR_password=x", "AWS_SECRET_ACCESS_KEY=x", "VAULT_TOKEN=x", "GOOGLE_APPLICATION_CREDENTIALS=x", "MY_PATH=x", "PATH_TOKEN=x"}
+	if got := settings(slices.Clone(given)); !slices.Equal(got, given[:4]) {
+		t.Errorf("it gets %q", got)
 	}
 }
 

@@ -287,6 +287,27 @@ func TestKeyFields(t *testing.T) {
 	}
 }
 
+func TestKeyFiles(t *testing.T) {
+	t.Parallel()
+	type c struct {
+		Script string            `hcl:"script,optional" key:"file"`
+		Keys   []string          `hcl:"keys,optional" key:"file"`
+		Data   map[string]string `hcl:"data,optional" key:"file"`
+		Other  string            `hcl:"other,optional"`
+	}
+	v := &c{Script: "a/run.sh", Keys: []string{"k2", "k1"}, Data: map[string]string{"y": "1", "x": "2"}, Other: "o"}
+	if d := cmp.Diff([]string{"a/run.sh", "k2", "k1", "2", "1"}, KeyFiles(v)); d != "" {
+		t.Error(d)
+	}
+	want := map[string]string{"script": "true", "keys": "2", "data": `["x","y"]`}
+	if d := cmp.Diff(want, KeyFields(v)); d != "" {
+		t.Error(d)
+	}
+	if got := KeyFiles(&c{}); len(got) != 0 {
+		t.Error(got)
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("image = \"a\"\ndynamic \"disk\" {\n for_each = list\n content { device = disk.value }\n}"))
 	f.Add([]byte("image = [for x in list : upper(x)]\ntags = { a = secret }\nboot { device = null }"))

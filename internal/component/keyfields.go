@@ -2,7 +2,9 @@ package component
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -12,7 +14,8 @@ import (
 
 // KeyFields returns the options of v that are tagged `key:"disk"` and not
 // zero, as JSON by name. Of a block that has tagged options itself, only those
-// count; of one that has none, all do.
+// count; of one that has none, all do. Of those that are tagged `key:"file"` it
+// counts how many files they name, and under which names: not where these are.
 func KeyFields(v any) map[string]string {
 	s := SchemaOf(v)
 	rv := reflect.Indirect(reflect.ValueOf(v))
@@ -23,7 +26,11 @@ func KeyFields(v any) map[string]string {
 		if f.Key == "" && !tagged || fv.IsZero() {
 			continue
 		}
-		if c := canonical(fv, f.Nested, tagged); c != nil {
+		c := canonical(fv, f.Nested, tagged)
+		if f.Key == keyFile {
+			c = withoutPaths(fv)
+		}
+		if c != nil {
 			text, err := json.Marshal(c)
 			if err == nil {
 				out[f.Name] = string(text)
@@ -31,6 +38,44 @@ func KeyFields(v any) map[string]string {
 		}
 	}
 	return out
+}
+
+// keyFile tags options that are paths of files of this host, whose content
+// counts.
+const keyFile = "file"
+
+// KeyFiles returns the paths in the options of v that are tagged `key:"file"`.
+func KeyFiles(v any) []string {
+	rv := reflect.Indirect(reflect.ValueOf(v))
+	var out []string
+	for _, f := range SchemaOf(v).Fields {
+		if f.Key != keyFile {
+			continue
+		}
+		switch paths := rv.FieldByIndex(f.Go.Index).Interface().(type) {
+		case string:
+			if paths != "" {
+				out = append(out, paths)
+			}
+		case []string:
+			out = append(out, paths...)
+		case map[string]string:
+			for _, name := range slices.Sorted(maps.Keys(paths)) {
+				out = append(out, paths[name])
+			}
+		}
+	}
+	return out
+}
+
+func withoutPaths(v reflect.Value) any {
+	switch paths := v.Interface().(type) {
+	case []string:
+		return len(paths)
+	case map[string]string:
+		return slices.Sorted(maps.Keys(paths))
+	}
+	return true
 }
 
 func (s *Schema) hasKeys() bool {

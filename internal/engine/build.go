@@ -21,8 +21,9 @@ type build struct {
 	log     event.Log
 	session builders.Session
 	values  op.Values
-	tainted bool        // a step failed and was let pass: the result is not the key's
-	failed  []int       // the steps that did
+	tainted bool        // the result is not the key's
+	failed  []int       // the steps that failed and were let pass
+	changed []int       // those whose files changed since they were planned
 	kept    bool        // the machine is left as it is
 	done    int         // steps
 	held    *held.Build // what is gone on with; nil where the build starts anew
@@ -208,10 +209,14 @@ func (b *build) applyAll(ctx context.Context) error {
 // recordImage records the image that was sealed.
 func (b *build) recordImage(ctx context.Context, a artifact.Artifact) (artifact.Record, error) {
 	rec := b.NewRecord(b.RunID, a, time.Now())
+	b.warnChanged("source "+b.Type, b.ChangedFiles(), "")
 	if b.tainted {
 		rec.Key = key.New("tainted/1").String(string(rec.Key)).String(b.RunID).Sum()
 		for _, i := range b.failed {
 			rec.Steps[i].Failed = true
+		}
+		for _, i := range b.changed {
+			rec.Steps[i].Key = ""
 		}
 	}
 	rec.Pending, rec.Attachments = pendingOf(b.Post, a), b.attachments

@@ -195,9 +195,9 @@ func (b *build) prune(ctx context.Context, made artifact.Checkpoint, before []ar
 			}
 		}
 		b.log.Say(fmt.Sprintf("Removing the checkpoint after step %d %s of %s (%s)", c.Step, c.Name, c.Created.Local().Format(time.DateTime), c.Artifact.ID))
-		err := remover.Remove(ctx, c.Artifact)
+		err := remover.Remove(ctx, c.Artifact, true)
 		if err == nil && !replaced {
-			err = b.Registry.DropCheckpoint(ctx, c.Bucket, c.Key)
+			err = b.Registry.DropCheckpoint(ctx, c)
 		}
 		if err != nil {
 			b.log.Warn(fmt.Sprintf("remove the checkpoint %s: %v", c.Artifact.ID, err))
@@ -255,7 +255,7 @@ func (b *build) goesOn() int {
 		last = b.From.Step
 	}
 	for _, c := range b.marks.kept {
-		last = max(last, c.Step)
+		last = max(last, b.GoesOn(c.Step))
 	}
 	if last == 0 || last >= len(b.Steps) {
 		return 0

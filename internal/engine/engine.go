@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
 	"github.com/ingot-build/ingot/internal/event"
 	"github.com/ingot-build/ingot/internal/journal"
@@ -42,13 +43,13 @@ type Registry interface {
 	Version(ctx context.Context, bucket, name string) (registry.Version, bool, error)
 	Publish(ctx context.Context, v registry.Version) (registry.Version, bool, error)
 	Latest(ctx context.Context, bucket string) (registry.Version, bool, error)
-	PointChannels(ctx context.Context, v registry.Version, channels []string, by string) (moved, requested []string, err error)
+	PointChannels(ctx context.Context, v registry.Version, channels []string, by string) (registry.Pointed, error)
 	Settings(ctx context.Context, bucket, channel string) (registry.Settings, error)
 	SetSettings(ctx context.Context, bucket, channel, by string, s registry.Settings) error
 	Lease(ctx context.Context, bucket string, k key.Key, holder string, waiting func(holder string)) (release func(), err error)
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
 	PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error
-	DropCheckpoint(ctx context.Context, bucket string, k key.Key) error
+	DropCheckpoint(ctx context.Context, c artifact.Checkpoint) error
 	PutTests(ctx context.Context, bucket string, t registry.TestRun) error
 	Address() string
 }
@@ -181,6 +182,10 @@ func (r *run) look(ctx context.Context) error {
 		v, found, err := r.Registry.Version(ctx, pub.Bucket, pub.Version)
 		if err != nil {
 			return cancelledOr(ctx, err)
+		}
+		if found && v.Name != pub.Version {
+			return builders.WithHint(fmt.Errorf("publish: %s is a channel of bucket %s, and can't be a version too", pub.Version, pub.Bucket),
+				"set another `version` in the publish block")
 		}
 		if found {
 			r.taken[pub.Bucket] = v

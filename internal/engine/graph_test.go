@@ -62,7 +62,7 @@ func (link) SourceOf(_ context.Context, a artifact.Artifact) (string, error) {
 func (link) Follows(context.Context, builders.Builder, bool) error { return nil }
 
 // Remove removes an image.
-func (l link) Remove(_ context.Context, a artifact.Artifact) error {
+func (l link) Remove(_ context.Context, a artifact.Artifact, _ bool) error {
 	l.yard.mu.Lock()
 	defer l.yard.mu.Unlock()
 	l.yard.removed = append(l.yard.removed, a.ID)

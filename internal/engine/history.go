@@ -30,6 +30,14 @@ type RegistryHistory struct {
 	checkpoints map[string]func() ([]artifact.Checkpoint, error)
 }
 
+// Forget has the versions and the checkpoints of a bucket read anew.
+func (h *RegistryHistory) Forget(bucket string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.versions, bucket)
+	delete(h.checkpoints, bucket)
+}
+
 // Checkpoints lists the checkpoints of a bucket, newest first. They are read
 // once.
 func (h *RegistryHistory) Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error) {

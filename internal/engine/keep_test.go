@@ -15,7 +15,7 @@ import (
 	"github.com/ingot-build/ingot/postprocessors"
 )
 
-func (b builder) Remove(_ context.Context, a artifact.Artifact) error {
+func (b builder) Remove(_ context.Context, a artifact.Artifact, _ bool) error {
 	b.cloud.note("remove " + a.ID)
 	b.cloud.mu.Lock()
 	defer b.cloud.mu.Unlock()

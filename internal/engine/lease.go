@@ -17,18 +17,21 @@ import (
 // perhaps nothing left to do.
 func (b *build) lease(ctx context.Context) (release func(), err error) {
 	for b.alone() {
+		waited := false
 		release, err := b.Registry.Lease(ctx, b.Publish.Bucket, b.Slot, b.holder(), func(who string) {
+			waited = true
 			b.enter("wait", who, 0)
 			b.log.Say("Waiting for " + who + ", which builds the same")
 		})
 		if err != nil {
 			return func() {}, err
 		}
-		done := release == nil
-		if !done {
-			done, err = b.doneMeanwhile(ctx)
+		look := waited || release == nil // one that failed may have left checkpoints
+		if !look {
+			look, err = b.doneMeanwhile(ctx)
 		}
-		if err == nil && done {
+		if err == nil && look {
+			b.History.Forget(b.Publish.Bucket)
 			err = b.resolve(ctx)
 		}
 		switch {

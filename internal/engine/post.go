@@ -97,7 +97,7 @@ func (b *build) chains(ctx context.Context, rec artifact.Record) (*artifact.Proc
 		c := &chain{build: b, posts: posts, made: rec.Artifact, at: at}
 		if err := c.run(ctx, first); err != nil {
 			errs = append(errs, err)
-			left = append(left, c.at)
+			left = append(left, b.noted(c.at))
 			done.Outputs = append(done.Outputs, c.at.Earlier...)
 			continue
 		}
@@ -132,6 +132,7 @@ func (b *build) position(posts []plan.Post, todo []artifact.Pending, made artifa
 					p.Input.Image = made.Image
 				}
 			}
+			p.Remove = b.known(p.Remove)
 			return i, p, true
 		}
 	}

@@ -43,6 +43,9 @@ func checkNames(pub plan.Publish) error {
 		if err := registry.ValidChannel(c); err != nil {
 			return err
 		}
+		if c == pub.Version {
+			return fmt.Errorf("%s can't be both the version and a channel of it", c)
+		}
 	}
 	return nil
 }
@@ -178,7 +181,7 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 		if found && holdsAll(v, records) {
 			moved := movedSince(v, group, records)
 			if moved != "" && pub.Version != "" {
-				r.emit(event.Warning{Text: fmt.Sprintf("version %s keeps the places of %s that it was published with: set another `version` to publish the new ones", v.Name, moved)})
+				r.emit(event.Warning{Text: fmt.Sprintf("version %s keeps what it was published with of %s, which is something else by now: set another `version` to publish that", v.Name, moved)})
 			}
 			if moved == "" || pub.Version != "" {
 				return v, r.moveChannels(ctx, v, pub.Channels)
@@ -208,25 +211,28 @@ func (r *run) publishBucket(ctx context.Context, group []*plan.Build, records []
 		return out, err
 	}
 	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: out.Bucket, Version: out.Name, Channels: out.Channels, New: isNew})
-	r.sayRequested(out, out.Requested)
+	r.sayStay(out, registry.Pointed{Requested: out.Requested, RolledBack: out.RolledBack})
 	return out, nil
 }
 
 // moveChannels points the template's channels at a version that exists.
 func (r *run) moveChannels(ctx context.Context, v registry.Version, channels []string) error {
-	moved, requested, err := r.Registry.PointChannels(ctx, v, channels, r.User)
+	p, err := r.Registry.PointChannels(ctx, v, channels, r.User)
 	if err != nil {
 		return err
 	}
-	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: moved})
-	r.sayRequested(v, requested)
+	r.emit(event.Published{Registry: r.Registry.Address(), Bucket: v.Bucket, Version: v.Name, Channels: p.Moved})
+	r.sayStay(v, p)
 	return nil
 }
 
-// sayRequested says which channels wait for a person.
-func (r *run) sayRequested(v registry.Version, channels []string) {
-	for _, c := range channels {
+// sayStay says which channels wait for a person.
+func (r *run) sayStay(v registry.Version, p registry.Pointed) {
+	for _, c := range p.Requested {
 		r.emit(event.Say{Text: fmt.Sprintf("Channel %s waits for approval: ingot approve %s %s %s", c, v.Bucket, v.Name, c)})
+	}
+	for _, c := range p.RolledBack {
+		r.emit(event.Warning{Text: fmt.Sprintf("channel %s was rolled back from %s, and stays so: ingot promote %s %s %s", c, v.Name, v.Bucket, v.Name, c)})
 	}
 }
 
@@ -239,16 +245,17 @@ func holdsAll(v registry.Version, records []artifact.Record) bool {
 	return true
 }
 
-// movedSince is a build whose image is in other places now than in the version
-// that has it, "" where there is none.
+// movedSince is a build whose image is another one now, or in other places, than
+// in the version that has it, "" where there is none.
 func movedSince(v registry.Version, group []*plan.Build, records []artifact.Record) string {
 	for _, b := range group {
-		if !b.Distribute {
-			continue
-		}
 		ours := func(rec artifact.Record) bool { return rec.Build == b.Address }
 		now, then := slices.IndexFunc(records, ours), slices.IndexFunc(v.Records, ours)
-		if now >= 0 && then >= 0 && !slices.Equal(records[now].Artifact.Places, v.Records[then].Artifact.Places) {
+		if now < 0 || then < 0 {
+			continue
+		}
+		a, was := records[now].Artifact, v.Records[then].Artifact
+		if !slices.Equal(a.Places, was.Places) || digestOf(a.Image) != digestOf(was.Image) {
 			return b.Address
 		}
 	}

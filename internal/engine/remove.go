@@ -46,7 +46,7 @@ func (b *build) removeOwn(ctx context.Context, rec *artifact.Record, fresh bool)
 		return nil // a post-processor made it its own
 	}
 	b.log.Say("Removing " + describe(own) + " (keep_input_artifact)")
-	if err := remover.Remove(ctx, own); err != nil {
+	if err := remover.Remove(ctx, own, false); err != nil {
 		return fmt.Errorf("remove %s: %w", describe(own), err)
 	}
 	rest.Outputs = digests
@@ -133,6 +133,31 @@ func (b *build) removeFiles(list []artifact.Artifact, held []artifact.Output) {
 			}
 		}
 	}
+}
+
+// noted is what is left to do, with the digests of the files that are to go.
+func (b *build) noted(at artifact.Pending) artifact.Pending {
+	at.Remove = slices.Clone(at.Remove)
+	for i := range at.Remove {
+		at.Remove[i].Files = slices.Clone(at.Remove[i].Files)
+		for n := range at.Remove[i].Files {
+			_ = b.fill(&at.Remove[i].Files[n]) // one that can't be read stays
+		}
+	}
+	return at
+}
+
+// known leaves out of artifacts that a record wants removed the files that are
+// not what it says: nobody takes from this host what an earlier run did not make.
+func (b *build) known(list []artifact.Artifact) []artifact.Artifact {
+	list = slices.Clone(list)
+	for i := range list {
+		list[i].Files = slices.DeleteFunc(slices.Clone(list[i].Files), func(f artifact.File) bool {
+			now := f
+			return b.fill(&now) != nil || now.Digest != f.Digest
+		})
+	}
+	return list
 }
 
 // unheld are the files that belong to none of the outputs.

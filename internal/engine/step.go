@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ingot-build/ingot/builders"
@@ -58,6 +60,7 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 		}
 		try = -1
 	}
+	b.noteChanged(i, s)
 	cached := false
 	if c, ok := b.session.(builders.CacheReporter); ok {
 		cached = c.LastStep().Cached
@@ -68,6 +71,34 @@ func (b *build) step(ctx context.Context, i int, s *plan.Step) error {
 
 // passed notes that a step failed and was let pass: the next run tries it again.
 func (b *build) passed(i int) { b.tainted, b.failed = true, append(b.failed, i) }
+
+// noteChanged notes that files of this host changed since the step was planned:
+// what it did is not what its key says.
+func (b *build) noteChanged(i int, s *plan.Step) {
+	hint := ""
+	if s.Type == "file" {
+		hint = "; generated = true is for what an earlier step makes"
+	}
+	if b.warnChanged(fmt.Sprintf("step %d %s (%s)", i+1, s.Name, s.Where()), op.Changed(s.Ops), hint) {
+		b.changed = append(b.changed, i)
+	}
+}
+
+// warnChanged warns of files that changed since the build was planned, where
+// there are such.
+func (b *build) warnChanged(where string, files []string, hint string) bool {
+	if len(files) == 0 {
+		return false
+	}
+	for n, path := range files {
+		if rel, err := filepath.Rel(b.Dir, path); err == nil && filepath.IsLocal(rel) {
+			files[n] = rel
+		}
+	}
+	b.tainted = true
+	b.log.Warn(fmt.Sprintf("%s: %s changed since the build was planned: no later run takes what is made for unchanged%s", where, strings.Join(files, ", "), hint))
+	return true
+}
 
 // attach applies a step, and notes what it attaches to the artifact, or what it
 // looked at.

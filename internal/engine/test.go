@@ -134,7 +134,7 @@ func (b *build) dropFailed(ctx context.Context, rec artifact.Record, trials []*t
 	// The record goes first: it must not lead to what is not there.
 	err := b.record(ctx, artifact.Record{Build: b.Address, Key: rec.Key, Created: time.Now().UTC(), RunID: b.RunID})
 	if err == nil {
-		err = remover.Remove(ctx, rec.Artifact)
+		err = remover.Remove(ctx, rec.Artifact, false)
 	}
 	if err != nil {
 		b.log.Warn(fmt.Sprintf("remove %s: %v", rec.Artifact.ID, err))

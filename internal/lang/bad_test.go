@@ -33,6 +33,7 @@ func TestBadInput(t *testing.T) {
 		"a binary":          {"a.pkr.hcl", "\x7fELF\x02\x01\x01\x00\x00\xfe", "is not UTF-8"},
 		"null bytes":        {"a.pkr.hcl", "locals {\n a = \x00\n}", "Invalid"},
 		"an empty folder":   {"README.md", "x", "The folder has no file whose name ends in .pkr.hcl, .pkr.json or .ingot.hcl."},
+		"a name to draw":    {"a.pkr.hcl", "source \"null\" \"a\" {}\nbuild {\n name = \"a\\u001b[2J\"\n sources = [\"null.a\"]\n}", "Wrong name of a build"},
 		"broken JSON":       {"a.pkr.json", `{"locals": {"a": }`, "Missing JSON value"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,8 @@ package lang
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -47,7 +49,7 @@ func inBuild() []hcl.BlockHeaderSchema {
 	typ := []string{"type"}
 	return []hcl.BlockHeaderSchema{
 		{Type: "source", LabelNames: []string{"source"}}, {Type: "provisioner", LabelNames: typ},
-		{Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
+		{Type: "error-cleanup-provisioner", LabelNames: typ}, {Type: "post-processor", LabelNames: typ}, {Type: "post-processors"},
 		{Type: "test", LabelNames: []string{"name"}},
 	}
 }
@@ -59,7 +61,7 @@ func dynamicHeader() hcl.BlockHeaderSchema {
 func (t *Template) loadBuild(block *hcl.Block) hcl.Diagnostics {
 	c, diags := component.Content(block.Body, &hcl.BodySchema{
 		Attributes: []hcl.AttributeSchema{{Name: "name"}, {Name: "description"}, {Name: "sources"}, {Name: "for_each"}},
-		Blocks: append(inBuild(), dynamicHeader(), hcl.BlockHeaderSchema{Type: "error-cleanup-provisioner", LabelNames: []string{"type"}},
+		Blocks: append(inBuild(), dynamicHeader(),
 			hcl.BlockHeaderSchema{Type: "publish"}, hcl.BlockHeaderSchema{Type: "checkpoint"}, hcl.BlockHeaderSchema{Type: "from", LabelNames: []string{"type"}}, hcl.BlockHeaderSchema{Type: "hcp_packer_registry"}),
 	}, "build")
 	for _, from := range c.Blocks.OfType("from") {
@@ -113,6 +115,9 @@ func (t *Template) addBuild(block *hcl.Block, c *hcl.BodyContent, i instance) hc
 	attrs := buildAttrs{Name: i.key}
 	diags := t.meta(block.Body, i.around, "build", block.DefRange, &attrs)
 	b.Name, b.Description = attrs.Name, attrs.Description
+	if name := c.Attributes["name"]; name != nil && strings.ContainsFunc(b.Name, unicode.IsControl) {
+		diags = append(diags, errorAt(name.Expr.Range(), "Wrong name of a build", "It stands before each line of output, so it has no line breaks and other control characters."))
+	}
 	if a := c.Attributes["sources"]; a != nil {
 		list, ds := t.sourceRefs(a.Expr, i.around)
 		diags = append(diags, ds...)
@@ -139,6 +144,8 @@ func (b *Build) add(s *Source) (first *Source) {
 		b.byRef = map[string]*Source{}
 	}
 	b.byRef[ref] = s
+	s.in = b.Name
+	s.setValues()
 	b.Sources = append(b.Sources, s)
 	return nil
 }
@@ -264,9 +271,18 @@ func (t *Template) meta(body hcl.Body, around []iteration, what string, at hcl.R
 	_, diags := t.decoder.Decode(component.Input{
 		What: what, Range: at, Partial: true,
 		Parts: []component.Part{{Body: body, Context: t.context(Real, nil, false, around)}},
-		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-			return t.eval(Real, e, ctx)
-		},
+		Eval:  t.inClear(what),
 	}, dst)
 	return diags
+}
+
+// inClear evaluates what is stored in clear with the versions.
+func (t *Template) inClear(what string) func(hcl.Expression, *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+	return func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
+		v, diags := t.eval(Real, e, ctx)
+		if has(marksOf(v), sensitive) {
+			return cty.DynamicVal, append(diags, errorAt(e.Range(), "Sensitive value in "+what, "It would be stored in clear with each version."))
+		}
+		return v, diags
+	}
 }

@@ -80,10 +80,11 @@ func (t *Template) lateValues(builder string) map[string]cty.Value {
 	return m
 }
 
-// buildObject is the value of build.* for a source.
+// buildObject is the value of build.* for a source. As in Packer, build.name is
+// the name of the build block, "" where it has none.
 func (t *Template) buildObject(form Form, s *Source) cty.Value {
 	m := maps.Clone(t.lateValues(s.Type))
-	m["name"], m["PackerRunUUID"] = cty.StringVal(s.LocalName), t.runID(form)
+	m["name"], m["PackerRunUUID"] = cty.StringVal(s.in), t.runID(form)
 	return cty.ObjectVal(m)
 }
 

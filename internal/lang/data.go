@@ -44,7 +44,7 @@ func (t *Template) data(b *hcl.Block) (*value, hcl.Diagnostics) {
 	if b.Labels[0] == "null" {
 		c, diags := component.Content(b.Body, &hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "input", Required: true}}}, `data "null"`)
 		if a := c.Attributes["input"]; a != nil {
-			v.expr = a.Expr
+			v.expr, v.text = a.Expr, true
 		}
 		return v, diags
 	}

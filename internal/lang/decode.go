@@ -263,11 +263,10 @@ func (r *recorder) note(o component.Option, v cty.Value) {
 }
 
 // namesSource reports whether references are to what is another value for each
-// source of a type: its name. The rest of build.* are tokens.
+// source of a type: its name.
 func namesSource(refs []hcl.Traversal) bool {
 	return slices.ContainsFunc(refs, func(tr hcl.Traversal) bool {
-		root := tr.RootName()
-		return (root == "source" || root == "build") && (attrOf(tr) == "name" || attrOf(tr) == "")
+		return tr.RootName() == "source" && (attrOf(tr) == "name" || attrOf(tr) == "")
 	})
 }
 

@@ -167,13 +167,13 @@ func TestEval(t *testing.T) {
 		`cidrhost("10.0.0.0/8", 2)`: "10.0.0.2", `coalesce(null, "", "x")`: "x", `try(nothing.x, "else")`: "else", `can(local.nothing)`: "false",
 		`file("f.txt")`: "content", `filebase64("bin")`: "/w==", `fileexists("nothing")`: "false", `join(",", fileset(".", "*.txt"))`: "f.txt",
 		`timestamp()`: "2026-03-04T05:06:07Z", `formatdate("YYYYMMDD", timestamp())`: "20260304", `timeadd(timestamp(), "1h")`: "2026-03-04T06:06:07Z",
-		`legacy_isotime()`: "2026-03-04T05:06:07Z", `legacy_isotime("2006-01")`: "2026-03", `legacy_strftime("%Y-%m-%d %H:%M:%S %a %j %U %%")`: "2026-03-04 05:06:07 Wed 063 09 %",
-		`legacy_strftime("%C %k %l %s %u %w %W %V %p %e")`: "20  5  5 1772600767 3 3 09 10 AM  4",
-		`rfc3339_parse("2023-07-25 23:43:16Z").unix`:       "1690328596", `unix_timestamp_parse(1690328596).rfc3339`: "2023-07-25T23:43:16Z",
+		`legacy_isotime()`: "2026-03-04T05:06:07Z", `legacy_isotime("2006-01")`: "2026-03", `legacy_strftime("%Y-%m-%d %H:%M:%S %a %p %L %%")`: "2026-03-04 05:06:07 Wed AM .000 %",
+		`legacy_strftime()`: "2026-03-04T05:06:07Z", `legacy_strftime("%Q %")`: "%Q %", `legacy_strftime("")`: "", `legacy_isotime("")`: "",
+		`rfc3339_parse("2023-07-25 23:43:16Z").unix`: "1690328596", `unix_timestamp_parse(1690328596).rfc3339`: "2023-07-25T23:43:16Z",
 		`unix_timestamp_parse(1690328596).weekday_name`: "Tuesday", `yamldecode("a: 1").a`: "1", `jsondecode("[1]")[0]`: "1",
 		`convert("1", number) + 1`: "2", `length(uuidv4())`: "36", `substr(bcrypt("x"), 0, 4)`: "$2a$", `packer.version`: "1.16.0", `env("A")`: "env() can be called in the default",
 		`sum([])`: "the sum of no numbers", `textencodebase64("ä", "x")`: `there is no encoding "x"`, `textdecodebase64("!", "utf-8")`: "not Base64",
-		`legacy_strftime("%Q")`: "the format has no %Q", `legacy_strftime("%")`: "the format ends in %", `bcrypt("x", 99)`: "the cost is one number",
+		`contains(["a"], null)`: "must not be null", `templatefile("f.txt", { "a b" = 1 })`: `"a b" can't be the name`, `bcrypt("x", 99)`: "the cost is one number",
 		`rfc3339_parse("x")`: "not an RFC 3339 time", `unix_timestamp_parse(1.5)`: "a whole number", `file("bin")`: "is not UTF-8 text", `file("none")`: "none: no such file",
 		`fileexists(".")`: "is not a file", `index(["a"], "z")`: "does not have this element", `jsondecode(join("", [for i in range(1001) : "["]))`: "may nest 1000 deep",
 		`length(3)`: "a list, a set, a map", `vault("a", "b")`: "vault() can't be called here", `yamldecode("a: [")`: "did not find",
@@ -217,4 +217,18 @@ func TestAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestCleanName has what the plugins of Packer make of a name.
+func TestCleanName(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ builder, name, want string }{
+		{"amazon-ebs", "Web Image_1.0 (a:b) é", "Web Image_1.0 (a-b) --"},
+		{"googlecompute", "Web Image__1.0-", "web-image--1-0-"},
+		{"docker", "A b", "a-b"},
+	} {
+		if got := cleanName(c.builder, c.name); got != c.want {
+			t.Errorf("%s: %s: %s, want %s", c.builder, c.name, got, c.want)
+		}
+	}
 }

@@ -146,6 +146,11 @@ func (r fileReader) templateFile(others map[string]function.Function) function.F
 		if ds := bound(expr); ds.HasErrors() {
 			return cty.NilVal, ds
 		}
+		for name := range vars.AsValueMap() {
+			if !hclsyntax.ValidIdentifier(name) {
+				return cty.NilVal, function.NewArgErrorf(1, "%q can't be the name of a variable", name)
+			}
+		}
 		ctx := &hcl.EvalContext{Functions: map[string]function.Function{}, Variables: vars.AsValueMap()}
 		for name, f := range others {
 			if name != "templatefile" {

@@ -94,6 +94,17 @@ func lengthFunc() function.Function {
 	})
 }
 
+// containsFunc does not answer for a value that is null.
+func containsFunc() function.Function {
+	params := stdlib.ContainsFunc.Params()
+	params[1].AllowNull = false
+	return function.New(&function.Spec{
+		Params: params,
+		Type:   function.StaticReturnType(cty.Bool),
+		Impl:   func(args []cty.Value, _ cty.Type) (cty.Value, error) { return stdlib.ContainsFunc.Call(args) },
+	})
+}
+
 // indexOf is the place of an element in a list.
 func indexOf() function.Function {
 	return function.New(&function.Spec{

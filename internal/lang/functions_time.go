@@ -34,8 +34,8 @@ func (t *Template) timeFunctions(form Form) map[string]function.Function {
 	return map[string]function.Function{
 		"timestamp":            volatileText(text(nil, func([]string) (string, error) { return now().Format(time.RFC3339), nil })),
 		"uuidv4":               volatileText(text(nil, func([]string) (string, error) { return newUUID(form), nil })),
-		"legacy_isotime":       volatileText(optionalText("format", func(f string) (string, error) { return isotime(now(), f), nil })),
-		"legacy_strftime":      volatileText(optionalText("format", func(f string) (string, error) { return strftime(now(), f) })),
+		"legacy_isotime":       volatileText(timeText(now, time.Time.Format)),
+		"legacy_strftime":      volatileText(timeText(now, strftime)),
 		"bcrypt":               volatileText(bcryptFunc(form)),
 		"rfc3339_parse":        parseTime("timestamp", cty.String, parseRFC3339, "unix", func(t time.Time) cty.Value { return cty.NumberIntVal(t.Unix()) }),
 		"unix_timestamp_parse": parseTime("unix_timestamp", cty.Number, parseUnix, "rfc3339", func(t time.Time) cty.Value { return cty.StringVal(t.Format(time.RFC3339)) }),
@@ -56,31 +56,22 @@ func volatileText(f function.Function) function.Function {
 	})
 }
 
-// optionalText returns a function of one text that may be left out.
-func optionalText(name string, do func(string) (string, error)) function.Function {
+// timeText returns a function of a format, which may be left out, to the text
+// of a time: RFC 3339 is what it has without one.
+func timeText(now func() time.Time, in func(t time.Time, format string) string) function.Function {
 	return function.New(&function.Spec{
-		VarParam: &function.Parameter{Name: name, Type: cty.String},
+		VarParam: &function.Parameter{Name: "format", Type: cty.String},
 		Type:     function.StaticReturnType(cty.String),
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			switch len(args) {
 			case 0:
-				out, err := do("")
-				return cty.StringVal(out), err
+				return cty.StringVal(now().Format(time.RFC3339)), nil
 			case 1:
-				out, err := do(args[0].AsString())
-				return cty.StringVal(out), err
+				return cty.StringVal(in(now(), args[0].AsString())), nil
 			}
 			return cty.NilVal, errors.New("one format at most")
 		},
 	})
-}
-
-// isotime formats a time as Go does, by example; "" is RFC 3339.
-func isotime(t time.Time, format string) string {
-	if format == "" {
-		format = time.RFC3339
-	}
-	return t.Format(format)
 }
 
 // mostCost is the cost of bcrypt() that takes some seconds; each one more takes
@@ -159,62 +150,26 @@ func parseTime(name string, in cty.Type, parse func(cty.Value) (time.Time, error
 	})
 }
 
-// strftime formats a time as C's function of that name does.
-func strftime(t time.Time, format string) (string, error) {
+// strftime formats a time as C's function of that name does, as far as Packer
+// does: other verbs stay as they are.
+func strftime(t time.Time, format string) string {
+	layouts := map[byte]string{'A': "Monday", 'a': "Mon", 'B': "January", 'b': "Jan", 'd': "02", 'H': "15", 'I': "03", 'L': ".000",
+		'M': "04", 'm': "01", 'p': "PM", 'S': "05", 'Y': "2006", 'y': "06", 'Z': "MST", 'z': "-0700"}
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
-		if format[i] != '%' {
+		if format[i] != '%' || i+1 == len(format) {
 			b.WriteByte(format[i])
 			continue
 		}
 		i++
-		if i == len(format) {
-			return "", errors.New("the format ends in %")
+		switch layout, ok := layouts[format[i]]; {
+		case ok:
+			b.WriteString(t.Format(layout))
+		case format[i] == '%':
+			b.WriteByte('%')
+		default:
+			b.WriteString(format[i-1 : i+1])
 		}
-		out, ok := timeVerb(t, format[i])
-		if !ok {
-			return "", fmt.Errorf("the format has no %%%c", format[i])
-		}
-		b.WriteString(out)
 	}
-	return b.String(), nil
-}
-
-func timeVerb(t time.Time, verb byte) (string, bool) {
-	layouts := map[byte]string{'A': "Monday", 'a': "Mon", 'B': "January", 'b': "Jan", 'h': "Jan", 'c': "Mon Jan _2 15:04:05 2006",
-		'D': "01/02/06", 'd': "02", 'e': "_2", 'F': "2006-01-02", 'H': "15", 'I': "03", 'j': "002", 'M': "04", 'm': "01",
-		'p': "PM", 'R': "15:04", 'r': "03:04:05 PM", 'S': "05", 'T': "15:04:05", 'v': "_2-Jan-2006", 'X': "15:04:05",
-		'x': "01/02/06", 'Y': "2006", 'y': "06", 'Z': "MST", 'z': "-0700"}
-	if l, ok := layouts[verb]; ok {
-		return t.Format(l), true
-	}
-	_, week := t.ISOWeek()
-	sunday, monday := int(t.Weekday()), (int(t.Weekday())+6)%7
-	switch verb {
-	case '%':
-		return "%", true
-	case 'n':
-		return "\n", true
-	case 't':
-		return "\t", true
-	case 'C':
-		return fmt.Sprintf("%02d", t.Year()/100), true
-	case 'k':
-		return fmt.Sprintf("%2d", t.Hour()), true
-	case 'l':
-		return fmt.Sprintf("%2d", (t.Hour()+11)%12+1), true
-	case 's':
-		return fmt.Sprint(t.Unix()), true
-	case 'u':
-		return fmt.Sprint(monday + 1), true
-	case 'w':
-		return fmt.Sprint(sunday), true
-	case 'U':
-		return fmt.Sprintf("%02d", (t.YearDay()+6-sunday)/7), true
-	case 'W':
-		return fmt.Sprintf("%02d", (t.YearDay()+6-monday)/7), true
-	case 'V':
-		return fmt.Sprintf("%02d", week), true
-	}
-	return "", false
+	return b.String()
 }

@@ -7,7 +7,9 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/ingot-build/ingot/internal/component"
 	"github.com/ingot-build/ingot/internal/secret"
@@ -19,6 +21,7 @@ type value struct {
 	expr      hcl.Expression
 	data      *dataBlock // of a data source that is not "null", which has no expr
 	sensitive bool
+	text      bool // it is converted to a text
 	at        hcl.Range
 
 	state state
@@ -78,7 +81,7 @@ func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
 				add(&value{address: "local." + a.Name, expr: a.Expr, at: a.Range})
 			}
 		case "local":
-			v, ds := local(b)
+			v, ds := t.local(b)
 			diags = append(diags, ds...)
 			add(v)
 		case "data":
@@ -99,9 +102,12 @@ func (t *Template) loadLocals(blocks hcl.Blocks) hcl.Diagnostics {
 	return diags
 }
 
-func local(b *hcl.Block) (*value, hcl.Diagnostics) {
+func (t *Template) local(b *hcl.Block) (*value, hcl.Diagnostics) {
 	c, diags := component.Content(b.Body, &hcl.BodySchema{Attributes: []hcl.AttributeSchema{
 		{Name: "expression", Required: true}, {Name: "sensitive"}}}, "local "+quote(b.Labels[0]))
+	if !hclsyntax.ValidIdentifier(b.Labels[0]) && !t.legacy {
+		diags = append(diags, errorAt(b.LabelRanges[0], "Invalid name of a local", "It has letters, digits, _ and -, and begins with a letter."))
+	}
 	v := &value{address: "local." + b.Labels[0], at: b.DefRange}
 	if a := c.Attributes["expression"]; a != nil {
 		v.expr = a.Expr
@@ -164,7 +170,7 @@ func (v *value) variables() []hcl.Traversal {
 }
 
 func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
-	real, diags := t.eval(Real, v.expr, t.within(Real, needs))
+	real, diags := t.evalForm(Real, v, needs)
 	if ds := t.measure(v.address, real, v.at); ds.HasErrors() {
 		return append(diags, ds...)
 	}
@@ -179,7 +185,7 @@ func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
 	}
 	keyed := real
 	if marks := marksOf(real); has(marks, sensitive) || has(marks, volatile) {
-		keyed, _ = t.eval(Keyed, v.expr, t.within(Keyed, needs))
+		keyed, _ = t.evalForm(Keyed, v, needs)
 		if v.sensitive {
 			keyed = constant(keyed, secret.Redacted)
 		}
@@ -191,6 +197,18 @@ func (t *Template) evalValue(v *value, needs []string) hcl.Diagnostics {
 	}
 	v.forms = [2]cty.Value{real, keyed}
 	return diags
+}
+
+func (t *Template) evalForm(form Form, v *value, needs []string) (cty.Value, hcl.Diagnostics) {
+	val, diags := t.eval(form, v.expr, t.within(form, needs))
+	if !v.text || diags.HasErrors() {
+		return val, diags
+	}
+	out, err := convert.Convert(val, cty.String)
+	if err != nil {
+		return val, append(diags, errorAt(v.expr.Range(), `Wrong value for "input"`, "A text is needed here."))
+	}
+	return out, diags
 }
 
 // within is the context of a local, in which only what it needs is there.

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/ingot-build/ingot/internal/component"
 )
@@ -103,13 +102,7 @@ func (t *Template) decodeWhole(b *hcl.Block, around []iteration, dst any) (*comp
 	return t.decoder.Decode(component.Input{
 		What: b.Type, Range: b.DefRange,
 		Parts: []component.Part{{Body: b.Body, Context: t.context(Real, nil, false, around)}},
-		Eval: func(e hcl.Expression, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
-			v, diags := t.eval(Real, e, ctx)
-			if has(marksOf(v), sensitive) {
-				return cty.DynamicVal, append(diags, errorAt(e.Range(), "Sensitive value in block "+b.Type, "It would be stored in clear with each version."))
-			}
-			return v, diags
-		},
+		Eval:  t.inClear("block " + b.Type),
 	}, dst)
 }
 

@@ -30,8 +30,8 @@ func isGoTemplate(s string) bool { return strings.Contains(s, "{{") }
 var markedCall = regexp.MustCompile(`\b(timestamp|isotime|strftime|uuid|user|build|vault|consul_key|aws_secretsmanager(_raw)?)\b`)
 
 var (
-	insertedName = regexp.MustCompile("\\{\\{-?\\s*(build_name|build\\s+[`\"]name[`\"])\\s*-?\\}\\}")
-	usedName     = regexp.MustCompile(`\{\{[^}]*(build_name|\bbuild\b[^}]*name)`)
+	insertedName = regexp.MustCompile(`\{\{-?\s*build_name\s*-?\}\}`)
+	usedName     = regexp.MustCompile(`\{\{[^}]*build_name`)
 )
 
 // nameUse says what a Go template makes of the source's name.
@@ -229,8 +229,8 @@ func (e *engine) funcs() template.FuncMap {
 		"build_name": func() string { return e.scope.Source.Name }, "build_type": func() string { return e.scope.Source.Type },
 		"template_dir": func() string { return dir }, "pwd": os.Getwd, "packer_version": func() string { return version },
 		"timestamp": func() string { return fmt.Sprint(e.now().Unix()) },
-		"isotime":   func(format ...string) string { return isotime(e.now(), strings.Join(format, "")) },
-		"strftime":  func(format string) (string, error) { return strftime(e.now(), format) },
+		"isotime":   e.isotime,
+		"strftime":  func(format string) string { return strftime(e.now(), format) },
 		"uuid": func() string {
 			e.mark(volatile)
 			return newUUID(e.scope.Form)
@@ -245,9 +245,10 @@ func (e *engine) funcs() template.FuncMap {
 		},
 		"replace":     replaceIn,
 		"replace_all": func(old, with, s string) (string, error) { return replaceIn(old, with, -1, s) },
-		"upper":       strings.ToUpper, "lower": strings.ToLower, "clean_resource_name": cleanName,
-		"env": no("env", "it can be called in the default of a variable only; declare a variable and use that"),
-		"sed": no("sed", "use regex_replace() in an expression"),
+		"upper":       strings.ToUpper, "lower": strings.ToLower,
+		"clean_resource_name": func(s string) string { return cleanName(e.scope.Source.Type, s) },
+		"env":                 no("env", "it can be called in the default of a variable only; declare a variable and use that"),
+		"sed":                 no("sed", "use regex_replace() in an expression"),
 	}
 	maps.Copy(funcs, e.readerCalls())
 	maps.Copy(funcs, printers())
@@ -259,6 +260,17 @@ func (e *engine) mark(m component.Mark) { e.marks[m] = struct{}{} }
 func (e *engine) now() time.Time {
 	e.mark(volatile)
 	return e.t.now(e.scope.Form)
+}
+
+// isotime formats the time by example; without one it is RFC 3339.
+func (e *engine) isotime(format ...string) (string, error) {
+	switch len(format) {
+	case 0:
+		return e.now().Format(time.RFC3339), nil
+	case 1:
+		return e.now().Format(format[0]), nil
+	}
+	return "", errors.New("one format at most")
 }
 
 // user gives the value of a variable.
@@ -309,9 +321,20 @@ func (e *engine) build(name string) (string, error) {
 	return plain.AsString(), nil
 }
 
-var notInResource = regexp.MustCompile(`[^-a-z0-9]+`)
-
-// cleanName makes a name that clouds take: small letters, digits and dashes.
-func cleanName(s string) string {
-	return strings.Trim(notInResource.ReplaceAllString(strings.ToLower(s), "-"), "-")
+// cleanName puts a dash for each byte that the builder's cloud does not take in
+// the name of an image.
+func cleanName(builder, s string) string {
+	taken := "abcdefghijklmnopqrstuvwxyz0123456789"
+	if strings.HasPrefix(builder, "amazon-") {
+		taken += "ABCDEFGHIJKLMNOPQRSTUVWXYZ()[] ./'@_"
+	} else {
+		s = strings.ToLower(s)
+	}
+	out := []byte(s)
+	for i, c := range out {
+		if strings.IndexByte(taken, c) < 0 {
+			out[i] = '-'
+		}
+	}
+	return string(out)
 }

@@ -20,6 +20,7 @@ type Source struct {
 
 	t       *Template
 	address string // of its build
+	in      string // the name of the build block
 	parents []Parent
 	legacy  bool // a builder of a JSON template
 	bodies  []sourceBody
@@ -56,8 +57,8 @@ type sourceGroup struct {
 func (t *Template) loadSources(blocks hcl.Blocks) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, b := range blocks.OfType("source") {
-		if strings.ContainsAny(b.Labels[1], ". ") {
-			diags = append(diags, errorAt(b.LabelRanges[1], "Invalid name of a source", "It may not have dots or spaces."))
+		if b.Labels[1] == "" || strings.ContainsAny(b.Labels[1], ". ") {
+			diags = append(diags, errorAt(b.LabelRanges[1], "Invalid name of a source", "It is not empty and has no dots or spaces."))
 			continue
 		}
 		if a := forEachOf(b.Body); a != nil {
@@ -164,7 +165,6 @@ func (t *Template) newSources(ref, localName string, at hcl.Range) ([]*Source, h
 		s := &Source{Type: def.block.Labels[0], Name: def.name, LocalName: cmp.Or(localName, def.name), Range: def.block.DefRange, t: t, of: def.of}
 		s.bodies = []sourceBody{{body: def.block.Body, around: def.around, ignore: withEach(def.block.Body)}}
 		s.fields = t.lateFields(s.Type)
-		s.setValues()
 		out = append(out, s)
 	}
 	return out, diags

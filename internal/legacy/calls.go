@@ -312,7 +312,7 @@ func (c *converter) constant(name string) (operand, bool) {
 		"packer_version": "packer.version",
 	}
 	if c.build {
-		made["build_name"], made["build_type"] = "build.name", "source.type"
+		made["build_name"], made["build_type"] = "source.name", "source.type"
 	}
 	return operand{expr: made[name]}, made[name] != ""
 }

@@ -3,6 +3,7 @@ package legacy
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"text/template/parse"
 
 	"github.com/hashicorp/go-version"
@@ -171,7 +172,7 @@ func (m *maker) evaluated(n *node) hclsyntax.Expression {
 // converted is the text n, which was parsed, as an expression.
 func (m *maker) converted(n *node, p parsed) hclsyntax.Expression {
 	at := n.at
-	if len(p.calls()) == 0 {
+	if !strings.Contains(n.text(), "{{") {
 		return literalAt(n.value, at)
 	}
 	c := &converter{timestamp: func() string { return unixTime }, variable: m.reference,

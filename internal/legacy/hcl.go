@@ -132,11 +132,7 @@ func (w *writer) variables() string {
 		fmt.Fprintf(&out, "variable %s {\ntype = string\n", quoted(w.names[v.Name]))
 		if v.value != nil {
 			c := &converter{env: func(name string) string { return fmt.Sprintf("env(%s)", quoted(name)) }}
-			value := quoted(v.value.text())
-			if len(v.parsed.calls()) > 0 {
-				value = c.expression(v.parsed)
-			}
-			fmt.Fprintf(&out, "default = %s\n", value)
+			fmt.Fprintf(&out, "default = %s\n", c.expression(v.parsed))
 		}
 		if v.Sensitive {
 			out.WriteString("sensitive = true\n")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/ingot-build/ingot/internal/secret"
 )
@@ -17,8 +18,9 @@ type Blob struct {
 	Size   int64  // bytes
 	Name   string // what a person calls it: the file's path; "" for text
 
-	path string
-	text secret.String
+	path     string
+	modified time.Time // of the file, before it was read
+	text     secret.String
 }
 
 // Text returns a blob of text in memory. Tokens in it are replaced by Bind.
@@ -40,7 +42,11 @@ func FileBlob(path string) (Blob, error) {
 		b.Name = path
 		return b, nil
 	}
-	if st, err := f.Stat(); err == nil && !st.Mode().IsRegular() {
+	st, err := f.Stat()
+	switch {
+	case err != nil:
+		return Blob{}, err
+	case !st.Mode().IsRegular():
 		return Blob{}, fmt.Errorf("%s is not a file", path)
 	}
 	h := sha256.New()
@@ -48,7 +54,7 @@ func FileBlob(path string) (Blob, error) {
 	if err != nil {
 		return Blob{}, err
 	}
-	return Blob{Digest: hex.EncodeToString(h.Sum(nil)), Size: n, Name: path, path: path}, nil
+	return Blob{Digest: hex.EncodeToString(h.Sum(nil)), Size: n, Name: path, path: path, modified: st.ModTime()}, nil
 }
 
 // Open returns the content. The caller closes it.

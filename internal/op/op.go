@@ -71,12 +71,14 @@ type Tree struct {
 	Size   int64  // bytes in its files
 
 	Entries []Entry // its regular files, in order
+
+	again func() (*Tree, error) // reads it once more; nil for what stays as it is
 }
 
 // Entry is a file of a Tree.
 type Entry struct {
 	Name   string // slash-separated, below the tree's folder
-	Digest string // hex SHA-256 of the content
+	Digest string // hex SHA-256 of the content, and where that matters a word on its mode
 }
 
 // Get reads a file of the machine, or a folder when Path ends in "/", to the

@@ -13,10 +13,11 @@ import (
 )
 
 // ReadTree returns the files below a folder of this host that a Local uses
-// where they are. Links are followed. Leave, which may be nil, says what to
-// leave out: it is asked for each name, slash-separated and below the folder.
+// where they are. Links are followed; of modes only counts whether a file is a
+// program. Leave, which may be nil, says what to leave out: it is asked for each
+// name, slash-separated and below the folder.
 func ReadTree(folder string, leave func(name string, dir bool) bool) (*Tree, error) {
-	r := &reader{root: folder, leave: leave, tree: &Tree{Name: folder}}
+	r := &reader{root: folder, leave: leave, tree: &Tree{Name: folder, again: func() (*Tree, error) { return ReadTree(folder, leave) }}}
 	if err := r.dir(".", nil); err != nil {
 		return nil, err
 	}
@@ -76,7 +77,11 @@ func (r *reader) entry(name string, above []string) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	r.tree.Entries = append(r.tree.Entries, Entry{Name: name, Digest: b.Digest})
+	digest := b.Digest
+	if st.Mode()&0o100 != 0 { // of its mode no more: the rest is up to who checked it out
+		digest += " executable"
+	}
+	r.tree.Entries = append(r.tree.Entries, Entry{Name: name, Digest: digest})
 	r.tree.Size += b.Size
 	return nil
 }

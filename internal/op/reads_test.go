@@ -47,6 +47,19 @@ func TestReadTree(t *testing.T) {
 	if read().Digest == tree.Digest {
 		t.Error("a file behind a link does not count")
 	}
+	tree = read()
+	if err := os.Chmod(filepath.Join(dir, "tree/a"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if read().Digest != tree.Digest {
+		t.Error("what a umask leaves counts")
+	}
+	if err := os.Chmod(filepath.Join(dir, "tree/a"), 0o740); err != nil {
+		t.Fatal(err)
+	}
+	if read().Digest == tree.Digest {
+		t.Error("that a file is a program does not count")
+	}
 	if _, err := ReadTree(filepath.Join(dir, "none"), nil); err == nil {
 		t.Error("no error for a folder that is not there")
 	}

@@ -29,7 +29,7 @@ func DirTree(dir, source string) (*Tree, error) {
 // FSTree is DirTree for the content of a file system. Name is what a person
 // calls it.
 func FSTree(dir, name string, source fs.FS) (*Tree, error) {
-	t := &Tree{Dir: dir, Source: source, Name: name}
+	t := &Tree{Dir: dir, Source: source, Name: name, again: func() (*Tree, error) { return FSTree(dir, name, source) }}
 	h := key.New("tree/1")
 	err := fs.WalkDir(t.Source, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -88,8 +88,20 @@ func (b *Build) resume(ctx context.Context, h History) error {
 	return ctx.Err()
 }
 
+// GoesOn returns after how many steps a run can begin that finds a checkpoint
+// after so many, 0 where it begins anew.
+func (b *Build) GoesOn(step int) int {
+	if most, _ := b.farthest(); step > most {
+		return 0
+	}
+	return step
+}
+
 // farthest returns how many steps may be left out at most, and why not more.
 func (b *Build) farthest() (int, string) {
+	if r := b.restless(); r != nil {
+		return 0, "is not used: it " + r.Text
+	}
 	for i, s := range b.Steps {
 		switch {
 		case s.AlwaysRun && s.late:
@@ -147,6 +159,11 @@ func (b *Build) checkpointOf(list []artifact.Checkpoint, s *Step) *artifact.Chec
 func (b *Build) unusable(ctx context.Context, c artifact.Checkpoint) string {
 	if time.Now().After(c.Expires) {
 		return "has expired"
+	}
+	if chained, ok := b.Builder.(builders.Chained); ok {
+		if _, err := chained.SourceOf(ctx, c.Artifact); err != nil {
+			return "is not used: " + err.Error()
+		}
 	}
 	there, err := b.Builder.Exists(ctx, c.Artifact)
 	switch {

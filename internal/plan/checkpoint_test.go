@@ -33,6 +33,20 @@ func (machines) Begin(context.Context, builders.Base, builders.Env) (builders.Se
 	panic("a plan begins nothing")
 }
 
+// regional is a builder of machines whose images are where they were made.
+type regional struct {
+	machines
+	region string
+}
+
+func (r regional) SourceOf(_ context.Context, a artifact.Artifact) (string, error) {
+	if a.Places[0].Name != r.region {
+		return "", errors.New("its AMI is in " + a.Places[0].Name)
+	}
+	return a.ID, nil
+}
+func (regional) Follows(context.Context, builders.Builder, bool) error { return nil }
+
 // machine returns a build of a machine with a step for each text.
 func machineOf(base string, texts ...string) *Build {
 	b := planned(base, texts...)
@@ -41,6 +55,14 @@ func machineOf(base string, texts ...string) *Build {
 	for i, s := range b.Steps {
 		s.Name = string(rune('a' + i))
 	}
+	return b
+}
+
+// childOf returns a build that starts from the image of another.
+func childOf(always bool) *Build {
+	parent, b := machineOf("debian", "base"), machineOf("", "1", "2", "3")
+	parent.Address, parent.Steps[0].AlwaysRun = "amazon-ebs.base", always
+	b.Parents, b.family.base = []Parent{{Address: parent.Address, Build: parent}}, parent.Address
 	return b
 }
 
@@ -65,6 +87,10 @@ func TestResume(t *testing.T) {
 	}
 	two := func() artifact.Checkpoint {
 		return checkpointOf(t, machineOf("debian", "1", "2", "3", "4"), 2, "ami-2")
+	}
+	in := func(region string, c artifact.Checkpoint) artifact.Checkpoint {
+		c.Artifact.Places = []artifact.Place{{Name: region, ID: c.Artifact.ID}}
+		return c
 	}
 	local := []op.Op{&op.Local{Argv: []string{"true"}}}
 	for name, test := range map[string]struct {
@@ -104,7 +130,12 @@ func TestResume(t *testing.T) {
 		"on this host": {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{three()},
 			alter: func(b *Build) { b.Steps[0].Ops = local }, from: 3},
 		"of another build": {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{func() artifact.Checkpoint { c := three(); c.Build = "amazon-ebs.api"; return c }()}, from: 3},
-		"of containers":    {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{three()}, alter: func(b *Build) { b.Builder = images{"debian"} }},
+		"in another region": {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{in("paris", three()), in("dublin", two())},
+			alter: func(b *Build) { b.Builder = regional{machines{base: "debian"}, "dublin"} }, from: 2, says: "the checkpoint after step 3 c (ami-3) is not used: its AMI is in paris"},
+		"of a parent that always runs": {build: childOf(true), have: []artifact.Checkpoint{checkpointOf(t, childOf(true), 2, "ami-2")},
+			says: "the checkpoint after step 2 b (ami-2) is not used: it follows amazon-ebs.base, which always runs"},
+		"of a parent":   {build: childOf(false), have: []artifact.Checkpoint{checkpointOf(t, childOf(false), 2, "ami-2")}, from: 2},
+		"of containers": {build: machineOf("debian", "1", "2", "3"), have: []artifact.Checkpoint{three()}, alter: func(b *Build) { b.Builder = images{"debian"} }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -23,7 +23,7 @@ import (
 // Options is how a template is compiled.
 type Options struct {
 	Host         builders.Host
-	Only, Except []string // globs on addresses; Except also names post-processors
+	Only, Except []string // globs on addresses: no Only is all, an empty one none; Except also names post-processors
 	Force        bool
 	// Check is for who only wants to know whether all is right: the plan can't
 	// be resolved then.
@@ -44,6 +44,9 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 	except, ds := globs("-except", o.Except)
 	diags = append(diags, ds...)
 	p := &Plan{Template: t, LeftOut: map[string][]string{}}
+	if diags.HasErrors() { // what was chosen is not known: nothing is
+		return p, diags
+	}
 	var jobs, left []*job
 	bucket := bucketName(t)
 	for _, spec := range t.Builds {
@@ -52,7 +55,7 @@ func Compile(t *lang.Template, c Components, o Options) (*Plan, hcl.Diagnostics)
 			k := &compiler{template: t, components: c, options: o, except: except, spec: spec, src: src}
 			pub := k.publish(bucket)
 			j := &job{compiler: k, address: addr, publish: pub}
-			if len(only) > 0 && !matches(only, addr) || matches(except, addr) {
+			if o.Only != nil && !matches(only, addr) || matches(except, addr) {
 				p.LeftOut[pub.Bucket] = append(p.LeftOut[pub.Bucket], addr)
 				left = append(left, j)
 				continue
@@ -92,7 +95,7 @@ func unmatched(flag string, patterns []string, t *lang.Template, posts bool) hcl
 		}
 		for _, p := range slices.Concat(b.PostProcessors...) {
 			if posts {
-				names = append(names, p.Name, p.Type)
+				names = append(names, cmp.Or(p.Name, p.Type))
 			}
 		}
 	}
@@ -143,7 +146,9 @@ func distinct(diags hcl.Diagnostics) hcl.Diagnostics {
 	return out
 }
 
-var notInName = regexp.MustCompile(`[^a-z0-9._-]+`)
+// notInName matches what a repository's name does not take, also two signs
+// side by side.
+var notInName = regexp.MustCompile(`[^a-z0-9]{2,}|[^a-z0-9._-]`)
 
 // bucketName is the bucket of builds that do not name one: the template's own
 // name, made fit for a repository.
@@ -156,7 +161,8 @@ func bucketName(t *lang.Template) string {
 	for _, ext := range []string{".json", ".hcl", ".pkr", ".ingot"} {
 		name = strings.TrimSuffix(name, ext)
 	}
-	name = strings.Trim(notInName.ReplaceAllString(strings.ToLower(name), "-"), "-._")
+	name = notInName.ReplaceAllString(strings.ToLower(name), "-")
+	name = strings.Trim(name[:min(len(name), 128)], "-._")
 	if name == "" {
 		return "images"
 	}
@@ -257,7 +263,8 @@ func (c *compiler) openBuilder(b *Build) hcl.Diagnostics {
 	}
 	fields := component.KeyFields(keyed)
 	b.family.onDisk = c.template.ImagesIn(fields)
-	b.options = append(optionInputs(fields), optionFiles(cfg, c.options.Host)...)
+	b.files = optionFiles(cfg, c.options.Host.Dir)
+	b.options = append(optionInputs(fields), fileInputs(b.files, c.options.Host.Dir)...)
 	b.distribution, b.Naming = c.distribution(builder, keyed, dec), naming(builder, dec)
 	return diags
 }

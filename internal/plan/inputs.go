@@ -6,6 +6,8 @@ import (
 
 	"github.com/ingot-build/ingot/builders"
 	"github.com/ingot-build/ingot/internal/artifact"
+	"github.com/ingot-build/ingot/internal/component"
+	"github.com/ingot-build/ingot/internal/hostfile"
 	"github.com/ingot-build/ingot/internal/key"
 	"github.com/ingot-build/ingot/internal/op"
 )
@@ -29,21 +31,22 @@ func optionInputs(fields map[string]string) []artifact.Input {
 }
 
 // optionFiles are the files that the options of a source name.
-func optionFiles(cfg builders.Config, h builders.Host) []artifact.Input {
-	named, ok := cfg.(builders.KeyFiles)
-	if !ok {
-		return nil
-	}
+func optionFiles(cfg builders.Config, dir string) []op.Op {
 	var puts []op.Op
-	for _, path := range named.KeyFiles(h) {
+	for _, path := range component.KeyFiles(cfg) {
+		path = hostfile.Path(dir, path)
 		blob, err := op.FileBlob(path)
 		if err != nil {
 			blob = op.LateFile(path) // it went away since: the build says so
 		}
 		puts = append(puts, &op.Put{File: op.File{Blob: blob}})
 	}
-	return fileInputs(puts, h.Dir)
+	return puts
 }
+
+// ChangedFiles returns the files that options of the source name and that are
+// not any more what they were when the build was planned.
+func (b *Build) ChangedFiles() []string { return op.Changed(b.files) }
 
 // fileInputs names the files that ops read from this host.
 func fileInputs(ops []op.Op, dir string) []artifact.Input {
@@ -54,32 +57,16 @@ func fileInputs(ops []op.Op, dir string) []artifact.Input {
 		}
 		out = append(out, artifact.Input{Kind: "file", Name: filepath.ToSlash(path), Digest: digest})
 	}
-	files := func(list []op.File) {
-		for _, f := range list {
-			if f.Blob.Name != "" {
-				add(f.Blob.Name, f.Blob.Digest)
-			}
-		}
-	}
 	for _, o := range ops {
-		switch o := o.(type) {
-		case *op.Exec:
-			files(o.Inputs)
-		case *op.Local:
-			files(o.Inputs)
-			for _, b := range o.Reads {
+		blobs, trees := op.Sources(o)
+		for _, b := range blobs {
+			if b.Name != "" {
 				add(b.Name, b.Digest)
 			}
-			for _, t := range o.Trees {
-				for _, e := range t.Entries {
-					add(filepath.Join(t.Name, e.Name), e.Digest)
-				}
-			}
-		case *op.Put:
-			files([]op.File{o.File})
-		case *op.Tree:
-			for _, e := range o.Entries {
-				add(filepath.Join(o.Name, e.Name), e.Digest)
+		}
+		for _, t := range trees {
+			for _, e := range t.Entries {
+				add(filepath.Join(t.Name, e.Name), e.Digest)
 			}
 		}
 	}

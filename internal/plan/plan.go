@@ -72,7 +72,8 @@ type Build struct {
 	KeepCheckpoints time.Duration // until a checkpoint expires
 	MostCheckpoints int           // that are kept of this build
 
-	options      []artifact.Input // builder options that count, by name
+	options      []artifact.Input // builder options that count, by name, and the files that they name
+	files        []op.Op          // with the content of these files
 	distribution key.Key          // of a builder that distributes its images, else ""
 	dir          string
 	family       family // of the build: what it starts from

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -49,7 +50,7 @@ func (c *compiler) post(b *Build) ([][]Post, hcl.Diagnostics) {
 // postsOf returns those of a chain that -except leaves.
 func (c *compiler) postsOf(chain []*lang.PostProcessor) []*lang.PostProcessor {
 	for i, spec := range chain {
-		if matches(c.except, spec.Name) || matches(c.except, spec.Type) {
+		if matches(c.except, cmp.Or(spec.Name, spec.Type)) {
 			return chain[:i]
 		}
 	}

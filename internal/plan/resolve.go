@@ -26,6 +26,8 @@ type History interface {
 	Since(ctx context.Context, bucket, build string, k key.Key) (version string, err error)
 	// Checkpoints lists the checkpoints of a bucket, newest first.
 	Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error)
+	// Forget forgets what is known of a bucket: another run has changed it.
+	Forget(bucket string)
 }
 
 // Resolve pins every source, chains the keys and finds out what is recorded.
@@ -125,7 +127,10 @@ func (b *Build) chain() {
 	h := key.New("base/1").String(b.Type).String(b.baseID()).String(b.Base.Arch)
 	inputs := append([]artifact.Input{b.baseInput()}, b.options...)
 	for _, o := range b.options {
-		h.String(o.Name).String(o.Digest)
+		if o.Kind != "file" { // it may be anywhere
+			h.String(o.Name)
+		}
+		h.String(o.Digest)
 	}
 	for _, in := range b.diskInputs() {
 		h.String(in.Digest)
@@ -280,6 +285,8 @@ func (b *Build) compare(old artifact.Record, recorded bool) {
 			continue
 		case was[i] < 0:
 			s.Reasons = []Reason{{Kind: "new", Text: "the step is new"}}
+		case old.Steps[was[i]].Key == "":
+			s.Reasons = []Reason{{Kind: "file", Text: "its files changed while " + b.Version + " was built"}}
 		default:
 			s.Reasons = diff(old.Steps[was[i]].Inputs, s.inputs)
 		}

@@ -38,6 +38,8 @@ func (h history) Checkpoints(context.Context, string) ([]artifact.Checkpoint, er
 	return h.checkpoints, nil
 }
 
+func (history) Forget(string) {}
+
 func (h history) Lookup(_ context.Context, _ string, k key.Key) (artifact.Record, bool, error) {
 	for _, r := range h.records {
 		if r.Key == k {
@@ -131,6 +133,27 @@ func TestWhatRunsAndWhy(t *testing.T) {
 				t.Errorf("why: %s", d)
 			}
 		})
+	}
+}
+
+// Where a file is that an option of the source names does not count, only what
+// is in it.
+func TestOptionFiles(t *testing.T) {
+	t.Parallel()
+	keyOf := func(in ...artifact.Input) key.Key {
+		b := planned("1", "x")
+		b.options = in
+		return resolved(t, b).Key
+	}
+	here := keyOf(artifact.Input{Kind: "file", Name: "data.sh", Digest: "1"})
+	if keyOf(artifact.Input{Kind: "file", Name: "web/data.sh", Digest: "1"}) != here {
+		t.Error("the key depends on where the file is")
+	}
+	if keyOf(artifact.Input{Kind: "file", Name: "data.sh", Digest: "2"}) == here {
+		t.Error("the key does not depend on what the file holds")
+	}
+	if keyOf(artifact.Input{Kind: "option", Name: "a", Digest: "1"}) == keyOf(artifact.Input{Kind: "option", Name: "b", Digest: "1"}) {
+		t.Error("the key does not depend on which option it is")
 	}
 }
 

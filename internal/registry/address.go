@@ -48,6 +48,9 @@ func parseAddress(text string) (address, error) {
 	if !found && !isHost(host) {
 		return address{dir: text}, nil
 	}
+	if _, after, ok := strings.Cut(rest, "@"); ok && strings.Contains(host, "@") {
+		return address{}, badAddress(after, "it has no login in it", "run docker login: the login is taken from docker's configuration")
+	}
 	a := address{host: host, prefix: prefix, plain: scheme == "http" || scheme == "" && isLoopback(host)}
 	ref := registry.Reference{Registry: host, Repository: a.repository("bucket")}
 	if err := ref.ValidateRegistry(); err != nil {

@@ -16,14 +16,14 @@ import (
 const checkpointConfig = CheckpointType + "+json"
 
 // PutCheckpoint stores a checkpoint under its key, in its bucket, in place of an
-// older one of that key.
+// older one of that key and build.
 func (r *Registry) PutCheckpoint(ctx context.Context, c artifact.Checkpoint) error {
 	op := "record a checkpoint of " + c.Build + " in " + c.Bucket
 	repo, err := r.repository(c.Bucket)
 	if err != nil {
 		return err
 	}
-	tag, err := checkpointTag(c.Key)
+	tag, err := checkpointTag(c)
 	if err != nil {
 		return err
 	}
@@ -48,25 +48,34 @@ func (r *Registry) PutCheckpoint(ctx context.Context, c artifact.Checkpoint) err
 // Checkpoints lists the checkpoints of a bucket, newest first, those that have
 // expired too. Whether their images are still there is not asked.
 func (r *Registry) Checkpoints(ctx context.Context, bucket string) ([]artifact.Checkpoint, error) {
-	out, err := listed(ctx, r, bucket, "checkpoints of "+bucket, beginsWith(checkpointPrefix), configOf[artifact.Checkpoint](checkpointConfig, "a checkpoint"))
+	out, err := listed(ctx, r, bucket, "checkpoints of "+bucket, beginsWith(checkpointPrefix), readCheckpoint)
 	slices.SortFunc(out, func(a, b artifact.Checkpoint) int {
 		return cmp.Or(b.Created.Compare(a.Created), b.Step-a.Step, strings.Compare(string(a.Key), string(b.Key)))
 	})
 	return out, err
 }
 
-// DropCheckpoint forgets the checkpoint of a key. One that is not there is no
-// error. What it names in a cloud is not touched.
-func (r *Registry) DropCheckpoint(ctx context.Context, bucket string, k key.Key) error {
-	repo, err := r.repository(bucket)
+// DropCheckpoint forgets a checkpoint. One that is not there is no error, nor is
+// that another one is in its place by now, which stays. What it names in a cloud
+// is not touched.
+func (r *Registry) DropCheckpoint(ctx context.Context, c artifact.Checkpoint) error {
+	repo, err := r.repository(c.Bucket)
 	if err != nil {
 		return err
 	}
-	tag, err := checkpointTag(k)
+	tag, err := checkpointTag(c)
 	if err != nil {
 		return err
 	}
-	return r.explain("forget the checkpoint "+k.Short()+" of "+bucket, repo.forget(ctx, tag))
+	there, err := readCheckpoint(ctx, repo, tag)
+	if err == nil && there != nil && there.Artifact.ID == c.Artifact.ID {
+		err = repo.forget(ctx, tag)
+	}
+	return r.explain("forget the checkpoint "+c.Key.Short()+" of "+c.Bucket, err)
+}
+
+func readCheckpoint(ctx context.Context, repo repository, tag string) (*artifact.Checkpoint, error) {
+	return configOf[artifact.Checkpoint](checkpointConfig, "a checkpoint")(ctx, repo, tag)
 }
 
 // CheckpointBuckets lists the buckets that may have checkpoints, sorted: also
@@ -76,7 +85,11 @@ func (r *Registry) CheckpointBuckets(ctx context.Context) ([]string, error) {
 	return list, r.explain("list buckets", err)
 }
 
-func checkpointTag(k key.Key) (string, error) {
-	tag, err := keyTag(k)
-	return checkpointPrefix + strings.TrimPrefix(tag, keyPrefix), err
+// checkpointTag is the name of a checkpoint. Builds that do the same have each
+// their own image.
+func checkpointTag(c artifact.Checkpoint) (string, error) {
+	if _, err := keyTag(c.Key); err != nil {
+		return "", err
+	}
+	return checkpointPrefix + string(key.New("checkpoint/1").String(string(c.Key)).String(c.Build).Sum()), nil
 }

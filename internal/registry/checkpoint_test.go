@@ -38,7 +38,7 @@ func TestCheckpoints(t *testing.T) {
 		}
 		one := put("one", "ami-1", 1)
 		put("two", "ami-2", 2)
-		put("one", "ami-3", 3) // in place of the first
+		three := put("one", "ami-3", 3) // in place of the first
 		if got := images(); !slices.Equal(got, []string{"ami-3", "ami-2"}) {
 			t.Fatalf("checkpoints: %v", got)
 		}
@@ -54,16 +54,27 @@ func TestCheckpoints(t *testing.T) {
 		if _, err := r.GC(ctx, 0); err != nil {
 			t.Fatal(err)
 		}
+		if err := r.DropCheckpoint(ctx, one); err != nil { // another one is in its place by now
+			t.Fatal(err)
+		}
+		if got := images(); !slices.Equal(got, []string{"ami-3", "ami-2"}) {
+			t.Fatalf("checkpoints: %v", got)
+		}
 		for range 2 {
-			if err := r.DropCheckpoint(ctx, "web", one.Key); err != nil {
+			if err := r.DropCheckpoint(ctx, three); err != nil {
 				t.Fatal(err)
 			}
 		}
 		if got := images(); !slices.Equal(got, []string{"ami-2"}) {
 			t.Errorf("after one was dropped: %v", got)
 		}
+		other := one
+		other.Build, other.Artifact.ID, other.Created = "amazon-ebs.api", "ami-5", at
+		if err := r.PutCheckpoint(ctx, other); err != nil { // of a build that does the same
+			t.Fatal(err)
+		}
 		put("one", "ami-4", 4)
-		if got := images(); !slices.Equal(got, []string{"ami-4", "ami-2"}) {
+		if got := images(); !slices.Equal(got, []string{"ami-4", "ami-2", "ami-5"}) {
 			t.Errorf("after it was made again: %v", got)
 		}
 	})

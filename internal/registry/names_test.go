@@ -41,6 +41,8 @@ func TestAddress(t *testing.T) {
 		{text: "docker://x.io/y", bad: "no scheme docker"},
 		{text: "ghcr.io/Acme", bad: "prefix is not valid"},
 		{text: "ghcr.io/acme:tag", bad: "prefix is not valid"},
+		{text: "https://me:hunter2@ghcr.io/acme", bad: `registry address "ghcr.io/acme": it has no login in it`},
+		{text: "me:hunter2@ghcr.io/acme", bad: `registry address "ghcr.io/acme": it has no login in it`},
 		{text: "exa mple.com/acme", bad: "host is not valid"},
 	} {
 		a, err := parseAddress(tt.text)

@@ -69,21 +69,61 @@ func (r *Registry) Promote(ctx context.Context, bucket, version, channel string,
 }
 
 // PointChannels points channels to a version as Promote does, for the template
-// that made it: what that has no tests of needs none. It returns which channels
-// point there now, and which wait for approval.
-func (r *Registry) PointChannels(ctx context.Context, v Version, channels []string, by string) (moved, requested []string, err error) {
+// that made it: what that has no tests of needs none. A channel that was rolled
+// back from the version stays as it is.
+func (r *Registry) PointChannels(ctx context.Context, v Version, channels []string, by string) (Pointed, error) {
+	var free, rolledBack []string
+	for _, c := range channels {
+		back, err := r.rolledBack(ctx, v, c)
+		switch {
+		case err != nil:
+			return Pointed{}, err
+		case back:
+			rolledBack = append(rolledBack, c)
+		default:
+			free = append(free, c)
+		}
+	}
+	p, err := r.pointNew(ctx, v, free, by)
+	p.RolledBack = rolledBack
+	return p, err
+}
+
+// Pointed is what came of pointing channels to a version.
+type Pointed struct {
+	Moved      []string // channels that point there now
+	Requested  []string // that wait for approval
+	RolledBack []string // that somebody rolled back from the version: they stay as they are
+}
+
+// pointNew points channels to a version that they never were.
+func (r *Registry) pointNew(ctx context.Context, v Version, channels []string, by string) (p Pointed, err error) {
 	for _, c := range channels {
 		out, err := r.point(ctx, v, c, Ask{By: by}, true)
 		switch {
 		case err != nil:
-			return moved, requested, err
+			return p, err
 		case out.Moved:
-			moved = append(moved, c)
+			p.Moved = append(p.Moved, c)
 		default:
-			requested = append(requested, c)
+			p.Requested = append(p.Requested, c)
 		}
 	}
-	return moved, requested, nil
+	return p, nil
+}
+
+// rolledBack reports whether somebody rolled a channel back from a version, and
+// nobody moved it there since.
+func (r *Registry) rolledBack(ctx context.Context, v Version, channel string) (back bool, err error) {
+	at, err := r.target(ctx, v.Bucket, channel)
+	if err != nil || at == "" || at == v.Name {
+		return false, err
+	}
+	moves, err := r.History(ctx, v.Bucket, channel)
+	for _, m := range taken(moves, at) {
+		back = m.To != v.Name && (back || m.Rollback && m.From == v.Name)
+	}
+	return back, err
 }
 
 // point is the one way by which a channel gets to a version that it never was:
@@ -197,7 +237,11 @@ func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask
 	if err != nil {
 		return Outcome{}, err
 	}
-	if was := trail(moves); to == "" && len(was) >= 2 {
+	at, err := r.target(ctx, bucket, channel)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if was := trail(moves, at); to == "" && len(was) >= 2 {
 		to = was[len(was)-2]
 	}
 	switch {
@@ -216,13 +260,29 @@ func (r *Registry) Rollback(ctx context.Context, bucket, channel, to string, ask
 
 // trail are the versions that a channel came by, without those it was rolled
 // back from. The last one is where it is.
-func trail(newestFirst []Move) (was []string) {
-	for _, m := range slices.Backward(newestFirst) {
+func trail(newestFirst []Move, at string) (was []string) {
+	for _, m := range taken(newestFirst, at) {
 		if i := slices.Index(was, m.To); m.Rollback && i >= 0 {
 			was = was[:i+1]
 			continue
 		}
+		if len(was) == 0 && m.From != "" {
+			was = append(was, m.From)
+		}
 		was = append(was, m.To)
 	}
 	return was
+}
+
+// taken are the moves by which a channel came to where it is, the oldest first:
+// each began where the one before it ended. One that broke off, or whose host's
+// clock was wrong, is not among them.
+func taken(newestFirst []Move, at string) (list []Move) {
+	for _, m := range newestFirst {
+		if m.To == at {
+			list, at = append(list, m), m.From
+		}
+	}
+	slices.Reverse(list)
+	return list
 }

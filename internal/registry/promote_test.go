@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+
 	"github.com/ingot-build/ingot/internal/artifact"
 )
 
@@ -101,9 +103,9 @@ func TestPromoteRetested(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			moved, requested, err := r.PointChannels(ctx, v, []string{channel}, "run 1")
-			if err == nil && (len(moved) != 1 || len(requested) > 0) {
-				t.Errorf("%s: moved %v, requested %v", version, moved, requested)
+			p, err := r.PointChannels(ctx, v, []string{channel}, "run 1")
+			if err == nil && (len(p.Moved) != 1 || len(p.Requested) > 0) {
+				t.Errorf("%s: %+v", version, p)
 			}
 			return err
 		}
@@ -122,6 +124,8 @@ func TestPromoteRetested(t *testing.T) {
 		if err := point("1.bad", "edge"); err != nil {
 			t.Error(err)
 		}
+		retested(t, r, "1.bad", false, -time.Hour) // by a clock that is slow
+		checkError(t, point("1.bad", "late"), "null.web: test boots failed")
 		v, _, _ := r.Version(ctx, "web", "1.good")
 		v.Channels = []string{"edge"}
 		_, _, err := r.Publish(ctx, v)
@@ -148,8 +152,8 @@ func TestApprove(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if moved, requested, err := r.PointChannels(ctx, good, []string{"production"}, "run 1"); err != nil || len(moved) > 0 || !slices.Equal(requested, []string{"production"}) {
-			t.Errorf("moved %v, requested %v, %v", moved, requested, err)
+		if p, err := r.PointChannels(ctx, good, []string{"production"}, "run 1"); err != nil || len(p.Moved) > 0 || !slices.Equal(p.Requested, []string{"production"}) {
+			t.Errorf("%+v, %v", p, err)
 		}
 		for version, untested := range map[string]bool{"1.good": false, "1.bad": true} {
 			out, err := r.Promote(ctx, "web", version, "production", Ask{By: "ann", Comment: "now", Untested: untested})
@@ -226,6 +230,50 @@ func TestRollback(t *testing.T) {
 		checkError(t, err, "it never was production", "ingot promote web 0.9 production")
 		if got := moves(t, r, "production"); !strings.HasSuffix(got, "1.good>1.bad carol back, 1.bad>1.none carol back, 1.none>1.good carol back") {
 			t.Errorf("history %s", got)
+		}
+	})
+}
+
+// A move that broke off before the channel's tag was written, and one by a host
+// whose clock is wrong, are in the history: a rollback starts from where the
+// channel is.
+func TestRollbackFromWhereItIs(t *testing.T) {
+	t.Parallel()
+	stores(t, func(t *testing.T, r *Registry) {
+		publishTested(t, r)
+		ctx := context.Background()
+		repo, err := r.repository("web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// noted writes a move into the history, and nothing else.
+		noted := func(from, to string, at time.Time) {
+			desc, err := pushManifest(ctx, repo, ocispec.Manifest{ArtifactType: MoveType, Annotations: map[string]string{
+				ocispec.AnnotationCreated: at.UTC().Format(time.RFC3339Nano), annFrom: from, annTo: to, annToken: token()}})
+			if err == nil {
+				err = repo.name(ctx, desc, moveTag("production", at, token()))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, version := range []string{"1.none", "1.bad"} {
+			if _, err := r.Promote(ctx, "web", version, "production", Ask{Untested: true}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		noted("1.bad", "1.good", time.Now())
+		out, err := r.Rollback(ctx, "web", "production", "", Ask{})
+		if err != nil || out.Version != "1.none" || out.From != "1.bad" {
+			t.Errorf("after a move that broke off: %+v, %v", out, err)
+		}
+		noted("", "1.none", time.Now().Add(time.Hour)) // by a clock that is fast
+		if _, err := r.Promote(ctx, "web", "1.good", "production", Ask{}); err != nil {
+			t.Fatal(err)
+		}
+		out, err = r.Rollback(ctx, "web", "production", "", Ask{})
+		if err != nil || out.Version != "1.none" || out.From != "1.good" {
+			t.Errorf("after a move in the future: %+v, %v", out, err)
 		}
 	})
 }

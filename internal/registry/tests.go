@@ -21,7 +21,8 @@ type TestRun struct {
 	Builds  map[string]artifact.Tested `json:"builds"`       // by the build's address
 }
 
-// PutTests stores what tests of a version came to, beside what is there.
+// PutTests stores what tests of a version came to, beside what is there: as the
+// newest, also where the clock of this host is behind.
 func (r *Registry) PutTests(ctx context.Context, bucket string, t TestRun) error {
 	op := "store tests of " + bucket + ":" + t.Version
 	repo, err := r.repository(bucket)
@@ -32,7 +33,14 @@ func (r *Registry) PutTests(ctx context.Context, bucket string, t TestRun) error
 	if err != nil {
 		return r.explain(op, err)
 	}
+	before, err := r.Tests(ctx, bucket, v.Name)
+	if err != nil {
+		return err
+	}
 	t.Version, t.Time = v.Name, t.Time.UTC()
+	if len(before) > 0 && !t.Time.After(before[0].Time) {
+		t.Time = before[0].Time.Add(1)
+	}
 	config, err := push(ctx, repo, TestsConfigType, t)
 	if err != nil {
 		return r.explain(op, err)

@@ -25,6 +25,7 @@ type Version struct {
 	Labels         map[string]string
 	Channels       []string // that point to it now, sorted
 	Requested      []string // that Publish was to move to it, and that wait for approval
+	RolledBack     []string // that it was to move, and that were rolled back from it
 	GitCommit      string
 	TemplateDigest string
 	Fingerprint    string            // what the environment calls the run that made it; "" where it does not say
@@ -82,7 +83,14 @@ func (r *Registry) Publish(ctx context.Context, v Version) (Version, bool, error
 			return v, false, r.explain(op, err)
 		}
 	}
-	out.Channels, out.Requested, err = r.PointChannels(ctx, out, v.Channels, strings.TrimSpace("run "+v.RunID))
+	by := strings.TrimSpace("run " + v.RunID)
+	var p Pointed
+	if taken == nil {
+		p, err = r.pointNew(ctx, out, v.Channels, by)
+	} else {
+		p, err = r.PointChannels(ctx, out, v.Channels, by)
+	}
+	out.Channels, out.Requested, out.RolledBack = p.Moved, p.Requested, p.RolledBack
 	return out, taken == nil, err
 }
 

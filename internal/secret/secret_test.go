@@ -32,7 +32,7 @@ func TestStringHidesItself(t *testing.T) {
 
 func TestRedact(t *testing.T) {
 	t.Parallel()
-	const value = "pa'ss wörd/+?"
+	const value = `pa'ss "wörd"/+?\$<x>&`
 	var set Set
 	set.Add(value)
 	set.Add("first line\nsecond line")
@@ -41,10 +41,20 @@ func TestRedact(t *testing.T) {
 	for _, form := range []string{
 		value, base64.StdEncoding.EncodeToString([]byte(value)), base64.RawURLEncoding.EncodeToString([]byte(value)),
 		url.QueryEscape(value), url.PathEscape(value), quoted, strings.ReplaceAll(value, "'", `'\''`), "second line",
+		// JSON by three programs, strings of Python and PowerShell
+		`pa'ss \"wörd\"/+?\\$<x>&`, `pa'ss \"w\u00f6rd\"/+?\\$<x>&`, `pa'ss \"wörd\"/+?\\$\u003cx\u003e\u0026`,
+		`pa\'ss "wörd"/+?\\$<x>&`, `pa''ss "wörd"/+?\$<x>&`,
 	} {
 		got := set.Redact("before " + form + " after")
 		if want := "before " + Redacted + " after"; got != want {
 			t.Errorf("Redact(%q) = %q", form, got)
+		}
+	}
+	set.Add("hunter2-and-more")
+	for _, user := range []string{"", "a", "me", "you"} { // as in a login of HTTP
+		text := base64.StdEncoding.EncodeToString([]byte(user + ":hunter2-and-more."))
+		if got := set.Redact(text); !strings.Contains(got, Redacted) {
+			t.Errorf("Redact(%q) = %q", text, got)
 		}
 	}
 	if got := set.Redact("ab 1 text"); got != "ab 1 text" {

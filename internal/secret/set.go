@@ -2,8 +2,10 @@ package secret
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -20,8 +22,8 @@ type Set struct {
 	replacer *strings.Replacer
 }
 
-// Add makes Redact hide value: whole, line by line, and as it looks in
-// base64, in a URL and in single shell quotes.
+// Add makes Redact hide value: whole, line by line, and in the forms that
+// programs print it in.
 func (s *Set) Add(value string) {
 	if s == nil {
 		return
@@ -41,19 +43,45 @@ func (s *Set) Add(value string) {
 	s.replacer = nil
 }
 
+// forms are v, and what programs make of it that print it: in base64, in a URL, and
+// between the quotes of JSON, Go, Python, a shell or PowerShell.
 func forms(v string) []string {
 	v = strings.TrimRight(v, "\r")
 	if strings.TrimSpace(v) == "" {
 		return nil
 	}
-	raw := []byte(v)
-	return []string{
+	inJSON, _ := json.Marshal(v) // also <, > and & are escaped
+	list := []string{
 		v, strings.TrimSpace(v),
-		base64.StdEncoding.EncodeToString(raw), base64.RawStdEncoding.EncodeToString(raw),
-		base64.URLEncoding.EncodeToString(raw), base64.RawURLEncoding.EncodeToString(raw),
 		url.QueryEscape(v), url.PathEscape(v),
-		strings.ReplaceAll(v, "'", `'\''`), strings.ReplaceAll(v, "'", `'"'"'`),
+		within(string(inJSON)), within(strconv.Quote(v)), within(strconv.QuoteToASCII(v)),
+		strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(v),
+		strings.ReplaceAll(v, "'", `'\''`), strings.ReplaceAll(v, "'", `'"'"'`), strings.ReplaceAll(v, "'", "''"),
 	}
+	return append(list, inBase64(v)...)
+}
+
+// within is what is in quotes of one byte.
+func within(quoted string) string { return quoted[1 : len(quoted)-1] }
+
+// shortestInside is how many bytes of base64, of a value with other text around
+// it, are looked for: fewer would be found where the value is not.
+const shortestInside = 8
+
+// inBase64 are the forms of v in base64: alone, and as part of a longer text, as
+// in "Basic …" of HTTP, where what is at its ends depends on the text around it.
+func inBase64(v string) (list []string) {
+	for _, e := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+		list = append(list, e.EncodeToString([]byte(v)), e.WithPadding(base64.NoPadding).EncodeToString([]byte(v)))
+		for before := range 3 { // bytes of other text, of those that are encoded together
+			raw := append(make([]byte, before), v...)
+			text := e.EncodeToString(raw[:len(raw)/3*3])
+			if inside := text[min((before+2)/3*4, len(text)):]; len(inside) >= shortestInside {
+				list = append(list, inside)
+			}
+		}
+	}
+	return list
 }
 
 // Redact returns text with every value of the set replaced by Redacted.

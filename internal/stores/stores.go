@@ -69,7 +69,20 @@ func (e Env) client(n tlsNames, insecure bool, socket string) (*http.Client, err
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
 		}
 	}
-	return &http.Client{Transport: transport, Timeout: timeout}, nil
+	return &http.Client{Transport: transport, Timeout: timeout, CheckRedirect: onlySecure}, nil
+}
+
+// onlySecure follows a store to the node that answers for it, as that needs the
+// token too, but with no token out of TLS.
+func onlySecure(r *http.Request, via []*http.Request) error {
+	const most = 10 // as net/http's own
+	if len(via) >= most {
+		return fmt.Errorf("it redirects more than %d times", most)
+	}
+	if via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
+		return fmt.Errorf("it redirects to %s://%s, where the token could be read on the way", r.URL.Scheme, r.URL.Host)
+	}
+	return nil
 }
 
 // roots are the certificates to trust; nil are those of the system.

@@ -89,6 +89,7 @@ func TestVaultEnvironment(t *testing.T) {
 		"not a certificate":              {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_CACERT": filepath.Join(home, "none.pem")}, "has no certificate"},
 		"no such certificate":            {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_CACERT": home + "/gone"}, "VAULT_CACERT"},
 		"no such client certificate":     {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_CLIENT_CERT": home + "/gone"}, "VAULT_CLIENT_CERT"},
+		"not a URL":                      {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_ADDR": "http://me:hun ter2@x"}, "VAULT_ADDR is not a URL"},
 		"not a flag":                     {map[string]string{"VAULT_TOKEN": "s.token", "VAULT_SKIP_VERIFY": "perhaps"}, "VAULT_SKIP_VERIFY"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -119,6 +120,25 @@ func TestVaultThatIsNotReady(t *testing.T) {
 	got, err := env(map[string]string{"VAULT_ADDR": s.URL, "VAULT_TOKEN": "s.token"}).VaultKey(t.Context(), "kv/web", "pw")
 	if got != "old" || err != nil {
 		t.Error(got, err)
+	}
+}
+
+// A standby leads to the node that answers, but nobody out of TLS.
+func TestVaultRedirects(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewServer(http.HandlerFunc(vault))
+	defer plain.Close()
+	active := httptest.NewTLSServer(http.HandlerFunc(vault))
+	defer active.Close()
+	for to, want := range map[string]string{active.URL: "hunter2", plain.URL: ""} {
+		standby := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, to+r.URL.Path, http.StatusTemporaryRedirect)
+		}))
+		defer standby.Close()
+		got, err := env(map[string]string{"VAULT_ADDR": standby.URL, "VAULT_TOKEN": "s.token", "VAULT_SKIP_VERIFY": "1"}).VaultKey(t.Context(), "secret/data/web", "pw")
+		if got != want || (err == nil) != (want != "") || err != nil && !strings.Contains(err.Error(), "the token could be read on the way") {
+			t.Errorf("to %s: %q, %v", to, got, err)
+		}
 	}
 }
 

@@ -12,21 +12,32 @@ import (
 	"strings"
 )
 
-// ReadVault reads a path of Vault and returns its data: of a key-value engine
-// of version 2 that is an object with the secret in "data".
+// VaultSecret is what Vault has at a path.
+type VaultSecret struct {
+	// Data is of a key-value engine of version 2 an object with the secret in
+	// "data".
+	Data json.RawMessage `json:"data"`
+	// Lease is how long it holds, in seconds, 0 where that has no end.
+	Lease int `json:"lease_duration"`
+}
+
+// ReadVault reads a path of Vault, with the query that its engine takes.
 // VAULT_ADDR and VAULT_TOKEN, else ~/.vault-token, say how Vault is reached.
-func (e Env) ReadVault(ctx context.Context, path string) (json.RawMessage, error) {
-	data, err := e.readVault(ctx, strings.Trim(path, "/"))
+func (e Env) ReadVault(ctx context.Context, path string, query url.Values) (*VaultSecret, error) {
+	s, err := e.readVault(ctx, strings.Trim(path, "/"), query)
 	if err != nil {
 		return nil, fmt.Errorf("vault: %w", err)
 	}
-	return data, nil
+	return s, nil
 }
 
-func (e Env) readVault(ctx context.Context, path string) (json.RawMessage, error) {
+func (e Env) readVault(ctx context.Context, path string, query url.Values) (*VaultSecret, error) {
 	address, socket := e("VAULT_ADDR"), ""
 	if address == "" {
 		return nil, errors.New("VAULT_ADDR is not set")
+	}
+	if _, err := url.Parse(address); err != nil {
+		return nil, errors.New("VAULT_ADDR is not a URL") // which may have a password in it
 	}
 	header, err := e.vaultHeader()
 	if err != nil {
@@ -46,14 +57,18 @@ func (e Env) readVault(ctx context.Context, path string) (json.RawMessage, error
 	if err != nil {
 		return nil, err
 	}
-	text, resp, err := get(ctx, client, strings.TrimSuffix(address, "/")+"/v1/"+escapePath(path), header)
+	u := strings.TrimSuffix(address, "/") + "/v1/" + escapePath(path)
+	if len(query) > 0 {
+		u += "?" + query.Encode()
+	}
+	text, resp, err := get(ctx, client, u, header)
 	if err != nil {
 		return nil, err
 	}
 	var answer struct {
-		Data     json.RawMessage `json:"data"`
-		Warnings []string        `json:"warnings"`
-		Errors   []string        `json:"errors"`
+		VaultSecret
+		Warnings []string `json:"warnings"`
+		Errors   []string `json:"errors"`
 	}
 	err = json.Unmarshal(text, &answer)
 	switch {
@@ -66,7 +81,7 @@ func (e Env) readVault(ctx context.Context, path string) (json.RawMessage, error
 	case err != nil:
 		return nil, fmt.Errorf("%s: the answer is not Vault's", path)
 	}
-	return answer.Data, nil
+	return &answer.VaultSecret, nil
 }
 
 func (e Env) vaultHeader() (http.Header, error) {
@@ -92,12 +107,12 @@ func (e Env) vaultHeader() (http.Header, error) {
 // VaultKey reads one value of a secret of Vault's key-value engine, of version
 // 1 or 2. The path of one of version 2 has "data" in it: "secret/data/web".
 func (e Env) VaultKey(ctx context.Context, path, key string) (string, error) {
-	raw, err := e.ReadVault(ctx, path)
+	s, err := e.ReadVault(ctx, path, nil)
 	if err != nil {
 		return "", err
 	}
 	var top, nested map[string]json.RawMessage
-	if json.Unmarshal(raw, &top) != nil {
+	if json.Unmarshal(s.Data, &top) != nil {
 		return "", fmt.Errorf("vault: %s has no values", path)
 	}
 	values := top

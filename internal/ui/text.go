@@ -47,6 +47,16 @@ func visible(line string, secrets *secret.Set, colours bool) string {
 	return strip(line, true)
 }
 
+// Printable is text as a terminal may get it: without control characters and
+// sequences, other than colours.
+func Printable(text string) string {
+	all := strings.Split(text, "\n")
+	for i, line := range all {
+		all[i] = strip(line, true)
+	}
+	return strings.Join(all, "\n")
+}
+
 // strip removes control characters and sequences.
 func strip(line string, colours bool) string {
 	if strings.IndexFunc(line, control) < 0 {

@@ -85,7 +85,9 @@ func (c *Client) wire(t Target, p *pin) *wire {
 			VerifyConnection:   p.check,
 		}
 	}
-	w := &wire{url: u.String(), user: o.WinRMUsername, password: o.WinRMPassword.Reveal(), http: &http.Client{Transport: tr}}
+	w := &wire{url: u.String(), user: o.WinRMUsername, password: o.WinRMPassword.Reveal(), http: &http.Client{
+		Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 	if o.WinRMUseNTLM {
 		w.http.Transport = ntlmssp.Negotiator{RoundTripper: tr}
 	}

@@ -120,7 +120,10 @@ func TestRefused(t *testing.T) {
 func TestKey(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	c := config(func(c *Config) { c.PlaybookFile, c.GalaxyFile, c.RolesPath = "site.yml", "roles.yml", "galaxy/roles" })
+	c := config(func(c *Config) {
+		c.PlaybookFile, c.GalaxyFile, c.RolesPath = "site.yml", "roles.yml", "galaxy/roles"
+		c.ExtraArguments = []secret.String{secret.Plain("-i"), secret.Plain("inv/hosts")}
+	})
 	hash := func() any {
 		ops, err := c.Lower(provisionertest.Input(dir))
 		if err != nil {
@@ -144,9 +147,30 @@ func TestKey(t *testing.T) {
 	for name, counts := range map[string]bool{
 		"galaxy/roles/new/meta/.galaxy_install_info": false, "manifest.json": false, "out/web.tar": false, "galaxy/roles/theirs/README": false,
 		"site.yml": true, "other.yml": true, "roles/web/tasks/main.yml": true, "galaxy/roles/ours/tasks/main.yml": true, "roles.yml": true, "ansible.cfg": true,
+		"inv/hosts": true, "inv/group_vars/all.yml": true, "inv/host_vars/web.yml": true, "inv/other": false,
 	} {
 		if change(name) != counts {
 			t.Errorf("%s: counts is %t", name, !counts)
 		}
+	}
+}
+
+// Where a template is checked out does not count.
+func TestKeyElsewhere(t *testing.T) {
+	t.Parallel()
+	hash := func() any {
+		dir := folder(t)
+		c := config(func(c *Config) {
+			c.PlaybookFile, c.RolesPath, c.CollectionsPath = dir+"/site.yml", dir+"/galaxy/roles", dir+"/galaxy/collections"
+			c.InventoryFile, c.GalaxyFile = dir+"/hosts/all", dir+"/roles.yml"
+		})
+		ops, err := c.Lower(provisionertest.Input(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return op.Hash(ops)
+	}
+	if hash() != hash() {
+		t.Error("the key depends on the folder")
 	}
 }

@@ -2,6 +2,7 @@ package ansible
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -79,10 +80,10 @@ func (p *play) argument(whole secret.String, name string, value secret.String, h
 		return p.shows(value)
 	case inventory:
 		p.args = append(p.args, "-i", text)
-		if err := p.read("extra_arguments", text); err != nil && !strings.Contains(text, ",") {
-			return err
+		if strings.Contains(text, ",") { // a list of hosts
+			return p.shows(value)
 		}
-		return p.shows(value)
+		return errors.Join(p.shows(value), p.readInventory("extra_arguments", text))
 	case connection:
 		if p.isOwn(text) {
 			return nil

@@ -71,10 +71,10 @@ func (p *play) environment() error {
 	}
 	if _, err := os.Stat(p.in.Path("ansible.cfg")); err != nil {
 		if p.config.RolesPath != "" {
-			unset("ANSIBLE_ROLES_PATH", p.config.RolesPath+":~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles")
+			unset("ANSIBLE_ROLES_PATH", p.path(p.config.RolesPath)+":~/.ansible/roles:/usr/share/ansible/roles:/etc/ansible/roles")
 		}
 		if p.config.CollectionsPath != "" {
-			unset("ANSIBLE_COLLECTIONS_PATH", p.config.CollectionsPath+":~/.ansible/collections:/usr/share/ansible/collections")
+			unset("ANSIBLE_COLLECTIONS_PATH", p.path(p.config.CollectionsPath)+":~/.ansible/collections:/usr/share/ansible/collections")
 		}
 	}
 	p.local.Env = env

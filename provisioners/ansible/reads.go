@@ -36,24 +36,25 @@ func (p *play) reads() error {
 		}
 	}
 	for _, f := range []struct{ option, path string }{
-		{"inventory_file", c.InventoryFile}, {"inventory_directory", c.InventoryDirectory},
+		{"inventory_directory", c.InventoryDirectory},
 		{"galaxy_file", c.GalaxyFile}, {"roles_path", c.RolesPath}, {"collections_path", c.CollectionsPath},
 	} {
 		if err := p.read(f.option, f.path); err != nil {
 			return err
 		}
 	}
-	return p.besideInventory()
+	return p.readInventory("inventory_file", c.InventoryFile)
 }
 
-// besideInventory notes the variables that Ansible finds beside an inventory.
-func (p *play) besideInventory() error {
-	if p.config.InventoryFile == "" {
+// readInventory notes an inventory, and the variables that Ansible finds beside
+// it.
+func (p *play) readInventory(option, name string) error {
+	if name == "" {
 		return nil
 	}
-	for _, name := range []string{"group_vars", "host_vars"} {
-		dir := filepath.Join(filepath.Dir(p.config.InventoryFile), name)
-		if err := p.read("inventory_file", dir); err != nil {
+	beside := filepath.Dir(name)
+	for _, path := range []string{name, filepath.Join(beside, "group_vars"), filepath.Join(beside, "host_vars")} {
+		if err := p.read(option, path); err != nil {
 			return err
 		}
 	}

@@ -153,7 +153,7 @@ func makeTree(t *testing.T) string {
 	}
 	for _, err := range []error{
 		os.Mkdir(filepath.Join(dir, "empty"), 0o755), os.Mkdir(filepath.Join(dir, "private"), 0o700),
-		os.Chmod(filepath.Join(dir, "deep"), 0o750),
+		os.Chmod(filepath.Join(dir, "deep"), 0o750), os.Chmod(filepath.Join(dir, "run.sh"), 0o755|os.ModeSetuid),
 		os.Symlink("page", filepath.Join(dir, "link")), os.Symlink("../nowhere", filepath.Join(dir, "deep", "dangling")),
 		os.Symlink("deep/er", filepath.Join(dir, "linkdir")),
 	} {

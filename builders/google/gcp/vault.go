@@ -21,7 +21,7 @@ type vault struct {
 
 // Token reads a new token: https://developer.hashicorp.com/vault/api-docs/secret/gcp
 func (v *vault) Token() (*xoauth2.Token, error) {
-	raw, err := stores.Env(os.Getenv).ReadVault(context.Background(), v.path)
+	got, err := stores.Env(os.Getenv).ReadVault(context.Background(), v.path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (v *vault) Token() (*xoauth2.Token, error) {
 		Token   string `json:"token"`
 		Expires int64  `json:"expires_at_seconds"`
 	}
-	if json.Unmarshal(raw, &data) != nil || data.Token == "" {
+	if json.Unmarshal(got.Data, &data) != nil || data.Token == "" {
 		return nil, fmt.Errorf("vault: %s is not an access token of Google Cloud", v.path)
 	}
 	v.secrets.Add(data.Token)

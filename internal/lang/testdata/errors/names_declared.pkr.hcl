@@ -7,8 +7,11 @@ locals {
 local "a" {
   expression = 2
 }
+local "2b" {
+  expression = 3
+}
 data "null" "x" {
-  input = "x"
+  input = ["x"]
 }
 data "null" "x" {
   input = "y"

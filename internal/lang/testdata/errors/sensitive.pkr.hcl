@@ -14,6 +14,10 @@ locals {
 source "docker" "web" { image = "x" }
 build {
   sources = ["docker.web"]
+  provisioner "shell" {
+    name   = "with ${var.pw}"
+    inline = ["true"]
+  }
   publish {
     labels = { pw = var.pw }
   }

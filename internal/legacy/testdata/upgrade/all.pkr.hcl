@@ -33,7 +33,7 @@ variable "token" {
 
 variable "my_name" {
   type    = string
-  default = "{{ .Name }}"
+  default = "{{.Name}}"
 }
 
 variable "brace" {
@@ -117,7 +117,7 @@ build {
   provisioner "shell" {
     inline = [
       "echo ${var.token} ${var.my_name} ${var.nowhere}",
-      "echo ${build.ID} ${build.name} ${source.type}",
+      "echo ${build.ID} ${source.name} ${source.type}",
     ]
     content         = "{{user `release`}} stays"
     execute_command = "{{.Vars}} sudo -E ${var.release} '{{.Path}}'"
@@ -148,7 +148,7 @@ build {
   post-processor "manifest" {}
 
   post-processor "manifest" {
-    output              = "${build.name}.json"
+    output              = "${source.name}.json"
     keep_input_artifact = true
   }
 

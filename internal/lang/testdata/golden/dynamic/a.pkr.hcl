@@ -21,6 +21,13 @@ build {
       only   = [it.key == 0 ? "docker.bookworm" : "docker.trixie"]
     }
   }
+  dynamic "error-cleanup-provisioner" {
+    for_each = ["left"]
+    labels   = ["shell-local"]
+    content {
+      inline = ["echo ${error-cleanup-provisioner.value}"]
+    }
+  }
   dynamic "post-processor" {
     for_each = ["checksum"]
     labels   = [post-processor.value]
