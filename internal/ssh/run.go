@@ -27,7 +27,7 @@ func (c *Conn) Run(ctx context.Context, e *op.Exec, out func(line string, stderr
 // began is what the script said before its command.
 type began struct {
 	started bool
-	leads   bool   // the server makes the leader of a process group
+	leads   bool // the server makes the leader of a process group
 }
 
 func (c *Conn) run(ctx context.Context, e *op.Exec, out func(line string, stderr bool)) (Exit, began, error) {
