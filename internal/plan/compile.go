@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -306,12 +307,10 @@ func naming(b builders.Builder, dec *lang.Decoded) string {
 	return ""
 }
 
-// Vars gives a build's values that are known while planning.
+// Vars gives a build's values that are known while planning. They are the
+// caller's own.
 func (b *Build) Vars() op.Values {
 	v := op.Values{}
-	for name, val := range b.Base.Vars {
-		v[name] = val
-	}
-	v["build.name"] = secret.Plain(b.Name)
+	maps.Copy(v, b.Base.Vars)
 	return v
 }
