@@ -68,7 +68,7 @@ func child(text string) int {
 // checkpoints makes a checkpoint, and drops another.
 func checkpoints(ctx context.Context, s builders.Session) error {
 	for step := range 2 {
-		m, err := s.(builders.Checkpointer).Mark(ctx, builders.Checkpoint{Step: step + 1, Expires: time.Now().Add(time.Hour)})
+		m, err := s.(builders.Checkpointer).Mark(ctx, builders.Checkpoint{Key: "k", Step: step + 1, Expires: time.Now().Add(time.Hour)})
 		if err == nil && step == 0 {
 			_, err = m.Image(ctx)
 		} else if err == nil {
