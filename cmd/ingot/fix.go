@@ -55,7 +55,7 @@ What it changes, in this order:
 	}
 	cmd.Flags().BoolVar(&validate, "validate", true, "check the form of the result")
 	cmd.ValidArgsFunction = jsonFiles
-	cmd.SetErr(os.Stderr) // the output is a file: also under the name packer nothing else gets there
+	cmd.SetErr(output(os.Stderr)) // the output is a file: also under the name packer nothing else gets there
 	return cmd
 }
 
